@@ -1,0 +1,49 @@
+# The architecture, as data. A module may #include only its own files and those of the modules on
+# its line. The link order and tools/check-layers.py come from this file. Add an edge only with a
+# reason in the commit. "sdk" is contracts/sdk: only its hostcall.h (numbers shared with guests).
+
+MODULES := base crypto codec vm abigen chain os kv net jail ledger store client engine gateway worker cli
+
+# Pure: no I/O, clock, threads, floats, mutable globals (base/log is the one sink)
+DEPS_base    :=
+DEPS_crypto  := base
+DEPS_codec   := base
+DEPS_vm      := base
+DEPS_abigen  := base crypto codec
+DEPS_chain   := base crypto codec
+DEPS_ledger  := base crypto codec chain vm sdk
+
+# Effects
+DEPS_os      := base
+DEPS_kv      := base os
+DEPS_net     := base crypto codec os
+DEPS_jail    := base crypto codec os
+
+# Capabilities
+DEPS_store   := base crypto codec os kv net
+DEPS_client  := base crypto codec chain os net
+
+# Services: libraries with thin mains
+DEPS_engine  := base crypto codec chain vm ledger os kv
+DEPS_gateway := base crypto codec chain vm ledger engine os net
+DEPS_worker  := base crypto codec chain vm sdk os kv net jail client
+DEPS_cli     := base crypto codec chain abigen vm ledger os kv net jail engine store client
+
+# Pure modules may not include these headers (checked by the lint)
+PURE := base crypto codec vm abigen chain ledger
+
+# Third-party libraries a module needs at link time
+LIBS_base    := -lpthread
+LIBS_crypto  := -lcrypto -lsecp256k1 -lsodium
+LIBS_codec   := -ljansson
+LIBS_kv      := -llmdb
+LIBS_net     := -lmicrohttpd -lcurl -lssl -lcrypto
+LIBS_jail    := -larchive -lseccomp
+
+# Executables: src/bin/X.c links the closure of its line
+BINS := cloister cloister-ledger cloister-store cloister-worker cloister-jail
+BIN_cloister        := cli
+BIN_cloister-ledger := gateway engine
+BIN_cloister-store  := store
+BIN_cloister-worker := worker
+BIN_cloister-jail   := jail
