@@ -36,7 +36,7 @@ $(foreach m,$(MODULES),$(if $(call objs,$m),$(eval $(call module_rules,$m))))
 GEN_HEADERS :=
 -include contracts/build.mk
 
-$(B)/obj/%.o: %.c | $(GEN_HEADERS)
+$(B)/obj/%.o: %.c mk/flags.mk | $(GEN_HEADERS)
 	@mkdir -p $(@D)
 	@echo "  cc  $<"
 	@$(CC) $(CFLAGS) -I$(O)/gen -MMD -MP -c $< -o $@

@@ -14,7 +14,7 @@ HARD := -O2 -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protect
 HARD_gcc := -ftrivial-auto-var-init=zero
 LINK_HARD := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--gc-sections \
   -Wl,--as-needed -Wl,--build-id=none
-SAN := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,implicit-integer-truncation,unsigned-shift-base,local-bounds,float-divide-by-zero,nullability \
+SAN := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,implicit-integer-truncation,local-bounds,float-divide-by-zero,nullability \
   -fno-sanitize-recover=all -DDEBUG_CHECKS
 
 # BUILD: release (gcc), clang (clang, release flags), asan (clang, sanitizers; what tests run), fuzz
