@@ -1,0 +1,89 @@
+/* jail/jail.h - one container, run once, with nothing but its input and its limits.
+ * Trust: the image and everything it writes are hostile; the kernel and crun are in the trusted base
+ * (PROTOCOL.md P10). The jail is handed no keys.
+ *
+ * What the container gets: its root filesystem read-only, /input/NAME read-only (ramfs, never
+ * swapped), /output and /tmp as tmpfs of bounded size, an empty network namespace, uid 0 of a user
+ * namespace with one user and no capabilities, no_new_privs, a seccomp allow list, own pid, mount,
+ * ipc, uts and cgroup namespaces. Limits on memory, processes and CPU are kept by cgroups (v1, v2 or
+ * hybrid); where no cgroup can be had, by rlimits, and the status says so.
+ * What comes back: a status and at most `results_max` bytes of /output/results.json. Standard output
+ * and error of the container are counted and dropped. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+
+#define JAIL_MAX_ARGS 256
+#define JAIL_MAX_ENV 512
+#define JAIL_MAX_CONFIG_SIZE (1u << 20)  /* JSON of a configuration */
+#define JAIL_MAX_RESULTS_SIZE (1u << 20) /* results.json */
+#define JAIL_MAX_INPUT_SIZE (1ull << 30)
+
+/* File descriptors by which a jail process is spoken to. */
+enum { JAIL_FD_CONFIG = 0, JAIL_FD_STATUS = 1, JAIL_FD_INPUT = 3, JAIL_FD_RESULTS = 4 };
+
+struct jail_limits {
+    uint64_t memory_size; /* bytes, of all processes, page cache and tmpfs together; 0 = 512 MiB */
+    uint64_t output_size; /* bytes of /output; 0 = 16 MiB */
+    uint64_t tmp_size;    /* bytes of /tmp; 0 = 64 MiB */
+    uint64_t wall_ms;     /* 0 = 60,000 */
+    uint32_t n_pids;      /* processes and threads; 0 = 64 */
+    uint32_t cpu_percent; /* of one CPU; 0 = 100 */
+};
+
+/* Borrowed strings; see jail_config_parse for the owning form. */
+struct jail_config {
+    const char *rootfs;     /* folder */
+    const char *const *argv; /* NULL-terminated, at least one */
+    const char *const *env;  /* NULL-terminated "NAME=value" */
+    const char *cwd;         /* absolute; NULL = "/" */
+    const char *input_name;  /* file name in /input; NULL = "decrypted_file" */
+    const char *crun;        /* path of crun; NULL = found in PATH */
+    struct jail_limits limits;
+    bool rlimit_only; /* do not use cgroups even where they can be had */
+};
+
+enum jail_limits_kind { JAIL_LIMITS_CGROUP, JAIL_LIMITS_RLIMIT_ONLY };
+
+struct jail_status {
+    enum jail_limits_kind limits; /* text form "cgroup-v1", "cgroup-v2" or "rlimit-only" */
+    unsigned cgroup_version;      /* 1, 2; 0 without cgroups */
+    bool started;                 /* the container's program ran */
+    int exit_code;                /* 0..255 when it ended by itself; else -1 */
+    int signal;                   /* that ended it, else 0 */
+    bool oom;                     /* the memory limit was hit and something was killed */
+    bool timed_out;               /* killed at limits.wall_ms */
+    bool has_results;             /* /output/results.json was there, regular and within the limit */
+    uint64_t results_size;        /* bytes given to the caller */
+    uint64_t output_bytes;        /* of standard output and error, all dropped */
+    uint64_t duration_ms;
+    char error[200]; /* why it did not start, or what is wrong with results.json; "" otherwise */
+};
+
+/* Run one container to its end. `input_fd` holds the contribution (a file or memfd, read from its
+ * start; -1 = no input); `results` receives results.json (emptied first).
+ * RC_OK means that the jail worked, whatever the container did: read *out. RC_IO, RC_UNSUPPORTED
+ * (no user namespaces, no crun) or RC_MALFORMED: it could not be set up. Call it from a
+ * single-threaded process: it forks, and reaps only its own children. */
+enum rc jail_run(struct jail_status *out, struct buf *results, const struct jail_config *config,
+                 int input_fd, struct err *e);
+
+/* The JSON that cloister-jail reads and writes. */
+void jail_config_encode(struct buf *out, const struct jail_config *config);
+/* A parsed configuration owns its strings in `text`. */
+struct jail_parsed_config {
+    struct jail_config config;
+    struct jail_storage *storage;
+};
+enum rc jail_config_parse(struct jail_parsed_config *out, struct bytes json, struct err *e);
+void jail_parsed_config_clear(struct jail_parsed_config *p);
+void jail_status_encode(struct buf *out, const struct jail_status *status);
+enum rc jail_status_parse(struct jail_status *out, struct bytes json, struct err *e);
+
+/* The worker's side: start the executable `jail_path` (cloister-jail), hand it the configuration and
+ * the input, wait, take status and results. Kills it, and with it the container, a few seconds after
+ * the wall-clock limit. Thread-safe. RC codes as jail_run, and RC_CLOSED when the jail died. */
+enum rc jail_spawn(struct jail_status *out, struct buf *results, const char *jail_path,
+                   const struct jail_config *config, int input_fd, struct err *e);
