@@ -47,3 +47,6 @@ BIN_cloister-ledger := gateway engine
 BIN_cloister-store  := store
 BIN_cloister-worker := worker
 BIN_cloister-jail   := jail
+
+# Tests of codec hash blocks
+TEST_DEPS_codec := crypto
