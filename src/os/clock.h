@@ -11,5 +11,5 @@ static inline uint64_t clock_mono_ms(void)
 {
     return clock_mono_ns() / 1000000;
 }
-/* Sleep; returns early on no signal. */
+/* Sleep the whole time, signals or not. */
 void clock_sleep_ms(uint64_t ms);
