@@ -1,0 +1,547 @@
+#include "client/chain_client.h"
+
+#include "base/hex.h"
+#include "chain/abi_sig.h"
+#include "chain/tx.h"
+#include "client/contract_errors.h"
+#include "codec/json.h"
+#include "crypto/hash.h"
+#include "net/http_client.h"
+#include "os/clock.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#define REPLY_MAX ((size_t)64 << 20) /* bytes of one JSON-RPC reply */
+#define CALL_TIMEOUT_MS 30000
+#define RETRY_FIRST_MS 50
+#define RETRY_MOST_MS 1000
+#define POLL_FIRST_MS 2
+#define POLL_MOST_MS 250
+#define LOGS_MAX 100000
+#define NONCES_MAX 64 /* keys one client sends with */
+/* Above this many wei a gas we take the node's offer for a mistake: 10,000 gwei. */
+#define PRICE_MAX_WEI 10000000000000U
+
+struct nonce_entry {
+    struct address who;
+    uint64_t next;
+    bool known;
+};
+
+struct chain_client {
+    char *url;
+    pthread_mutex_t conn_lock; /* http, reply, next_id */
+    struct http_client *http;
+    struct http_reply reply;
+    uint64_t next_id;
+    unsigned patience_ms;
+    pthread_mutex_t send_lock; /* nonces, chain: one signature at a time keeps nonces dense */
+    struct nonce_entry nonces[NONCES_MAX];
+    size_t n_nonces;
+    uint64_t chain;
+    bool chain_known;
+};
+
+struct chain_client *chain_client_new(const char *url)
+{
+    struct chain_client *c = xcalloc(1, sizeof(*c));
+
+    c->url = xstrdup(url);
+    c->http = http_client_new();
+    c->patience_ms = 10000;
+    CHECK(pthread_mutex_init(&c->conn_lock, NULL) == 0);
+    CHECK(pthread_mutex_init(&c->send_lock, NULL) == 0);
+    return c;
+}
+
+void chain_client_free(struct chain_client *c)
+{
+    if (c == NULL)
+        return;
+    http_client_free(c->http);
+    http_reply_clear(&c->reply);
+    (void)pthread_mutex_destroy(&c->conn_lock);
+    (void)pthread_mutex_destroy(&c->send_lock);
+    free(c->url);
+    free(c);
+}
+
+const char *chain_client_url(const struct chain_client *c)
+{
+    return c->url;
+}
+
+void chain_client_patience(struct chain_client *c, unsigned ms)
+{
+    c->patience_ms = ms;
+}
+
+/* ---- one call ---- */
+
+static bool is_transport(enum rc rc)
+{
+    return rc == RC_IO || rc == RC_CLOSED || rc == RC_AGAIN || rc == RC_TIMEOUT;
+}
+
+/* POST the text until an answer arrives or patience ends; the answer is parsed. Every method we use
+ * may be repeated: reads have no effect, and a raw transaction is known by its hash. */
+static enum rc post(struct chain_client *c, struct bytes text, json_t **answer, struct err *e)
+{
+    uint64_t give_up = clock_mono_ms() + c->patience_ms;
+    uint64_t pause = RETRY_FIRST_MS;
+    enum rc rc;
+
+    for (;;) {
+        struct http_call call = {.url = c->url,
+                                 .content_type = "application/json",
+                                 .body = text,
+                                 .body_max = REPLY_MAX,
+                                 .timeout_ms = CALL_TIMEOUT_MS};
+
+        (void)pthread_mutex_lock(&c->conn_lock);
+        rc = http_client_do(c->http, &c->reply, &call, e);
+        if (rc == RC_OK)
+            rc = json_parse(answer, buf_bytes(&c->reply.body), REPLY_MAX, e);
+        (void)pthread_mutex_unlock(&c->conn_lock);
+        if (!is_transport(rc) || clock_mono_ms() + pause > give_up)
+            return rc == RC_OK ? RC_OK : err_wrap(e, rc, "chain node %s", c->url);
+        clock_sleep_ms(pause);
+        pause = pause * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : pause * 2;
+    }
+}
+
+/* A JSON-RPC error object as ours. */
+static enum rc rpc_error(const json_t *error, const char *method, struct buf *error_data,
+                         struct err *e)
+{
+    const char *text = json_string_value(json_object_get(error, "message"));
+    const char *data = json_string_value(json_object_get(error, "data"));
+    json_int_t code = json_integer_value(json_object_get(error, "code"));
+    AUTO_CLEAR(buf) struct buf revert = {0};
+
+    if (text == NULL)
+        text = "no message";
+    if (data != NULL && hex_decode(&revert, bytes_str(data), REPLY_MAX, NULL) != RC_OK)
+        buf_reset(&revert);
+    if (error_data != NULL)
+        buf_put_bytes(error_data, buf_bytes(&revert));
+    if (code == 3) {
+        AUTO_CLEAR(buf) struct buf why = {0};
+
+        contract_error_text(&why, buf_bytes(&revert), CONTRACT_ERRORS, N_CONTRACT_ERRORS);
+        return err_set(e, RC_DENIED, "reverted: %s", buf_cstr(&why));
+    }
+    return err_set(e, code == -32601 ? RC_UNSUPPORTED : RC_MALFORMED, "%s: %s (code %lld)", method,
+                   text, (long long)code);
+}
+
+enum rc chain_rpc(struct chain_client *c, json_t **result, const char *method, json_t *params,
+                  struct buf *error_data, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+    json_auto_t *answer = NULL;
+    json_auto_t *request = NULL;
+    json_t *member;
+
+    *result = NULL;
+    (void)pthread_mutex_lock(&c->conn_lock);
+    request = json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", (json_int_t)++c->next_id,
+                        "method", method, "params", params);
+    (void)pthread_mutex_unlock(&c->conn_lock);
+    CHECK(request != NULL);
+    json_put(&text, request);
+    TRY(post(c, buf_bytes(&text), &answer, e));
+    member = json_object_get(answer, "error");
+    if (member != NULL && !json_is_null(member))
+        return rpc_error(member, method, error_data, e);
+    member = json_object_get(answer, "result");
+    if (member == NULL)
+        return err_set(e, RC_MALFORMED, "chain node %s: answer to %s has no result", c->url,
+                       method);
+    *result = json_incref(member);
+    return RC_OK;
+}
+
+/* ---- small values ---- */
+
+static json_t *json_address(const struct address *a)
+{
+    return json_hex_new(BYTES_OF(a));
+}
+
+static json_t *height_tag(uint64_t height)
+{
+    return height == CHAIN_LATEST ? json_string("latest") : json_quantity_new(height);
+}
+
+/* A method whose result is a quantity below 2^64. */
+static enum rc rpc_u64(struct chain_client *c, uint64_t *out, const char *method, json_t *params,
+                       struct err *e)
+{
+    json_auto_t *r = NULL;
+
+    *out = 0;
+    TRY(chain_rpc(c, &r, method, params, NULL, e));
+    return json_value_u64(out, r, method, UINT64_MAX, e);
+}
+
+static enum rc rpc_u256(struct chain_client *c, struct u256 *out, const char *method,
+                        json_t *params, struct err *e)
+{
+    json_auto_t *r = NULL;
+
+    *out = U256_ZERO;
+    TRY(chain_rpc(c, &r, method, params, NULL, e));
+    return json_value_u256(out, r, method, e);
+}
+
+/* A method whose result is hexadecimal data, appended to out. */
+static enum rc rpc_data(struct chain_client *c, struct buf *out, const char *method, json_t *params,
+                        struct err *e)
+{
+    json_auto_t *r = NULL;
+
+    TRY(chain_rpc(c, &r, method, params, NULL, e));
+    if (!json_is_string(r))
+        return err_set(e, RC_MALFORMED, "%s: result is not a string", method);
+    return hex_decode(out, bytes_str(json_string_value(r)), REPLY_MAX, e);
+}
+
+enum rc chain_id(struct chain_client *c, uint64_t *out, struct err *e)
+{
+    (void)pthread_mutex_lock(&c->send_lock);
+    *out = c->chain;
+    if (c->chain_known) {
+        (void)pthread_mutex_unlock(&c->send_lock);
+        return RC_OK;
+    }
+    (void)pthread_mutex_unlock(&c->send_lock);
+    TRY(rpc_u64(c, out, "eth_chainId", json_array(), e));
+    (void)pthread_mutex_lock(&c->send_lock);
+    c->chain = *out;
+    c->chain_known = true;
+    (void)pthread_mutex_unlock(&c->send_lock);
+    return RC_OK;
+}
+
+enum rc chain_height(struct chain_client *c, uint64_t *out, struct err *e)
+{
+    return rpc_u64(c, out, "eth_blockNumber", json_array(), e);
+}
+
+enum rc chain_time(struct chain_client *c, uint64_t *out, struct err *e)
+{
+    json_auto_t *r = NULL;
+
+    *out = 0;
+    TRY(chain_rpc(c, &r, "eth_getBlockByNumber", json_pack("[s, b]", "latest", 0), NULL, e));
+    return json_u64(out, r, "timestamp", UINT64_MAX, e);
+}
+
+enum rc chain_balance(struct chain_client *c, struct u256 *out, const struct address *who,
+                      struct err *e)
+{
+    return rpc_u256(c, out, "eth_getBalance", json_pack("[o, s]", json_address(who), "latest"), e);
+}
+
+enum rc chain_pending_nonce(struct chain_client *c, uint64_t *out, const struct address *who,
+                            struct err *e)
+{
+    return rpc_u64(c, out, "eth_getTransactionCount",
+                   json_pack("[o, s]", json_address(who), "pending"), e);
+}
+
+enum rc chain_code(struct chain_client *c, struct buf *out, const struct address *who,
+                   struct err *e)
+{
+    return rpc_data(c, out, "eth_getCode", json_pack("[o, s]", json_address(who), "latest"), e);
+}
+
+/* The call object of eth_call and eth_estimateGas. */
+static json_t *call_object(const struct address *from, const struct address *to,
+                           const struct u256 *value, struct bytes data)
+{
+    json_t *o = json_object();
+
+    CHECK(o != NULL);
+    if (from != NULL)
+        CHECK(json_object_set_new(o, "from", json_address(from)) == 0);
+    if (to != NULL)
+        CHECK(json_object_set_new(o, "to", json_address(to)) == 0);
+    if (value != NULL && !u256_is_zero(value))
+        CHECK(json_object_set_new(o, "value", json_quantity256_new(value)) == 0);
+    CHECK(json_object_set_new(o, "data", json_hex_new(data)) == 0);
+    return o;
+}
+
+enum rc chain_call(struct chain_client *c, struct buf *out, const struct address *from,
+                   const struct address *to, struct bytes calldata, uint64_t height, struct err *e)
+{
+    return rpc_data(c, out, "eth_call",
+                    json_pack("[o, o]", call_object(from, to, NULL, calldata), height_tag(height)),
+                    e);
+}
+
+/* ---- receipts and logs ---- */
+
+static enum rc log_read(struct chain_log *out, struct arena *a, const json_t *v, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    json_t *topics;
+
+    *out = (struct chain_log){0};
+    TRY(json_hex_fixed(out->address.b, 20, v, "address", e));
+    TRY(json_arr(&topics, v, "topics", 4, e));
+    out->n_topics = json_array_size(topics);
+    for (size_t i = 0; i < out->n_topics; i++)
+        TRY(json_value_hex_fixed(out->topics[i].b, 32, json_array_get(topics, i), "topic", e));
+    TRY(json_hex(&data, v, "data", REPLY_MAX, e));
+    out->data = arena_dup(a, buf_bytes(&data));
+    TRY(json_u64(&out->height, v, "blockNumber", UINT64_MAX, e));
+    return json_hex_fixed(out->tx_hash.b, 32, v, "transactionHash", e);
+}
+
+static enum rc logs_read(struct chain_log **out, size_t *n, struct arena *a, const json_t *list,
+                         struct err *e)
+{
+    *out = NULL;
+    *n = 0;
+    if (!json_is_array(list) || json_array_size(list) > LOGS_MAX)
+        return err_set(e, RC_MALFORMED, "logs: not an array of at most %d", LOGS_MAX);
+    *out = arena_array(a, json_array_size(list), sizeof(**out));
+    for (; *n < json_array_size(list); (*n)++)
+        TRY(log_read(&(*out)[*n], a, json_array_get(list, *n), e));
+    return RC_OK;
+}
+
+enum rc chain_receipt_get(struct chain_client *c, struct chain_receipt *out, struct arena *a,
+                          const struct hash32 *tx_hash, struct err *e)
+{
+    json_auto_t *r = NULL;
+    uint64_t status;
+
+    *out = (struct chain_receipt){.tx_hash = *tx_hash};
+    TRY(chain_rpc(c, &r, "eth_getTransactionReceipt",
+                  json_pack("[o]", json_hex_new(BYTES_OF(tx_hash))), NULL, e));
+    if (json_is_null(r)) {
+        char text[65];
+
+        hex_encode(text, BYTES_OF(tx_hash));
+        return err_set(e, RC_NOTFOUND, "transaction 0x%s is not in a block", text);
+    }
+    TRY(json_u64(&status, r, "status", 1, e));
+    TRY(json_u64(&out->height, r, "blockNumber", UINT64_MAX, e));
+    TRY(json_u64(&out->gas_used, r, "gasUsed", UINT64_MAX, e));
+    if (json_is_string(json_object_get(r, "contractAddress")))
+        TRY(json_hex_fixed(out->contract.b, 20, r, "contractAddress", e));
+    out->ok = status == 1;
+    return logs_read(&out->logs, &out->n_logs, a, json_object_get(r, "logs"), e);
+}
+
+enum rc chain_receipt_wait(struct chain_client *c, struct chain_receipt *out, struct arena *a,
+                           const struct hash32 *tx_hash, unsigned timeout_ms, struct err *e)
+{
+    uint64_t give_up = clock_mono_ms() + timeout_ms;
+    uint64_t pause = POLL_FIRST_MS;
+
+    for (;;) {
+        enum rc rc = chain_receipt_get(c, out, a, tx_hash, e);
+
+        if (rc != RC_NOTFOUND)
+            return rc;
+        if (clock_mono_ms() + pause > give_up)
+            return err_wrap(e, RC_TIMEOUT, "waited %u ms", timeout_ms);
+        clock_sleep_ms(pause);
+        pause = pause * 2 > POLL_MOST_MS ? POLL_MOST_MS : pause * 2;
+    }
+}
+
+enum rc chain_logs(struct chain_client *c, struct chain_log **out, size_t *n, struct arena *a,
+                   const struct address *contract, const struct hash32 *topic0,
+                   const struct hash32 *topic1, uint64_t from, uint64_t to, struct err *e)
+{
+    json_t *topics = json_pack("[o]", json_hex_new(BYTES_OF(topic0)));
+    json_auto_t *r = NULL;
+
+    CHECK(topics != NULL);
+    if (topic1 != NULL)
+        CHECK(json_array_append_new(topics, json_hex_new(BYTES_OF(topic1))) == 0);
+    *out = NULL;
+    *n = 0;
+    TRY(chain_rpc(c, &r, "eth_getLogs",
+                  json_pack("[{s:o, s:o, s:o, s:o}]", "address", json_address(contract), "topics",
+                            topics, "fromBlock", json_quantity_new(from), "toBlock",
+                            height_tag(to)),
+                  NULL, e));
+    return logs_read(out, n, a, r, e);
+}
+
+const struct chain_log *chain_receipt_find(const struct chain_receipt *r,
+                                           const struct address *contract,
+                                           const struct hash32 *topic0)
+{
+    for (size_t i = 0; i < r->n_logs; i++)
+        if (address_eq(&r->logs[i].address, contract) && r->logs[i].n_topics > 0 &&
+            hash32_eq(&r->logs[i].topics[0], topic0))
+            return &r->logs[i];
+    return NULL;
+}
+
+/* ---- sending ---- */
+
+/* The entry of an account; the caller holds send_lock. */
+static struct nonce_entry *nonce_of(struct chain_client *c, const struct address *who)
+{
+    for (size_t i = 0; i < c->n_nonces; i++)
+        if (address_eq(&c->nonces[i].who, who))
+            return &c->nonces[i];
+    /* When full, forget one: it is asked of the node again. */
+    if (c->n_nonces == NONCES_MAX)
+        c->n_nonces--;
+    c->nonces[c->n_nonces] = (struct nonce_entry){.who = *who};
+    return &c->nonces[c->n_nonces++];
+}
+
+void chain_nonce_reset(struct chain_client *c, const struct address *who)
+{
+    (void)pthread_mutex_lock(&c->send_lock);
+    nonce_of(c, who)->known = false;
+    (void)pthread_mutex_unlock(&c->send_lock);
+}
+
+/* What to offer: twice the base fee and the node's tip, as wallets do, so that some full blocks in
+ * a row do not strand the transaction. */
+static enum rc fees(struct chain_client *c, struct tx *tx, struct err *e)
+{
+    const struct u256 most = u256_from_u64(PRICE_MAX_WEI);
+    json_auto_t *block = NULL;
+    struct u256 base;
+
+    TRY(chain_rpc(c, &block, "eth_getBlockByNumber", json_pack("[s, b]", "latest", 0), NULL, e));
+    if (json_object_get(block, "baseFeePerGas") == NULL) {
+        TRY(rpc_u256(c, &tx->gas_price_wei, "eth_gasPrice", json_array(), e));
+        tx->type = TX_LEGACY;
+    } else {
+        TRY(json_u256(&base, block, "baseFeePerGas", e));
+        TRY(rpc_u256(c, &tx->max_priority_wei, "eth_maxPriorityFeePerGas", json_array(), e));
+        tx->type = TX_DYNAMIC_FEE;
+        if (!u256_add(&tx->max_fee_wei, &base, &base) ||
+            !u256_add(&tx->max_fee_wei, &tx->max_fee_wei, &tx->max_priority_wei))
+            return err_set(e, RC_RANGE, "chain node %s: fees overflow", c->url);
+        tx->gas_price_wei = tx->max_fee_wei;
+    }
+    if (u256_cmp(&tx->gas_price_wei, &most) > 0)
+        return err_set(e, RC_RANGE,
+                       "chain node %s asks for more than %u gwei a gas: not paying that", c->url,
+                       PRICE_MAX_WEI / 1000000000U);
+    if (tx->type == TX_LEGACY)
+        tx->max_fee_wei = tx->max_priority_wei = tx->gas_price_wei;
+    return RC_OK;
+}
+
+enum rc chain_sign(struct chain_client *c, struct buf *raw, struct hash32 *tx_hash_out,
+                   const struct secp_key *key, const struct chain_send *s, struct err *e)
+{
+    struct tx tx = {.has_chain_id = true,
+                    .value_wei = s->value,
+                    .data = s->data,
+                    .gas_limit = s->gas,
+                    .is_create = s->to == NULL};
+    size_t start = raw->n;
+    struct nonce_entry *entry;
+    struct address from;
+    enum rc rc = RC_OK;
+
+    secp_key_address(&from, key);
+    if (s->to != NULL)
+        tx.to = *s->to;
+    TRY(chain_id(c, &tx.chain_id, e));
+    if (tx.gas_limit == 0) {
+        TRY(rpc_u64(c, &tx.gas_limit, "eth_estimateGas",
+                    json_pack("[o]", call_object(&from, s->to, &s->value, s->data)), e));
+        tx.gas_limit += tx.gas_limit / 4;
+    }
+    TRY(fees(c, &tx, e));
+    (void)pthread_mutex_lock(&c->send_lock);
+    entry = nonce_of(c, &from);
+    if (!entry->known) {
+        rc = chain_pending_nonce(c, &entry->next, &from, e);
+        entry->known = rc == RC_OK;
+    }
+    tx.nonce = entry->next;
+    if (rc == RC_OK)
+        rc = tx_sign(&tx, key, e);
+    if (rc == RC_OK) {
+        entry->next++;
+        tx_encode(raw, &tx);
+    }
+    (void)pthread_mutex_unlock(&c->send_lock);
+    if (rc == RC_OK)
+        tx_hash(tx_hash_out, bytes_of(raw->p + start, raw->n - start));
+    return rc;
+}
+
+enum rc chain_send_raw(struct chain_client *c, struct bytes raw, struct err *e)
+{
+    struct arena a = {0};
+    struct chain_receipt receipt;
+    json_auto_t *r = NULL;
+    struct hash32 hash;
+    struct err lookup;
+    enum rc rc =
+        chain_rpc(c, &r, "eth_sendRawTransaction", json_pack("[o]", json_hex_new(raw)), NULL, e);
+
+    if (rc == RC_OK || rc == RC_IO || rc == RC_TIMEOUT || rc == RC_CLOSED || rc == RC_AGAIN)
+        return rc;
+    /* Sent before, and in the pool or in a block by now: that is what was wanted. */
+    if (e != NULL && strstr(e->msg, "already known") != NULL)
+        return RC_OK;
+    tx_hash(&hash, raw);
+    if (chain_receipt_get(c, &receipt, &a, &hash, &lookup) == RC_OK)
+        rc = RC_OK;
+    arena_clear(&a);
+    return rc;
+}
+
+/* Why did it fail? Nodes keep no reason: run it again on the state before and see. */
+static enum rc revert_reason(struct chain_client *c, const struct chain_receipt *r,
+                             const struct secp_key *key, const struct chain_send *s, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf out = {0};
+    struct address from;
+
+    secp_key_address(&from, key);
+    if (s->to != NULL && r->height > 0) {
+        json_auto_t *result = NULL;
+        enum rc rc = chain_rpc(c, &result, "eth_call",
+                               json_pack("[o, o]", call_object(&from, s->to, &s->value, s->data),
+                                         height_tag(r->height - 1)),
+                               &out, e);
+
+        if (rc == RC_DENIED)
+            return rc;
+    }
+    return err_set(e, RC_DENIED, "transaction failed in block %llu after %llu gas",
+                   (unsigned long long)r->height, (unsigned long long)r->gas_used);
+}
+
+enum rc chain_transact(struct chain_client *c, struct chain_receipt *out, struct arena *a,
+                       const struct secp_key *key, const struct chain_send *s, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf raw = {0};
+    struct address from;
+    struct hash32 hash;
+    enum rc rc;
+
+    *out = (struct chain_receipt){0};
+    secp_key_address(&from, key);
+    TRY(chain_sign(c, &raw, &hash, key, s, e));
+    rc = chain_send_raw(c, buf_bytes(&raw), e);
+    if (rc != RC_OK) {
+        chain_nonce_reset(c, &from);
+        return rc;
+    }
+    TRY(chain_receipt_wait(c, out, a, &hash, 60000, e));
+    return out->ok ? RC_OK : revert_reason(c, out, key, s, e);
+}
