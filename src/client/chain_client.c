@@ -433,8 +433,8 @@ static enum rc fees(struct chain_client *c, struct tx *tx, struct err *e)
     }
     if (u256_cmp(&tx->gas_price_wei, &most) > 0)
         return err_set(e, RC_RANGE,
-                       "chain node %s asks for more than %u gwei a gas: not paying that", c->url,
-                       PRICE_MAX_WEI / 1000000000U);
+                       "chain node %s asks for more than %lu gwei a gas: not paying that", c->url,
+                       PRICE_MAX_WEI / 1000000000UL);
     if (tx->type == TX_LEGACY)
         tx->max_fee_wei = tx->max_priority_wei = tx->gas_price_wei;
     return RC_OK;
@@ -508,7 +508,6 @@ enum rc chain_send_raw(struct chain_client *c, struct bytes raw, struct err *e)
 static enum rc revert_reason(struct chain_client *c, const struct chain_receipt *r,
                              const struct secp_key *key, const struct chain_send *s, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf out = {0};
     struct address from;
 
     secp_key_address(&from, key);
@@ -517,7 +516,7 @@ static enum rc revert_reason(struct chain_client *c, const struct chain_receipt 
         enum rc rc = chain_rpc(c, &result, "eth_call",
                                json_pack("[o, o]", call_object(&from, s->to, &s->value, s->data),
                                          height_tag(r->height - 1)),
-                               &out, e);
+                               NULL, e);
 
         if (rc == RC_DENIED)
             return rc;
