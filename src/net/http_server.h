@@ -20,6 +20,7 @@ struct http_server_config {
     unsigned max_connections; /* [1024] further ones are closed at once */
     size_t header_max;        /* bytes of request line and headers [32 KiB] */
     size_t body_max;          /* bytes of a buffered body [1 MiB]; over it: 413 */
+    size_t buffer_size;       /* bytes of I/O buffer a connection [64 KiB]; at least header_max */
     unsigned idle_timeout_s;  /* closes silent connections [75] */
     unsigned queue_max;       /* requests waiting for a handler thread [1024]; over it: 503 */
 };

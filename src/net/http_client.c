@@ -1,0 +1,385 @@
+/* HTTP client over libcurl. Job: bounded calls with errors that name what was asked. Trust: the
+ * server is hostile. Must not: follow a redirect out of http/https, read proxies or credentials
+ * from the environment, or keep an unbounded reply. */
+#include "net/http_client.h"
+
+#include "base/mem.h"
+
+#include <curl/curl.h>
+
+#include <pthread.h>
+#include <stdio.h>
+#include <strings.h>
+
+#define ERROR_BODY_MAX ((size_t)64 << 10)
+#define REPLY_MAX ((uint64_t)16 << 20)
+
+struct http_client {
+    CURL *curl;
+};
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+
+static void curl_setup(void)
+{
+    CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+}
+
+struct http_client *http_client_new(void)
+{
+    struct http_client *c = xcalloc(1, sizeof(*c));
+
+    CHECK(pthread_once(&curl_once, curl_setup) == 0);
+    c->curl = curl_easy_init();
+    CHECK(c->curl != NULL);
+    return c;
+}
+
+void http_client_free(struct http_client *c)
+{
+    if (c == NULL)
+        return;
+    curl_easy_cleanup(c->curl);
+    free(c);
+}
+
+void http_reply_clear(struct http_reply *r)
+{
+    buf_clear(&r->body);
+    *r = (struct http_reply){0};
+}
+
+/* ---- one call ---- */
+
+struct call_state {
+    const struct http_call *call;
+    struct http_reply *reply;
+    CURL *curl;
+    uint64_t received;
+    uint64_t body_max; /* 0: none */
+    enum rc rc;        /* why a callback stopped the transfer */
+    struct err err;
+    size_t body_off;
+    char where[200]; /* "POST http://host/path" */
+};
+
+/* URL as errors may show it: no user data, no query (may hold tokens). */
+static void describe(struct call_state *s, const char *method)
+{
+    const char *url = s->call->url, *scheme_end = strstr(url, "://"), *at = url;
+    size_t n = strcspn(url, "?#"), skip = 0;
+
+    if (scheme_end != NULL && (size_t)(scheme_end - url) < n) {
+        const char *user;
+
+        at = scheme_end + 3;
+        user = memchr(at, '@', strcspn(at, "/?#"));
+        if (user != NULL)
+            skip = (size_t)(user - at) + 1;
+    }
+    (void)snprintf(s->where, sizeof(s->where), "%s %.*s%.*s", method, (int)(at - url), url,
+                   (int)(n - (size_t)(at - url) - skip > 150 ? 150 : n - (size_t)(at - url) - skip),
+                   at + skip);
+}
+
+static bool is_success(long status)
+{
+    return status >= 200 && status < 300;
+}
+
+static bool keep(struct call_state *s, struct bytes in, size_t max)
+{
+    size_t room = s->reply->body.n < max ? max - s->reply->body.n : 0;
+
+    buf_put(&s->reply->body, in.p, in.n < room ? in.n : room);
+    return in.n <= room;
+}
+
+static size_t on_body(char *p, size_t size, size_t count, void *user)
+{
+    struct call_state *s = user;
+    struct bytes in = bytes_of(p, size * count);
+    long status = 0;
+
+    (void)curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (!is_success(status) && !s->call->any_status) {
+        (void)keep(s, in, ERROR_BODY_MAX); /* the rest of an error text is dropped */
+        return in.n;
+    }
+    if (s->body_max != 0 && in.n > s->body_max - s->received) {
+        s->rc = err_set(&s->err, RC_LIMIT, "reply over the limit of %llu bytes",
+                        (unsigned long long)s->body_max);
+        return 0;
+    }
+    s->received += in.n;
+    if (s->call->on_data == NULL) {
+        buf_put_bytes(&s->reply->body, in);
+        return in.n;
+    }
+    s->rc = s->call->on_data(s->call->on_data_data, in, &s->err);
+    return s->rc == RC_OK ? in.n : 0;
+}
+
+static size_t on_read(char *p, size_t size, size_t count, void *user)
+{
+    struct call_state *s = user;
+    size_t n = 0;
+
+    if (s->call->source == NULL) {
+        n = s->call->body.n - s->body_off;
+        if (n > size * count)
+            n = size * count;
+        if (n != 0)
+            memcpy(p, s->call->body.p + s->body_off, n);
+        s->body_off += n;
+        return n;
+    }
+    s->rc = s->call->source(s->call->source_data, p, size * count, &n, &s->err);
+    return s->rc == RC_OK ? n : CURL_READFUNC_ABORT;
+}
+
+/* A kept-alive connection may have died: libcurl resends from the start if it can. */
+static int on_seek(void *user, curl_off_t offset, int origin)
+{
+    struct call_state *s = user;
+
+    if (s->call->source != NULL || origin != SEEK_SET || offset < 0 ||
+        (uint64_t)offset > s->call->body.n)
+        return CURL_SEEKFUNC_CANTSEEK;
+    s->body_off = (size_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+#define SET(option, value) CHECK(curl_easy_setopt(s->curl, (option), (value)) == CURLE_OK)
+
+static void set_timeouts(struct call_state *s)
+{
+    const struct http_call *call = s->call;
+    bool streaming = call->source != NULL || call->on_data != NULL;
+    unsigned stall_ms = call->stall_timeout_ms ? call->stall_timeout_ms : 30000;
+    unsigned total_ms = call->timeout_ms ? call->timeout_ms : streaming ? 0 : 30000;
+
+    SET(CURLOPT_TIMEOUT_MS, (long)total_ms);
+    SET(CURLOPT_CONNECTTIMEOUT_MS,
+        (long)(call->connect_timeout_ms ? call->connect_timeout_ms : 5000));
+    SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+    SET(CURLOPT_LOW_SPEED_TIME, (long)((stall_ms + 999) / 1000));
+}
+
+static void set_safety(struct call_state *s)
+{
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_FOLLOWLOCATION, s->call->max_redirects != 0 ? 1L : 0L);
+    SET(CURLOPT_MAXREDIRS, (long)s->call->max_redirects);
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_USERAGENT, "cloister");
+    /* for speed only; libcurl refuses them on a handle whose last call failed half-way */
+    (void)curl_easy_setopt(s->curl, CURLOPT_BUFFERSIZE, 256L << 10);
+    (void)curl_easy_setopt(s->curl, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
+}
+
+static void set_body(struct call_state *s, const char *method, struct curl_slist **lines)
+{
+    const struct http_call *call = s->call;
+    bool has_body = call->source != NULL || call->body.n != 0 || strcmp(method, "POST") == 0;
+    AUTO_FREE char *type = NULL;
+
+    if (strcmp(method, "HEAD") == 0)
+        SET(CURLOPT_NOBODY, 1L);
+    if (has_body) {
+        SET(CURLOPT_POST, 1L);
+        SET(CURLOPT_READFUNCTION, on_read);
+        SET(CURLOPT_READDATA, s);
+        SET(CURLOPT_SEEKFUNCTION, on_seek);
+        SET(CURLOPT_SEEKDATA, s);
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, call->source != NULL ? -1 : (curl_off_t)call->body.n);
+        type = xasprintf("Content-Type: %s",
+                         call->content_type ? call->content_type : "application/octet-stream");
+        *lines = curl_slist_append(*lines, type);
+        *lines = curl_slist_append(*lines, "Expect:"); /* no extra round trip */
+        if (call->source != NULL)
+            *lines = curl_slist_append(*lines, "Transfer-Encoding: chunked");
+    }
+    SET(CURLOPT_CUSTOMREQUEST, method);
+    for (size_t i = 0; call->headers != NULL && call->headers[i] != NULL; i++)
+        *lines = curl_slist_append(*lines, call->headers[i]);
+    CHECK(*lines != NULL || !has_body);
+    SET(CURLOPT_HTTPHEADER, *lines);
+}
+
+static enum rc status_rc(long status)
+{
+    switch (status) {
+    case 404:
+    case 410:
+        return RC_NOTFOUND;
+    case 401:
+    case 403:
+        return RC_DENIED;
+    case 413:
+        return RC_LIMIT;
+    case 408:
+    case 429:
+    case 503:
+        return RC_AGAIN;
+    default:
+        return status >= 400 && status < 500 ? RC_MALFORMED : RC_IO;
+    }
+}
+
+/* The beginning of an error body, in one printable line. */
+static void quote(char *out, size_t cap, struct bytes body)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < body.n && n + 1 < cap; i++) {
+        uint8_t c = body.p[i];
+
+        if (c < 0x20 || c > 0x7e)
+            c = ' ';
+        if (c == ' ' && (n == 0 || out[n - 1] == ' '))
+            continue;
+        out[n++] = (char)c;
+    }
+    out[n] = '\0';
+}
+
+static enum rc transport_rc(struct call_state *s, CURLcode code, struct err *e)
+{
+    const char *why = curl_easy_strerror(code);
+
+    if (s->rc != RC_OK) {
+        if (e != NULL)
+            *e = s->err;
+        return err_wrap(e, s->rc, "%s", s->where);
+    }
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return err_set(e, RC_TIMEOUT, "%s: no answer in time", s->where);
+    if (code == CURLE_UNSUPPORTED_PROTOCOL)
+        return err_set(e, RC_UNSUPPORTED, "%s: only http and https are spoken", s->where);
+    if (code == CURLE_URL_MALFORMAT)
+        return err_set(e, RC_MALFORMED, "%s: malformed URL", s->where);
+    if (code == CURLE_TOO_MANY_REDIRECTS)
+        return err_set(e, RC_LIMIT, "%s: more than %u redirects", s->where, s->call->max_redirects);
+    if (code == CURLE_PARTIAL_FILE || code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR ||
+        code == CURLE_SEND_ERROR)
+        return err_set(e, RC_CLOSED, "%s: connection cut off (%s)", s->where, why);
+    return err_set(e, RC_IO, "%s: %s", s->where, why);
+}
+
+static enum rc finish(struct call_state *s, CURLcode code, struct err *e)
+{
+    long status = 0;
+    const char *type = NULL;
+    char text[120];
+
+    (void)curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(s->curl, CURLINFO_CONTENT_TYPE, &type);
+    s->reply->status = status > 0 && status < 1000 ? (unsigned)status : 0;
+    if (type != NULL)
+        (void)snprintf(s->reply->content_type, sizeof(s->reply->content_type), "%s", type);
+    if (code != CURLE_OK)
+        return transport_rc(s, code, e);
+    if (is_success(status) || s->call->any_status)
+        return RC_OK;
+    quote(text, sizeof(text), buf_bytes(&s->reply->body));
+    return err_set(e, status_rc(status), "%s: status %ld%s%s", s->where, status,
+                   text[0] != '\0' ? ": " : "", text);
+}
+
+enum rc http_client_do(struct http_client *c, struct http_reply *reply,
+                       const struct http_call *call, struct err *e)
+{
+    struct call_state state = {.call = call, .reply = reply, .curl = c->curl}, *s = &state;
+    const char *method = call->method;
+    struct curl_slist *lines = NULL;
+    CURLcode code;
+
+    if (method == NULL)
+        method = call->body.n != 0 || call->source != NULL ? "POST" : "GET";
+    s->body_max = call->body_max != 0 || call->on_data != NULL ? call->body_max : REPLY_MAX;
+    buf_reset(&reply->body);
+    reply->status = 0;
+    reply->content_type[0] = '\0';
+    describe(s, method);
+    if (strncasecmp(call->url, "http://", 7) != 0 && strncasecmp(call->url, "https://", 8) != 0)
+        return err_set(e, RC_UNSUPPORTED, "%s: only http:// and https:// are spoken", s->where);
+    curl_easy_reset(c->curl);
+    set_safety(s);
+    set_timeouts(s);
+    set_body(s, method, &lines);
+    SET(CURLOPT_URL, call->url);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_WRITEDATA, s);
+    code = curl_easy_perform(c->curl);
+    curl_slist_free_all(lines);
+    return finish(s, code, e);
+}
+
+/* ---- one-shot forms ---- */
+
+static enum rc once(struct http_reply *reply, const struct http_call *call, struct err *e)
+{
+    struct http_client *c = http_client_new();
+    enum rc rc = http_client_do(c, reply, call, e);
+
+    http_client_free(c);
+    return rc;
+}
+
+enum rc http_get(struct http_reply *reply, const char *url, uint64_t body_max, unsigned timeout_ms,
+                 struct err *e)
+{
+    struct http_call call = {.url = url, .body_max = body_max, .timeout_ms = timeout_ms};
+
+    return once(reply, &call, e);
+}
+
+enum rc http_post(struct http_reply *reply, const char *url, const char *content_type,
+                  struct bytes body, uint64_t body_max, unsigned timeout_ms, struct err *e)
+{
+    struct http_call call = {.method = "POST",
+                             .url = url,
+                             .content_type = content_type,
+                             .body = body,
+                             .body_max = body_max,
+                             .timeout_ms = timeout_ms};
+
+    return once(reply, &call, e);
+}
+
+struct download {
+    http_data_fn *fn;
+    void *data;
+    uint64_t size;
+};
+
+static enum rc on_download(void *data, struct bytes chunk, struct err *e)
+{
+    struct download *d = data;
+
+    d->size += chunk.n;
+    return d->fn(d->data, chunk, e);
+}
+
+enum rc http_download(const char *url, uint64_t body_max, unsigned timeout_ms, http_data_fn *fn,
+                      void *data, uint64_t *size, struct err *e)
+{
+    struct download d = {.fn = fn, .data = data};
+    struct http_call call = {.url = url,
+                             .body_max = body_max,
+                             .timeout_ms = timeout_ms,
+                             .on_data = on_download,
+                             .on_data_data = &d,
+                             .max_redirects = 5};
+    struct http_reply reply = {0};
+    enum rc rc = once(&reply, &call, e);
+
+    http_reply_clear(&reply);
+    *size = d.size;
+    return rc;
+}

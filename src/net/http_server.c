@@ -1,0 +1,641 @@
+/* HTTP server over libmicrohttpd. Job: event threads that parse, a bounded pool that answers, and
+ * the hand-over between them. Trust: clients are hostile. Must not: run a blocking handler on an
+ * event thread, keep an unbounded body, or leave a connection suspended without a live handler. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "net/internal/exchange.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+
+struct http_server {
+    struct http_server_config config;
+    http_handler *handler;
+    http_route_fn *route;
+    void *data;
+    struct MHD_Daemon *daemon;
+    int listen_fd;
+    unsigned port;
+    char url[80];
+    char name[32];
+    pthread_mutex_t mu; /* guards what follows, but aborting */
+    pthread_cond_t cond;
+    struct http_exchange *first, *last;
+    unsigned queued;
+    unsigned live;  /* requests begun and not completed */
+    bool stopping;  /* no new requests */
+    bool pool_over; /* handler threads end when the queue is empty */
+    atomic_bool aborting;
+    pthread_t *threads;
+    unsigned threads_len;
+};
+
+bool server_is_aborting(const struct http_server *s)
+{
+    return atomic_load(&s->aborting);
+}
+
+unsigned server_idle_ms(const struct http_server *s)
+{
+    return s->config.idle_timeout_s * 1000;
+}
+
+/* ---- answers ---- */
+
+static void add_headers(struct MHD_Response *r, const struct http_exchange *x)
+{
+    for (size_t i = 0; i < x->out_headers_len; i++)
+        (void)MHD_add_response_header(r, x->out_headers[i].name, x->out_headers[i].value);
+}
+
+static enum MHD_Result queue(struct http_exchange *x, struct MHD_Response *r)
+{
+    enum MHD_Result ok;
+
+    if (r == NULL)
+        return MHD_NO;
+    add_headers(r, x);
+    ok = MHD_queue_response(x->conn, x->resp.status, r);
+    MHD_destroy_response(r);
+    return ok;
+}
+
+/* Refuse before or without a handler; the connection ends with it. */
+static enum MHD_Result refuse(struct http_exchange *x, unsigned status, const char *why)
+{
+    for (size_t i = 0; i < x->out_headers_len; i++) {
+        free((void *)(uintptr_t)x->out_headers[i].name);
+        free((void *)(uintptr_t)x->out_headers[i].value);
+    }
+    x->out_headers_len = 0;
+    http_response_text(&x->resp, status, "%s\n", why);
+    http_response_header(&x->resp, "Connection", "close");
+    return queue(
+        x, MHD_create_response_from_buffer(x->resp.body.n, x->resp.body.p, MHD_RESPMEM_MUST_COPY));
+}
+
+static ssize_t stream_reader(void *cls, uint64_t pos, char *out, size_t max)
+{
+    struct http_exchange *x = cls;
+    ssize_t got;
+
+    (void)pos;
+    CHECK(pthread_mutex_lock(&x->mu) == 0);
+    got = (ssize_t)ring_get(&x->down, out, max);
+    if (got != 0) {
+        if (x->down.n <= x->down.cap / 2)
+            CHECK(pthread_cond_broadcast(&x->cond) == 0);
+    } else if (x->aborted) {
+        got = MHD_CONTENT_READER_END_WITH_ERROR;
+    } else if (x->handler_done) {
+        got = MHD_CONTENT_READER_END_OF_STREAM;
+    } else {
+        exchange_suspend(x);
+    }
+    CHECK(pthread_mutex_unlock(&x->mu) == 0);
+    return got;
+}
+
+static enum MHD_Result queue_answer(struct http_exchange *x, bool streamed)
+{
+    struct buf *b = &x->resp.body;
+    int fd = x->file_fd;
+    uint8_t *p = b->p;
+    size_t n = b->n;
+
+    if (streamed)
+        return queue(x, MHD_create_response_from_callback(
+                            x->stream_size < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)x->stream_size,
+                            (size_t)128 << 10, stream_reader, x, NULL));
+    if (fd >= 0) {
+        x->file_fd = -1; /* libmicrohttpd closes it */
+        return queue(x, MHD_create_response_from_fd_at_offset64(x->file_size, fd, x->file_offset));
+    }
+    if (n == 0)
+        return queue(x, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
+    *b = (struct buf){0}; /* ownership moves */
+    return queue(x, MHD_create_response_from_buffer(n, p, MHD_RESPMEM_MUST_FREE));
+}
+
+void http_response_abort(struct http_response *resp, const char *why)
+{
+    struct http_exchange *x = exchange_of_response(resp);
+
+    CHECK(pthread_mutex_lock(&x->mu) == 0);
+    log_warn("http", "%s: %s %s cut off: %s", x->server->name, x->req.method, x->req.path, why);
+    if (x->started)
+        x->aborted = true;
+    else
+        http_response_text(resp, 500, "%s\n", why);
+    CHECK(pthread_mutex_unlock(&x->mu) == 0);
+}
+
+/* ---- the pool ---- */
+
+static void run_handler(struct http_exchange *x)
+{
+    struct http_server *s = x->server;
+
+    if (server_is_aborting(s)) {
+        http_response_text(&x->resp, 503, "stopping\n");
+        http_response_header(&x->resp, "Connection", "close");
+    } else {
+        s->handler(&x->req, &x->resp, s->data);
+    }
+    CHECK(pthread_mutex_lock(&x->mu) == 0);
+    x->handler_done = true;
+    exchange_resume(x);
+    CHECK(pthread_mutex_unlock(&x->mu) == 0);
+}
+
+static void *pool_main(void *arg)
+{
+    struct http_server *s = arg;
+
+    for (;;) {
+        struct http_exchange *x;
+
+        CHECK(pthread_mutex_lock(&s->mu) == 0);
+        while (s->first == NULL && !s->pool_over)
+            CHECK(pthread_cond_wait(&s->cond, &s->mu) == 0);
+        x = s->first;
+        if (x != NULL) {
+            s->first = x->next;
+            if (s->first == NULL)
+                s->last = NULL;
+            s->queued--;
+        }
+        CHECK(pthread_mutex_unlock(&s->mu) == 0);
+        if (x == NULL)
+            return NULL;
+        run_handler(x);
+        exchange_unref(x);
+    }
+}
+
+/* False: too many are waiting. */
+static bool dispatch(struct http_exchange *x)
+{
+    struct http_server *s = x->server;
+    bool ok;
+
+    exchange_ref(x);
+    CHECK(pthread_mutex_lock(&s->mu) == 0);
+    ok = s->queued < s->config.queue_max && !s->pool_over;
+    if (ok) {
+        x->next = NULL;
+        if (s->last != NULL)
+            s->last->next = x;
+        else
+            s->first = x;
+        s->last = x;
+        s->queued++;
+        x->dispatched = true;
+        CHECK(pthread_cond_signal(&s->cond) == 0);
+    }
+    CHECK(pthread_mutex_unlock(&s->mu) == 0);
+    if (!ok)
+        exchange_unref(x);
+    return ok;
+}
+
+/* ---- libmicrohttpd's calls, on event threads ---- */
+
+static void *on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
+{
+    struct http_server *s = cls;
+    struct http_exchange *x = exchange_new(s, conn, uri);
+
+    CHECK(pthread_mutex_lock(&s->mu) == 0);
+    s->live++;
+    CHECK(pthread_mutex_unlock(&s->mu) == 0);
+    return x;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
+                         enum MHD_RequestTerminationCode why)
+{
+    struct http_server *s = cls;
+    struct http_exchange *x = *con_cls;
+
+    (void)conn;
+    (void)why;
+    if (x == NULL)
+        return;
+    *con_cls = NULL;
+    CHECK(pthread_mutex_lock(&x->mu) == 0);
+    x->closed = true;
+    CHECK(pthread_cond_broadcast(&x->cond) == 0);
+    CHECK(pthread_mutex_unlock(&x->mu) == 0);
+    exchange_unref(x);
+    CHECK(pthread_mutex_lock(&s->mu) == 0);
+    s->live--;
+    CHECK(pthread_cond_broadcast(&s->cond) == 0);
+    CHECK(pthread_mutex_unlock(&s->mu) == 0);
+}
+
+static void set_peer(struct http_exchange *x)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(x->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    char ip[INET6_ADDRSTRLEN] = "?", text[INET6_ADDRSTRLEN + 16];
+    unsigned port = 0;
+
+    if (info != NULL && info->client_addr != NULL) {
+        const void *addr = info->client_addr;
+
+        if (info->client_addr->sa_family == AF_INET) {
+            struct sockaddr_in v4;
+
+            memcpy(&v4, addr, sizeof(v4));
+            (void)inet_ntop(AF_INET, &v4.sin_addr, ip, sizeof(ip));
+            port = ntohs(v4.sin_port);
+        } else if (info->client_addr->sa_family == AF_INET6) {
+            struct sockaddr_in6 v6;
+
+            memcpy(&v6, addr, sizeof(v6));
+            (void)inet_ntop(AF_INET6, &v6.sin6_addr, ip, sizeof(ip));
+            port = ntohs(v6.sin6_port);
+        }
+    }
+    (void)snprintf(text, sizeof(text), "%s:%u", ip, port);
+    x->req.peer = arena_strdup(&x->arena, bytes_str(text));
+}
+
+static enum MHD_Result begin(struct http_exchange *x, const char *method)
+{
+    struct http_server *s = x->server;
+    unsigned status;
+    bool stopping;
+
+    x->set_up = true;
+    status = exchange_read_head(x, method, s->config.header_max);
+    set_peer(x);
+    if (status != 0)
+        return refuse(x, status,
+                      status == 431 ? "request line and headers are too large"
+                                    : "malformed request line or headers");
+    CHECK(pthread_mutex_lock(&s->mu) == 0);
+    stopping = s->stopping;
+    CHECK(pthread_mutex_unlock(&s->mu) == 0);
+    if (stopping || server_is_aborting(s))
+        return refuse(x, 503, "stopping");
+    if (s->route != NULL)
+        s->route(&x->route, &x->req, s->data);
+    if (x->route.body_max == 0)
+        x->route.body_max = s->config.body_max;
+    if (x->route.mode == HTTP_STREAM) {
+        if (x->route.stream_max != 0 && x->content_length > 0 &&
+            (uint64_t)x->content_length > x->route.stream_max)
+            return refuse(x, 413, "request body is too large");
+        ring_grow(&x->up, HTTP_RING_SIZE);
+        return dispatch(x) ? MHD_YES : refuse(x, 503, "busy: too many requests are waiting");
+    }
+    if (x->content_length > 0 && (uint64_t)x->content_length > x->route.body_max)
+        return refuse(x, 413, "request body is too large");
+    return MHD_YES;
+}
+
+/* mu held. Take what we can of n body bytes; returns how many were taken. */
+static size_t take_body(struct http_exchange *x, const char *p, size_t n)
+{
+    uint64_t max = x->route.mode == HTTP_STREAM ? x->route.stream_max : x->route.body_max;
+    size_t taken;
+
+    if ((max != 0 || x->route.mode != HTTP_STREAM) && n > max - x->received)
+        x->too_big = true;
+    if (x->too_big || x->handler_done) {
+        x->dropped += n;
+        CHECK(pthread_cond_broadcast(&x->cond) == 0);
+        return n;
+    }
+    if (x->route.mode != HTTP_STREAM) {
+        buf_put(&x->body, p, n);
+        x->received += n;
+        return n;
+    }
+    taken = ring_put(&x->up, p, n);
+    x->received += taken;
+    if (taken != 0)
+        CHECK(pthread_cond_broadcast(&x->cond) == 0);
+    if (taken < n)
+        exchange_suspend(x); /* http_request_read() resumes */
+    return taken;
+}
+
+static enum MHD_Result more_body(struct http_exchange *x, const char *p, size_t *n)
+{
+    uint64_t dropped;
+
+    CHECK(pthread_mutex_lock(&x->mu) == 0);
+    *n -= take_body(x, p, *n);
+    dropped = x->dropped;
+    CHECK(pthread_mutex_unlock(&x->mu) == 0);
+    return dropped > HTTP_DRAIN_MAX ? MHD_NO : MHD_YES;
+}
+
+/* The request is here whole: run the handler if it has not been, then answer or sleep. */
+static enum MHD_Result end_of_request(struct http_exchange *x)
+{
+    bool streamed, done;
+
+    if (x->route.mode != HTTP_STREAM && !x->body_end) {
+        x->body_end = true; /* no handler runs yet: no lock needed */
+        if (x->too_big)
+            return refuse(x, 413, "request body is too large");
+        x->req.body = buf_bytes(&x->body);
+        if (x->route.mode == HTTP_INLINE)
+            run_handler(x);
+        else if (!dispatch(x))
+            return refuse(x, 503, "busy: too many requests are waiting");
+    }
+    CHECK(pthread_mutex_lock(&x->mu) == 0);
+    if (!x->body_end) {
+        x->body_end = true;
+        CHECK(pthread_cond_broadcast(&x->cond) == 0);
+    }
+    streamed = x->started;
+    done = x->handler_done;
+    if (!streamed && !done)
+        exchange_suspend(x);
+    CHECK(pthread_mutex_unlock(&x->mu) == 0);
+    return streamed || done ? queue_answer(x, streamed) : MHD_YES;
+}
+
+static enum MHD_Result on_access(void *cls, struct MHD_Connection *conn, const char *url,
+                                 const char *method, const char *version, const char *upload_data,
+                                 size_t *upload_size, void **con_cls)
+{
+    struct http_exchange *x = *con_cls;
+
+    (void)cls;
+    (void)conn;
+    (void)url;
+    (void)version;
+    if (x == NULL)
+        return MHD_NO;
+    if (!x->set_up)
+        return begin(x, method);
+    if (*upload_size != 0)
+        return more_body(x, upload_data, upload_size);
+    return end_of_request(x);
+}
+
+/* Targets are decoded by us, once. */
+static size_t keep_escapes(void *cls, struct MHD_Connection *conn, char *s)
+{
+    (void)cls;
+    (void)conn;
+    return strlen(s);
+}
+
+__attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *fmt, va_list ap)
+{
+    const struct http_server *s = cls;
+    char text[256];
+    size_t n;
+
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    n = strlen(text);
+    if (n != 0 && text[n - 1] == '\n')
+        text[n - 1] = '\0';
+    log_debug("http", "%s: %s", s->name, text);
+}
+
+/* ---- start and stop ---- */
+
+static enum rc parse_listen(struct sockaddr_storage *out, socklen_t *len, const char *text,
+                            struct err *e)
+{
+    const char *colon = strrchr(text, ':');
+    char host[64] = "";
+    size_t n = colon ? (size_t)(colon - text) : 0;
+    uint64_t port = 0;
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+
+    if (n == 0 || n >= sizeof(host) || parse_u64(&port, bytes_str(colon + 1), 65535, NULL) != RC_OK)
+        return err_set(e, RC_MALFORMED, "listen address '%s': give IP:PORT, as 127.0.0.1:8545",
+                       text);
+    memcpy(host, text, n);
+    if (strcmp(host, "localhost") == 0)
+        memcpy(host, "127.0.0.1", sizeof("127.0.0.1"));
+    *out = (struct sockaddr_storage){0};
+    if (inet_pton(AF_INET, host, &v4.sin_addr) == 1) {
+        v4.sin_port = htons((uint16_t)port);
+        memcpy(out, &v4, *len = sizeof(v4));
+        return RC_OK;
+    }
+    if (host[0] == '[' && host[n - 1] == ']') {
+        host[n - 1] = '\0';
+        if (inet_pton(AF_INET6, host + 1, &v6.sin6_addr) == 1) {
+            v6.sin6_port = htons((uint16_t)port);
+            memcpy(out, &v6, *len = sizeof(v6));
+            return RC_OK;
+        }
+    }
+    return err_set(e, RC_MALFORMED, "listen address '%s': not a numeric IP address", text);
+}
+
+static enum rc open_listener(struct http_server *s, struct err *e)
+{
+    struct sockaddr_storage at;
+    socklen_t len = 0;
+    int on = 1;
+    AUTO_FD int fd = -1;
+
+    TRY(parse_listen(&at, &len, s->config.listen, e));
+    fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return err_errno(e, errno, "socket for %s", s->config.listen);
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
+        return err_errno(e, errno, "setsockopt for %s", s->config.listen);
+    if (bind(fd, (const struct sockaddr *)&at, len) != 0)
+        return err_errno(e, errno, "cannot listen on %s", s->config.listen);
+    if (listen(fd, 1024) != 0)
+        return err_errno(e, errno, "cannot listen on %s", s->config.listen);
+    len = sizeof(at);
+    if (getsockname(fd, (struct sockaddr *)&at, &len) != 0)
+        return err_errno(e, errno, "getsockname for %s", s->config.listen);
+    if (at.ss_family == AF_INET) {
+        struct sockaddr_in v4;
+
+        memcpy(&v4, &at, sizeof(v4));
+        s->port = ntohs(v4.sin_port);
+    } else {
+        struct sockaddr_in6 v6;
+
+        memcpy(&v6, &at, sizeof(v6));
+        s->port = ntohs(v6.sin6_port);
+    }
+    s->listen_fd = fd;
+    fd = -1;
+    return RC_OK;
+}
+
+static void set_url(struct http_server *s)
+{
+    const char *colon = strrchr(s->config.listen, ':');
+
+    (void)snprintf(s->url, sizeof(s->url), "http://%.*s:%u", (int)(colon - s->config.listen),
+                   s->config.listen, s->port);
+}
+
+#define DEFAULT(field, value)                                                                      \
+    do {                                                                                           \
+        if (s->config.field == 0)                                                                  \
+            s->config.field = (value);                                                             \
+    } while (0)
+
+static void apply_defaults(struct http_server *s)
+{
+    DEFAULT(io_threads, 1);
+    DEFAULT(workers, 8);
+    DEFAULT(max_connections, 1024);
+    DEFAULT(header_max, (size_t)32 << 10);
+    DEFAULT(body_max, (size_t)1 << 20);
+    DEFAULT(buffer_size, (size_t)64 << 10);
+    DEFAULT(idle_timeout_s, 75);
+    DEFAULT(queue_max, 1024);
+    if (s->config.buffer_size < s->config.header_max)
+        s->config.buffer_size = s->config.header_max;
+    if (s->config.max_connections < s->config.io_threads)
+        s->config.max_connections = s->config.io_threads;
+}
+
+static enum rc start_daemon(struct http_server *s, struct err *e)
+{
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    struct MHD_OptionItem pool[] = {
+        {.option = MHD_OPTION_THREAD_POOL_SIZE, .value = (intptr_t)s->config.io_threads},
+        {.option = MHD_OPTION_END},
+    };
+
+    if (s->config.io_threads < 2)
+        pool[0].option = MHD_OPTION_END;
+    s->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
+        MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, s,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+        MHD_OPTION_CONNECTION_LIMIT, s->config.max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        s->config.idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->config.buffer_size,
+        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, s->config.buffer_size / 4,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+    if (s->daemon == NULL)
+        return err_set(e, RC_IO, "cannot start the HTTP server on %s", s->config.listen);
+    return RC_OK;
+}
+
+static enum rc start_pool(struct http_server *s, struct err *e)
+{
+    s->threads = xcalloc(s->config.workers, sizeof(*s->threads));
+    for (unsigned i = 0; i < s->config.workers; i++) {
+        int rc = pthread_create(&s->threads[i], NULL, pool_main, s);
+
+        if (rc != 0)
+            return err_errno(e, rc, "cannot start handler thread %u", i);
+        s->threads_len++;
+    }
+    return RC_OK;
+}
+
+enum rc http_server_start(struct http_server **out, const struct http_server_config *config,
+                          http_handler *handler, http_route_fn *route, void *data, struct err *e)
+{
+    struct http_server *s = xcalloc(1, sizeof(*s));
+    pthread_condattr_t attr;
+    enum rc rc;
+
+    *out = NULL;
+    s->config = *config;
+    s->handler = handler;
+    s->route = route;
+    s->data = data;
+    s->listen_fd = -1;
+    (void)snprintf(s->name, sizeof(s->name), "%s", config->name ? config->name : "http");
+    CHECK(pthread_mutex_init(&s->mu, NULL) == 0);
+    CHECK(pthread_condattr_init(&attr) == 0);
+    CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_cond_init(&s->cond, &attr) == 0);
+    (void)pthread_condattr_destroy(&attr);
+    apply_defaults(s);
+    rc = open_listener(s, e);
+    if (rc == RC_OK)
+        rc = start_pool(s, e);
+    if (rc == RC_OK) {
+        set_url(s);
+        rc = start_daemon(s, e);
+    }
+    s->config.listen = NULL; /* the caller's */
+    s->config.name = NULL;
+    if (rc != RC_OK) {
+        http_server_stop(s, 0);
+        return rc;
+    }
+    *out = s;
+    return RC_OK;
+}
+
+unsigned http_server_port(const struct http_server *s)
+{
+    return s->port;
+}
+
+const char *http_server_url(const struct http_server *s)
+{
+    return s->url;
+}
+
+static void wait_for_requests(struct http_server *s, unsigned grace_ms)
+{
+    struct timespec t;
+
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+    t.tv_sec += (time_t)(grace_ms / 1000);
+    t.tv_nsec += (long)(grace_ms % 1000) * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_nsec -= 1000000000;
+        t.tv_sec++;
+    }
+    while (s->live != 0)
+        if (pthread_cond_timedwait(&s->cond, &s->mu, &t) == ETIMEDOUT)
+            break;
+}
+
+void http_server_stop(struct http_server *s, unsigned grace_ms)
+{
+    int fd = -1;
+
+    if (s == NULL)
+        return;
+    if (s->daemon != NULL)
+        fd = MHD_quiesce_daemon(s->daemon);
+    CHECK(pthread_mutex_lock(&s->mu) == 0);
+    s->stopping = true;
+    wait_for_requests(s, grace_ms);
+    s->pool_over = true;
+    atomic_store(&s->aborting, true);
+    CHECK(pthread_cond_broadcast(&s->cond) == 0);
+    CHECK(pthread_mutex_unlock(&s->mu) == 0);
+    for (unsigned i = 0; i < s->threads_len; i++)
+        CHECK(pthread_join(s->threads[i], NULL) == 0);
+    s->threads_len = 0;
+    if (s->daemon != NULL)
+        MHD_stop_daemon(s->daemon);
+    if (fd < 0 && s->daemon == NULL)
+        fd = s->listen_fd;
+    if (fd >= 0)
+        (void)close(fd);
+    free(s->threads);
+    (void)pthread_mutex_destroy(&s->mu);
+    (void)pthread_cond_destroy(&s->cond);
+    free(s);
+}
