@@ -42,9 +42,9 @@ struct vm_program_info {
     uint32_t text_lo, text_hi; /* the executable segment */
     uint32_t image_lo;         /* lowest address of any segment */
     uint32_t data_lo;          /* what lies below is read-only; == image_hi without data */
-    uint32_t image_hi;         /* end of the highest segment with its bss; the heap starts at the
-                                  next page */
-    size_t host_size;          /* bytes of host memory the program takes: for caches */
+    uint32_t image_hi; /* end of the highest segment with its bss; the heap starts at the first
+                          page at least 16 bytes on */
+    size_t host_size;  /* bytes of host memory the program takes: for caches */
 };
 
 /* Parse a static ELF64 RISC-V executable and decode its code. `elf` is copied. *out has one
