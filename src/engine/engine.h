@@ -15,8 +15,7 @@
 #include "base/u256.h"
 #include "ledger/state.h"
 
-struct call_result;
-struct call_request;
+struct block_env;
 struct commit;
 struct disk;
 struct engine;
@@ -24,7 +23,7 @@ struct engine_snapshot;
 struct genesis;
 struct header;
 struct receipt;
-struct tree_proof;
+struct state_proof;
 struct tx;
 
 #define ENGINE_STATE_HISTORY 128      /* heights below the head whose state can be read */
@@ -37,7 +36,6 @@ struct engine_options {
     const struct disk *disk;   /* of the block log; NULL: the operating system's */
     bool read_only;            /* recover and answer reads; makes no blocks, changes no file */
     unsigned proof_block_ms;   /* an empty block follows a state change after this; 0: 50 */
-    unsigned min_block_ms;     /* a block every so many ms at most; 0: as fast as the disk */
     uint64_t checkpoint_bytes; /* write state to LMDB when so much is held in RAM; 0: 64 MiB */
 };
 
@@ -53,9 +51,19 @@ void engine_close(struct engine *en);
  * good, keeps answering reads and says why here. */
 enum rc engine_health(struct engine *en, struct err *e);
 
-/* What DIR/genesis.json says. Lives as long as the engine. */
+/* The key with which an engine in DIR signs blocks: read, or made at the first call
+ * (DIR/priv_validator_key.json, CometBFT's file format, mode 0600). A genesis for engine `solo`
+ * names exactly this public key as its only validator. RC_CORRUPT: the file is damaged; RC_IO. */
+enum rc engine_validator_key(const char *dir, uint8_t pub_key[32], struct err *e);
+
+/* What genesis says. Lives as long as the engine. */
 const struct genesis *engine_genesis(const struct engine *en);
 uint64_t engine_chain_id(const struct engine *en);
+/* The hash that names the chain (ledger/genesis.h). */
+const struct hash32 *engine_genesis_hash(const struct engine *en);
+/* The environment a call at `height` runs in: that block's, or for UINT64_MAX that of the block to
+ * come. RC_NOTFOUND. */
+enum rc engine_block_env(struct engine *en, uint64_t height, struct block_env *out, struct err *e);
 
 /* ---- blocks ------------------------------------------------------------------------------------
  */
@@ -94,7 +102,8 @@ static inline void engine_block_p_clear(struct engine_block **b)
 }
 
 uint64_t engine_height(struct engine *en);
-/* The newest block. Height 0 (before the first) has no block: RC_NOTFOUND. */
+/* The newest block. There always is one: engine_open makes block 1 (empty: its header carries the
+ * root of genesis) at the first start. Height 0 is genesis and has no block. */
 enum rc engine_head(struct engine *en, struct engine_block **out, struct err *e);
 /* RC_NOTFOUND: no such block; RC_CORRUPT, RC_IO. */
 enum rc engine_block_at(struct engine *en, uint64_t height, struct engine_block **out,
@@ -194,10 +203,11 @@ const struct state_source *engine_snapshot_source(struct engine_snapshot *s);
 /* The oldest height engine_snapshot_open takes now. */
 uint64_t engine_oldest_state(struct engine *en);
 
-/* Proof of a natural state key (ledger/state.h), present or absent, under app_hash(height), which
- * header height + 1 carries: *next is that block (its header and commit prove the root). height
- * UINT64_MAX: the newest that has a next block. The value itself is appended to value (present
- * only). RC_RANGE: not kept any more, or the next block is not there yet (it is within
- * proof_block_ms). */
-enum rc engine_prove(struct engine *en, uint64_t height, struct bytes key, struct tree_proof *proof,
-                     struct buf *value, struct engine_block **next, struct err *e);
+/* Proof of a natural state key (ledger/state.h), present (*found) or absent, under
+ * app_hash(height), which header height + 1 carries: *next is that block (its header and commit
+ * prove the root). height UINT64_MAX: the newest that has a next block; *proven is the height. The
+ * value itself is appended to value (present only); the siblings live in mem. RC_RANGE: not kept
+ * any more, or the next block is not there yet (it is within proof_block_ms). */
+enum rc engine_prove(struct engine *en, uint64_t height, struct bytes key, struct arena *mem,
+                     struct state_proof *proof, bool *found, uint64_t *proven, struct buf *value,
+                     struct engine_block **next, struct err *e);
