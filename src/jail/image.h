@@ -22,19 +22,19 @@ struct image_limits {
 
 /* An unpacked image. Owned strings; image_clear frees them, the folder stays in the cache. */
 struct image {
-    char *rootfs;  /* folder of the root filesystem */
-    char *digest;  /* of the image configuration: "sha256:<hex>" */
-    char *cwd;     /* "/" if none */
-    char **argv;   /* entrypoint and command; NULL-terminated; may be empty */
-    char **env;    /* NULL-terminated "NAME=value" */
+    char *rootfs; /* folder of the root filesystem */
+    char *digest; /* of the image configuration: "sha256:<hex>" */
+    char *cwd;    /* "/" if none */
+    char **argv;  /* entrypoint and command; NULL-terminated; may be empty */
+    char **env;   /* NULL-terminated "NAME=value" */
     bool was_cached;
 };
 
-/* Unpack `archive_fd` (read from its start) below `cache_dir`, once: a finished image is found again
- * by the archive's SHA-256. With `want` not NULL the archive must have that SHA-256 (RC_DENIED else,
- * before anything is unpacked). RC_MALFORMED: not an image, or breaks a rule; RC_LIMIT: one of the
- * limits; RC_UNSUPPORTED: e.g. another processor's image. On failure nothing is left behind.
- * Processes may do this at the same time. */
+/* Unpack `archive_fd` (read from its start) below `cache_dir`, once: a finished image is found
+ * again by the archive's SHA-256. With `want` not NULL the archive must have that SHA-256
+ * (RC_DENIED else, before anything is unpacked). RC_MALFORMED: not an image, or breaks a rule;
+ * RC_LIMIT: one of the limits; RC_UNSUPPORTED: e.g. another processor's image. On failure nothing
+ * is left behind. Processes may do this at the same time. */
 enum rc image_open(struct image *out, int archive_fd, const struct hash32 *want,
                    const char *cache_dir, const struct image_limits *limits, struct err *e);
 void image_clear(struct image *image);

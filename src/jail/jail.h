@@ -1,14 +1,14 @@
 /* jail/jail.h - one container, run once, with nothing but its input and its limits.
- * Trust: the image and everything it writes are hostile; the kernel and crun are in the trusted base
- * (PROTOCOL.md P10). The jail is handed no keys.
+ * Trust: the image and everything it writes are hostile; the kernel and crun are in the trusted
+ * base (PROTOCOL.md P10). The jail is handed no keys.
  *
  * What the container gets: its root filesystem read-only, /input/NAME read-only (ramfs, never
  * swapped), /output and /tmp as tmpfs of bounded size, an empty network namespace, uid 0 of a user
  * namespace with one user and no capabilities, no_new_privs, a seccomp allow list, own pid, mount,
- * ipc, uts and cgroup namespaces. Limits on memory, processes and CPU are kept by cgroups (v1, v2 or
- * hybrid); where no cgroup can be had, by rlimits, and the status says so.
- * What comes back: a status and at most `results_max` bytes of /output/results.json. Standard output
- * and error of the container are counted and dropped. */
+ * ipc, uts and cgroup namespaces. Limits on memory, processes and CPU are kept by cgroups (v1, v2
+ * or hybrid); where no cgroup can be had, by rlimits, and the status says so. What comes back: a
+ * status and at most `results_max` bytes of /output/results.json. Standard output and error of the
+ * container are counted and dropped. */
 #pragma once
 
 #include "base/buf.h"
@@ -35,7 +35,7 @@ struct jail_limits {
 
 /* Borrowed strings; see jail_config_parse for the owning form. */
 struct jail_config {
-    const char *rootfs;     /* folder */
+    const char *rootfs;      /* folder */
     const char *const *argv; /* NULL-terminated, at least one */
     const char *const *env;  /* NULL-terminated "NAME=value" */
     const char *cwd;         /* absolute; NULL = "/" */
@@ -82,8 +82,9 @@ void jail_parsed_config_clear(struct jail_parsed_config *p);
 void jail_status_encode(struct buf *out, const struct jail_status *status);
 enum rc jail_status_parse(struct jail_status *out, struct bytes json, struct err *e);
 
-/* The worker's side: start the executable `jail_path` (cloister-jail), hand it the configuration and
- * the input, wait, take status and results. Kills it, and with it the container, a few seconds after
- * the wall-clock limit. Thread-safe. RC codes as jail_run, and RC_CLOSED when the jail died. */
+/* The worker's side: start the executable `jail_path` (cloister-jail), hand it the configuration
+ * and the input, wait, take status and results. Kills it, and with it the container, a few seconds
+ * after the wall-clock limit. Thread-safe. RC codes as jail_run, and RC_CLOSED when the jail died.
+ */
 enum rc jail_spawn(struct jail_status *out, struct buf *results, const char *jail_path,
                    const struct jail_config *config, int input_fd, struct err *e);

@@ -1,0 +1,29 @@
+/* jail/internal/inside.h - the half of the jail that runs inside its own namespaces. */
+#pragma once
+
+#include "jail/jail.h"
+
+/* What inside tells outside, over a pipe of their own; results.json follows it. */
+struct inside_report {
+    bool started;
+    bool timed_out;
+    bool has_results;
+    int exit_code;
+    int signal;
+    uint64_t results_size;
+    uint64_t output_bytes;
+    char error[200];
+};
+
+struct inside_args {
+    const struct jail_config *config; /* limits set */
+    int tree_fd;                      /* the root filesystem, detached; -1: open config->rootfs */
+    int input_fd;                     /* -1 = none */
+    int go_fd;                        /* a byte arrives when maps and cgroups are ready */
+    int report_fd;
+    bool rlimit_only;
+    uint64_t deadline_ms; /* on the monotonic clock */
+};
+
+/* Runs as process 1 of a new pid namespace, in new user and mount namespaces. Never returns. */
+_Noreturn void inside_main(const struct inside_args *args);
