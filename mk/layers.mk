@@ -36,6 +36,7 @@ PURE := base crypto codec vm abigen chain ledger
 LIBS_base    := -lpthread
 LIBS_crypto  := -lcrypto -lsecp256k1 -lsodium
 LIBS_codec   := -ljansson
+LIBS_abigen  := -ljansson
 LIBS_kv      := -llmdb
 LIBS_net     := -lmicrohttpd -lcurl -lssl -lcrypto
 LIBS_jail    := -larchive -lseccomp

@@ -202,6 +202,39 @@ u64 abi_put_tail(enc *e, u64 base, u64 at, u64 head); /* new base, its head zero
 u64 abi_put_list(enc *e, u64 base, u64 at, u64 n, u64 element_head);
 void abi_selector(enc *e, u64 selector);
 
+/* T[]: a struct of pointer and count, and its two codec functions. `head` is an element's size in
+ * the list's head. */
+#define UNUSED_OK __attribute__((unused)) static inline
+#define ABI_LIST(word, type, head)                                                                 \
+    UNUSED_OK struct word##_list abi_get_##word##_list(dec c, u64 base, u64 at)                    \
+    {                                                                                              \
+        u64 tail = abi_get_tail(c, base, at), n = abi_get_count(c, tail, head);                    \
+        struct word##_list v = {alloc_array(n, sizeof(type)), n};                                  \
+                                                                                                   \
+        for (u64 i = 0; i < n; i++)                                                                \
+            v.p[i] = abi_get_##word(c, tail + 32, tail + 32 + i * (head));                         \
+        return v;                                                                                  \
+    }                                                                                              \
+    UNUSED_OK void abi_put_##word##_list(enc *e, u64 base, u64 at, struct word##_list v)           \
+    {                                                                                              \
+        u64 b = abi_put_list(e, base, at, v.n, head);                                              \
+                                                                                                   \
+        for (u64 i = 0; i < v.n; i++)                                                              \
+            abi_put_##word(e, b, b + i * (head), v.p[i]);                                          \
+    }
+#define BUILTIN_LIST(word)                                                                         \
+    struct word##_list {                                                                           \
+        word *p;                                                                                   \
+        u64 n;                                                                                     \
+    };                                                                                             \
+    ABI_LIST(word, word, 32)
+BUILTIN_LIST(u256)
+BUILTIN_LIST(u64)
+BUILTIN_LIST(bool)
+BUILTIN_LIST(address)
+BUILTIN_LIST(bytes32)
+BUILTIN_LIST(str)
+
 void emit_log(const bytes32 *topics, u64 n_topics, const enc *data);
 bytes32 topic_u256(u256 v);
 bytes32 topic_address(address v);

@@ -47,7 +47,6 @@ bool set_has(const enc *key, const enc *value);
 bool set_add(const enc *key, const enc *value);    /* false: was there */
 bool set_remove(const enc *key, const enc *value); /* false: was not there */
 
-#define UNUSED_OK __attribute__((unused)) static inline
 #define R_DECL(type, field) type field;
 #define R_PUT(type, field) put_##type(e, v.field);
 #define R_GET(type, field) v.field = get_##type(d);
