@@ -1,0 +1,114 @@
+/* gateway/internal/rpc.h - what the method files share: one call's parameters in, JSON text out.
+ * A method appends its result to c->out and returns RC_OK, or fails; the rc picks the JSON-RPC code
+ * unless the method sets c->code itself. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/u256.h"
+#include "codec/json.h"
+#include "engine/engine.h"
+#include "ledger/executor.h"
+
+#define RPC_BODY_MAX ((size_t)16 << 20)  /* bytes of a request */
+#define RPC_BATCH_MAX 1000               /* calls in a batch */
+#define RPC_REPLY_MAX ((size_t)64 << 20) /* bytes of a batch's answers, after which calls fail */
+#define RPC_LOGS_MAX 10000               /* logs in one answer */
+#define RPC_FEE_BLOCKS_MAX 1024          /* blocks in eth_feeHistory */
+#define RPC_CALL_GAS_FACTOR 1            /* eth_call may use so many blocks' gas */
+#define RPC_SYNC_TIMEOUT_MS 30000        /* eth_sendRawTransactionSync */
+
+enum rpc_code {
+    RPC_PARSE = -32700,
+    RPC_INVALID_REQUEST = -32600,
+    RPC_NO_METHOD = -32601,
+    RPC_INVALID_PARAMS = -32602,
+    RPC_INTERNAL = -32603, /* clients retry on it: only for faults of this node */
+    RPC_SERVER = -32000,   /* refused for good: pool rules, limits, pruned state */
+    RPC_REVERT = 3,
+};
+
+struct filters;
+
+struct gateway {
+    struct engine *engine;
+    struct http_server *http;
+    struct filters *filters;
+    struct executors *executors;
+    const char *const *origins;
+};
+
+struct rpc_call {
+    struct gateway *g;
+    const json_t *params; /* array (absent becomes empty) */
+    struct arena mem;
+    struct buf *out;
+    int code;              /* 0: by the rc */
+    struct buf error_data; /* revert data */
+};
+
+typedef enum rc rpc_method(struct rpc_call *c, struct err *e);
+
+/* ---- parameters ---- */
+size_t rpc_n_params(const struct rpc_call *c);
+/* The i-th parameter, NULL when absent or null. */
+const json_t *rpc_param(const struct rpc_call *c, size_t i);
+enum rc rpc_param_address(const struct rpc_call *c, size_t i, struct address *out, struct err *e);
+enum rc rpc_param_hash(const struct rpc_call *c, size_t i, struct hash32 *out, struct err *e);
+enum rc rpc_param_bool(const struct rpc_call *c, size_t i, bool dflt, bool *out, struct err *e);
+/* A height or tag (latest, pending, safe, finalized, earliest), or {blockHash} or {blockNumber};
+ * absent: latest. Not checked to exist, but a hash must. */
+enum rc rpc_param_height(struct rpc_call *c, size_t i, uint64_t *out, struct err *e);
+enum rc rpc_height_of(struct rpc_call *c, const json_t *v, uint64_t *out, struct err *e);
+
+/* ---- values ---- */
+void rpc_put_quantity(struct buf *out, uint64_t v);
+void rpc_put_hex(struct buf *out, struct bytes data); /* "0x…" with quotes */
+void rpc_put_u256(struct buf *out, const struct u256 *v);
+
+/* ---- objects (objects.c) ---- */
+void rpc_put_block(struct rpc_call *c, const struct engine_block *b, bool full);
+/* Height 0, which has no block of its own. */
+void rpc_put_genesis_block(struct rpc_call *c);
+void rpc_put_tx(struct buf *out, const struct engine_block *b, uint32_t index);
+void rpc_put_receipt(struct buf *out, const struct engine_block *b, uint32_t index);
+void rpc_put_log(struct buf *out, const struct engine_block *b, uint32_t tx_index,
+                 uint32_t log_in_tx);
+
+/* ---- executors.c: a pool of executors, one for each call that runs ---- */
+struct executors;
+struct executors *executors_new(void);
+void executors_free(struct executors *p);
+struct executor *executors_take(struct executors *p);
+void executors_give(struct executors *p, struct executor *x);
+
+/* ---- filters.c ---- */
+struct filters *filters_new(struct engine *engine);
+void filters_free(struct filters *f);
+/* eth_getLogs' filter object. Addresses and topics go to c->mem. */
+enum rc rpc_log_filter(struct rpc_call *c, const json_t *v, struct engine_log_filter *out,
+                       struct err *e);
+/* Append a JSON array of the logs that match. */
+enum rc rpc_put_logs(struct rpc_call *c, const struct engine_log_filter *f, struct err *e);
+
+/* ---- methods ---- */
+rpc_method rpc_eth_chainId, rpc_net_version, rpc_web3_clientVersion, rpc_eth_blockNumber,
+    rpc_eth_syncing, rpc_eth_accounts, rpc_eth_gasPrice, rpc_eth_maxPriorityFeePerGas,
+    rpc_eth_feeHistory, rpc_rpc_modules, rpc_net_listening, rpc_web3_sha3;
+rpc_method rpc_eth_getBalance, rpc_eth_getTransactionCount, rpc_eth_getCode, rpc_eth_getStorageAt,
+    rpc_eth_call, rpc_eth_estimateGas, rpc_eth_createAccessList, rpc_cloister_getProof;
+rpc_method rpc_eth_getBlockByNumber, rpc_eth_getBlockByHash, rpc_eth_getTransactionByHash,
+    rpc_eth_getTransactionReceipt, rpc_eth_getBlockReceipts,
+    rpc_eth_getTransactionByBlockNumberAndIndex, rpc_eth_getTransactionByBlockHashAndIndex,
+    rpc_eth_getBlockTransactionCountByNumber, rpc_eth_getBlockTransactionCountByHash,
+    rpc_eth_getLogs, rpc_cloister_getCommit;
+rpc_method rpc_eth_sendRawTransaction, rpc_eth_sendRawTransactionSync, rpc_eth_fillTransaction,
+    rpc_txpool_status;
+rpc_method rpc_eth_newFilter, rpc_eth_newBlockFilter, rpc_eth_newPendingTransactionFilter,
+    rpc_eth_getFilterChanges, rpc_eth_getFilterLogs, rpc_eth_uninstallFilter;
+
+/* A transaction object ({from, to, value, data | input, gas, …}) as a ledger_tx; data goes to
+ * c->mem. Fee fields are set to zero: calls pay nothing. */
+enum rc rpc_call_object(struct rpc_call *c, const json_t *v, struct ledger_tx *out, struct err *e);
+/* Estimate; on failure fills code and error_data. */
+enum rc rpc_estimate(struct rpc_call *c, const struct ledger_tx *tx, uint64_t *gas, struct err *e);
