@@ -1,0 +1,498 @@
+/* TeePool - jobs for confidential workers ("tees"), their fees, and what they proved.
+ * ABI: abi/TeePool.json, which is Vana's of today and: jobTee, startJob, startWindow, jobStartedAt,
+ * setProofSigner, teeProofSigner, proofRecord, multicall.
+ *
+ * The law
+ * - A job asks for a proof about a file. It is assigned to activeTeeList[job id mod number of active
+ *   tees], holds its whole payment, and ends exactly once: Completed or Canceled.
+ *       None -> Submitted -> Completed | Canceled
+ * - Coin held here = payments of Submitted jobs + what tees earned and have not claimed.
+ * - The assigned tee, and only while it is active, may mark a job started, once. The job's owner
+ *   takes the payment back when cancelDelay is over, but not within startWindow (at most an hour)
+ *   after a start; at once when the assigned tee is no longer active, as nobody else can serve it.
+ * - addProof verifies: the signature is by the assigned tee's proof signer, over this file's URL and
+ *   the proof's data (Vana's packed hash, EIP-191). Then it records (file, proof index) -> job, tee,
+ *   signer, the tee's standing now. A pool pays only what is recorded here, so neither a proof put
+ *   into the registry by a stranger, nor one signed for another file, nor a later dismissal of the
+ *   tee, changes who is paid.
+ * - A tee's proof signer is a key of its own, used by no other tee; until it announces one, its
+ *   address signs.
+ * - Jobs (1 .. jobsCount), a file's jobs, a tee's pending jobs and the active tees are dense lists:
+ *   whoever believes only state proofs can read them whole. */
+#include "TeePool.abi.h"
+
+#include "DataRegistry.calls.h"
+#include "sdk/access.h"
+#include "sdk/forwarder.h"
+#include "sdk/init.h"
+#include "sdk/multicall.h"
+#include "sdk/pause.h"
+#include "sdk/upgrade.h"
+
+#define START_WINDOW_DEFAULT 600u /* seconds */
+#define START_WINDOW_MAX 3600u
+
+enum tee_status { TEE_NONE, TEE_ACTIVE, TEE_REMOVED };
+enum job_status { JOB_NONE, JOB_SUBMITTED, JOB_COMPLETED, JOB_CANCELED };
+
+#define TEE(F) F(u64, status) F(u256, earned) F(u256, claimed) F(str, url) F(str, public_key)
+RECORD(tee, TEE)
+#define JOB(F)                                                                                     \
+    F(u256, file_id) F(u256, bid) F(u64, status) F(u64, added_at) F(address, owner) F(address, tee)
+RECORD(job, JOB)
+#define PROOF_RECORD(F)                                                                            \
+    F(u256, job_id) F(address, tee) F(address, signer) F(u64, tee_status) F(u256, dlp_id)          \
+    F(u64, added_at_block)
+RECORD(record, PROOF_RECORD)
+
+VALUE(registry, 1, address)
+VALUE(jobs_count, 2, u256)
+VALUE(fee, 3, u256)
+VALUE(cancel_delay, 4, u256)
+VALUE(start_window, 5, u256)
+MAP(tee_of, 6, address, tee)
+SET(all_tees, 7, address)
+SET(active_tees, 8, address)
+MAP(job_of, 9, u256, job)
+LIST_OF(file_jobs, 10, u256, u256)        /* file -> its jobs, oldest first */
+SET_OF(pending, 11, address, u256)        /* tee -> its Submitted jobs */
+MAP(started_at, 12, u256, u64)            /* job -> when its tee began, 0 = not */
+MAP2(record_of, 13, u256, u256, record)   /* (file, proof index) */
+MAP(signer_of_tee, 14, address, address)  /* announced proof signer */
+MAP(tee_of_signer, 15, address, address)
+
+ACCESS_HANDLERS(TeePool)
+PAUSE_HANDLERS(TeePool, MAINTAINER_ROLE)
+FORWARDER_HANDLERS(TeePool, MAINTAINER_ROLE)
+UPGRADE_HANDLERS(TeePool, DEFAULT_ADMIN_ROLE)
+MULTICALL_HANDLERS(TeePool)
+
+void TeePool_initialize(address trustedForwarderAddress, address ownerAddress,
+                        address dataRegistryAddress, u256 initialCancelDelay)
+{
+    initializer();
+    trusted_forwarder_set(trustedForwarderAddress);
+    registry_set(dataRegistryAddress);
+    cancel_delay_set(initialCancelDelay);
+    start_window_set(START_WINDOW_DEFAULT);
+    grant_role(DEFAULT_ADMIN_ROLE, ownerAddress);
+    grant_role(MAINTAINER_ROLE, ownerAddress);
+}
+
+/* ---- jobs ---- */
+
+void TeePool_requestContributionProof(u256 fileId)
+{
+    u256 bid = msg_value();
+
+    when_not_paused();
+    if (bid < fee())
+        revert_InsufficientFee();
+    u64 n = active_tees_count();
+
+    if (n == 0)
+        revert_NoActiveTee();
+    u256 id = checked_add(jobs_count(), 1);
+    address assigned = active_tees_at((u64)(id % n));
+
+    jobs_count_set(id);
+    job_of_set(id, (job){fileId, bid, JOB_SUBMITTED, block_time(), msg_sender(), assigned});
+    file_jobs_push(fileId, id);
+    pending_add(assigned, id);
+    emit_JobSubmitted(id, fileId, assigned, bid);
+}
+
+void TeePool_submitJob(u256 fileId)
+{
+    TeePool_requestContributionProof(fileId);
+}
+
+static bool is_active(address account)
+{
+    return tee_of(account).status == TEE_ACTIVE;
+}
+
+static address only_active_tee(void)
+{
+    address sender = msg_sender();
+
+    if (!is_active(sender))
+        revert_TeeNotActive();
+    return sender;
+}
+
+/* The sender's own job, still open. */
+static job assigned_job(u256 id, address sender)
+{
+    job j = job_of(id);
+
+    if (j.status != JOB_SUBMITTED)
+        revert_InvalidJobStatus();
+    if (!same(j.tee, sender))
+        revert_InvalidJobTee();
+    return j;
+}
+
+void TeePool_startJob(u256 jobId)
+{
+    address sender = only_active_tee();
+
+    when_not_paused();
+    assigned_job(jobId, sender);
+    if (started_at(jobId) != 0)
+        revert_JobAlreadyStarted();
+    started_at_set(jobId, block_time());
+    emit_JobStarted(jobId, sender);
+}
+
+/* When the owner may cancel. */
+static u256 cancelable_from(u256 id, job j)
+{
+    u256 from = checked_add(j.added_at, cancel_delay());
+    u64 started = started_at(id);
+
+    if (started != 0 && (u256)started + start_window() > from)
+        return (u256)started + start_window();
+    return from;
+}
+
+void TeePool_cancelJob(u256 jobId)
+{
+    job j = job_of(jobId);
+    u256 now = block_time();
+
+    when_not_paused();
+    if (!same(j.owner, msg_sender()))
+        revert_NotJobOwner();
+    if (j.status != JOB_SUBMITTED)
+        revert_InvalidJobStatus();
+    if (is_active(j.tee) && cancelable_from(jobId, j) > now) {
+        if (checked_add(j.added_at, cancel_delay()) > now)
+            revert_CancelDelayNotPassed();
+        revert_JobRunning(cancelable_from(jobId, j));
+    }
+    j.status = JOB_CANCELED;
+    job_of_set(jobId, j);
+    pending_remove(j.tee, jobId);
+    if (!pay(j.owner, j.bid))
+        revert_TransferFailed();
+    emit_JobCanceled(jobId);
+}
+
+/* ---- proofs ---- */
+
+static address proof_signer(address account)
+{
+    address signer = signer_of_tee(account);
+
+    return is_zero(signer) ? account : signer;
+}
+
+/* keccak256(url | score | dlpId | metadata | proofUrl | instruction), packed as Vana's pools do;
+ * what is signed is its EIP-191 form. */
+static bytes32 proof_digest(str url, struct ProofData d)
+{
+    bytes32 score = bytes32_of(d.score), dlp = bytes32_of(d.dlpId);
+    enc packed = {0}, prefixed = {0};
+
+    enc_raw(&packed, url.p, url.n);
+    enc_raw(&packed, &score, 32);
+    enc_raw(&packed, &dlp, 32);
+    enc_raw(&packed, d.metadata.p, d.metadata.n);
+    enc_raw(&packed, d.proofUrl.p, d.proofUrl.n);
+    enc_raw(&packed, d.instruction.p, d.instruction.n);
+    bytes32 hash = keccak(enc_str(&packed));
+    str prefix = STR("\x19" "Ethereum Signed Message:\n32");
+
+    enc_raw(&prefixed, prefix.p, prefix.n);
+    enc_raw(&prefixed, &hash, 32);
+    return keccak(enc_str(&prefixed));
+}
+
+static void check_signature(u256 file_id, struct Proof proof, address expected)
+{
+    struct DataRegistry_FileResponse file = DataRegistry_call_files(registry(), file_id);
+    address signer;
+
+    if (proof.signature.n != 65)
+        revert_ECDSAInvalidSignatureLength(proof.signature.n);
+    if (!ecrecover(proof_digest(file.url, proof.data), proof.signature, &signer))
+        revert_ECDSAInvalidSignature();
+    if (!same(signer, expected))
+        revert_InvalidProofSigner(signer);
+}
+
+void TeePool_addProof(u256 jobId, struct Proof proof)
+{
+    address sender = only_active_tee();
+
+    when_not_paused();
+    job j = assigned_job(jobId, sender);
+    address signer = proof_signer(sender);
+    struct ProofData d = proof.data;
+
+    check_signature(j.file_id, proof, signer);
+    DataRegistry_call_addProof(
+        registry(), j.file_id,
+        (struct DataRegistry_Proof){
+            proof.signature, {d.score, d.dlpId, d.metadata, d.proofUrl, d.instruction}});
+    /* The registry just appended it, so it is the last one. */
+    u256 index = DataRegistry_call_fileProofsCount(registry(), j.file_id);
+
+    record_of_set(j.file_id, index,
+                  (record){jobId, sender, signer, TEE_ACTIVE, d.dlpId, block_height()});
+    j.status = JOB_COMPLETED;
+    job_of_set(jobId, j);
+    pending_remove(sender, jobId);
+    tee t = tee_of(sender);
+
+    t.earned = checked_add(t.earned, j.bid);
+    tee_of_set(sender, t);
+    emit_ProofAdded(sender, jobId, j.file_id);
+}
+
+struct ProofRecord TeePool_proofRecord(u256 fileId, u256 proofIndex)
+{
+    record r = record_of(fileId, proofIndex);
+
+    return (struct ProofRecord){r.job_id,     r.tee,    r.signer,
+                                r.tee_status, r.dlp_id, r.added_at_block};
+}
+
+/* ---- tees ---- */
+
+void TeePool_addTee(address teeAddress, str url, str publicKey)
+{
+    only_role(MAINTAINER_ROLE);
+    tee t = tee_of(teeAddress);
+
+    if (t.status == TEE_ACTIVE)
+        revert_TeeAlreadyAdded();
+    t.status = TEE_ACTIVE;
+    t.url = url;
+    t.public_key = publicKey;
+    tee_of_set(teeAddress, t);
+    all_tees_add(teeAddress);
+    active_tees_add(teeAddress);
+    emit_TeeAdded(teeAddress);
+}
+
+void TeePool_removeTee(address teeAddress)
+{
+    only_role(MAINTAINER_ROLE);
+    tee t = tee_of(teeAddress);
+
+    if (t.status != TEE_ACTIVE)
+        revert_TeeNotActive();
+    t.status = TEE_REMOVED;
+    tee_of_set(teeAddress, t);
+    active_tees_remove(teeAddress);
+    emit_TeeRemoved(teeAddress);
+}
+
+/* Zero takes the announcement back: then the tee's own address signs. */
+void TeePool_setProofSigner(address proofSigner)
+{
+    address sender = only_active_tee();
+    address other = tee_of_signer(proofSigner);
+
+    if (!is_zero(proofSigner) &&
+        ((!is_zero(other) && !same(other, sender)) ||
+         (tee_of(proofSigner).status != TEE_NONE && !same(proofSigner, sender))))
+        revert_ProofSignerInUse();
+    address old = signer_of_tee(sender);
+
+    if (!is_zero(old))
+        tee_of_signer_set(old, ADDRESS_ZERO);
+    signer_of_tee_set(sender, proofSigner);
+    if (!is_zero(proofSigner))
+        tee_of_signer_set(proofSigner, sender);
+    emit_ProofSignerUpdated(sender, proofSigner);
+}
+
+void TeePool_claim(void)
+{
+    address sender = msg_sender();
+    tee t = tee_of(sender);
+    u256 amount = checked_sub(t.earned, t.claimed);
+
+    when_not_paused();
+    if (amount == 0)
+        revert_NothingToClaim();
+    t.claimed = t.earned;
+    tee_of_set(sender, t);
+    if (!pay(sender, amount))
+        revert_TransferFailed();
+    emit_Claimed(sender, amount);
+}
+
+/* ---- views ---- */
+
+static struct TeeInfo tee_info(address account)
+{
+    tee t = tee_of(account);
+
+    return (struct TeeInfo){account,   t.url,     t.status,
+                            t.earned,  t.claimed, pending_count(account),
+                            t.public_key};
+}
+
+struct TeeInfo TeePool_tees(address teeAddress)
+{
+    struct TeeInfo info = tee_info(teeAddress);
+
+    return info;
+}
+
+struct TeeInfo TeePool_teeListAt(u256 index)
+{
+    return tee_info(all_tees_at(index > UINT64_MAX ? UINT64_MAX : (u64)index));
+}
+
+struct TeeInfo TeePool_activeTeeListAt(u256 index)
+{
+    return tee_info(active_tees_at(index > UINT64_MAX ? UINT64_MAX : (u64)index));
+}
+
+/* The worker a job was given to: fixed when it was submitted. */
+struct TeeInfo TeePool_jobTee(u256 jobId)
+{
+    return tee_info(job_of(jobId).tee);
+}
+
+struct address_list TeePool_teeList(void)
+{
+    u64 n = all_tees_count();
+    struct address_list list = {alloc_array(n, sizeof(address)), n};
+
+    for (u64 i = 0; i < n; i++)
+        list.p[i] = all_tees_at(i);
+    return list;
+}
+
+struct address_list TeePool_activeTeeList(void)
+{
+    u64 n = active_tees_count();
+    struct address_list list = {alloc_array(n, sizeof(address)), n};
+
+    for (u64 i = 0; i < n; i++)
+        list.p[i] = active_tees_at(i);
+    return list;
+}
+
+u256 TeePool_teesCount(void)
+{
+    return all_tees_count();
+}
+
+u256 TeePool_activeTeesCount(void)
+{
+    return active_tees_count();
+}
+
+bool TeePool_isTee(address teeAddress)
+{
+    return is_active(teeAddress);
+}
+
+address TeePool_teeProofSigner(address teeAddress)
+{
+    return proof_signer(teeAddress);
+}
+
+struct Job TeePool_jobs(u256 jobId)
+{
+    job j = job_of(jobId);
+
+    return (struct Job){j.file_id, j.bid, j.status, j.added_at, j.owner, j.tee};
+}
+
+u256 TeePool_jobsCount(void)
+{
+    return jobs_count();
+}
+
+u256 TeePool_jobStartedAt(u256 jobId)
+{
+    return started_at(jobId);
+}
+
+struct u256_list TeePool_fileJobIds(u256 fileId)
+{
+    u64 n = file_jobs_count(fileId);
+    struct u256_list list = {alloc_array(n, sizeof(u256)), n};
+
+    for (u64 i = 0; i < n; i++)
+        list.p[i] = file_jobs_at(fileId, i);
+    return list;
+}
+
+struct u256_list TeePool_teeJobIdsPaginated(address teeAddress, u256 start, u256 limit)
+{
+    u64 count = pending_count(teeAddress);
+    u64 from = start > count ? count : (u64)start;
+    u64 n = limit > count - from ? count - from : (u64)limit;
+    struct u256_list list = {alloc_array(n, sizeof(u256)), n};
+
+    for (u64 i = 0; i < n; i++)
+        list.p[i] = pending_at(teeAddress, from + i);
+    return list;
+}
+
+address TeePool_dataRegistry(void)
+{
+    return registry();
+}
+
+u256 TeePool_teeFee(void)
+{
+    return fee();
+}
+
+u256 TeePool_cancelDelay(void)
+{
+    return cancel_delay();
+}
+
+u256 TeePool_startWindow(void)
+{
+    return start_window();
+}
+
+u256 TeePool_version(void)
+{
+    return 1;
+}
+
+bytes32 TeePool_MAINTAINER_ROLE(void)
+{
+    return MAINTAINER_ROLE;
+}
+
+/* ---- administration ---- */
+
+void TeePool_updateDataRegistry(address newDataRegistry)
+{
+    only_role(MAINTAINER_ROLE);
+    registry_set(newDataRegistry);
+}
+
+void TeePool_updateTeeFee(u256 newTeeFee)
+{
+    only_role(MAINTAINER_ROLE);
+    fee_set(newTeeFee);
+}
+
+void TeePool_updateCancelDelay(u256 newCancelDelay)
+{
+    only_role(MAINTAINER_ROLE);
+    cancel_delay_set(newCancelDelay);
+}
+
+void TeePool_updateStartWindow(u256 newStartWindow)
+{
+    only_role(MAINTAINER_ROLE);
+    if (newStartWindow > START_WINDOW_MAX)
+        revert_InvalidStartWindow(START_WINDOW_MAX);
+    start_window_set(newStartWindow);
+}
