@@ -34,7 +34,7 @@ PURE := base crypto codec vm abigen chain ledger
 
 # Third-party libraries a module needs at link time
 LIBS_base    := -lpthread
-LIBS_crypto  := -lcrypto -lsecp256k1 -lsodium
+LIBS_crypto  := -lcrypto -lsecp256k1 -lsodium -lz
 LIBS_codec   := -ljansson
 LIBS_abigen  := -ljansson
 LIBS_kv      := -llmdb
