@@ -17,8 +17,8 @@ struct merkle_proof {
 
 void merkle_leaf_hash(struct hash32 *out, struct bytes leaf);
 void merkle_root(struct hash32 *out, const struct bytes *leaves, size_t n);
-/* Root over leaf hashes already made; `hashes` is overwritten. */
-void merkle_root_of_hashes(struct hash32 *out, struct hash32 *hashes, size_t n);
+/* Root over leaf hashes already made. */
+void merkle_root_of_hashes(struct hash32 *out, const struct hash32 *hashes, size_t n);
 /* Proof for leaf index < n; false if n is 0 or too large. */
 NODISCARD bool merkle_prove(struct merkle_proof *out, const struct bytes *leaves, size_t n,
                             size_t index);
