@@ -123,6 +123,8 @@ static const char *const allowed_calls[] = {
     "mincore",
     "mkdir",
     "mkdirat",
+    "mknod",
+    "mknodat",
     "mlock",
     "mlock2",
     "mlockall",

@@ -1,0 +1,186 @@
+/* A container program that misbehaves on request; linked statically by test_jail. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void put(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0)
+        exit(90);
+}
+
+static char *get(const char *path)
+{
+    static char text[65536];
+    FILE *f = fopen(path, "r");
+    size_t n;
+
+    if (f == NULL)
+        exit(91);
+    n = fread(text, 1, sizeof(text) - 1, f);
+    text[n] = '\0';
+    return text;
+}
+
+static int fill(const char *path)
+{
+    static char block[65536];
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+    memset(block, 'x', sizeof(block));
+    for (long n = 0;; n++)
+        if (write(fd, block, sizeof(block)) <= 0)
+            return n > 16384 ? 92 : 0; /* 1 GiB would mean: no limit */
+}
+
+static int fork_bomb(void)
+{
+    char text[64];
+    int n = 0;
+
+    while (n < 5000) {
+        pid_t pid = fork();
+
+        if (pid < 0)
+            break;
+        if (pid == 0) {
+            pause();
+            _exit(0);
+        }
+        n++;
+    }
+    snprintf(text, sizeof(text), "{\"forks\":%d}", n);
+    put("/output/results.json", text);
+    return 0;
+}
+
+/* What must be refused; each letter that is there was not. */
+static int escapes(void)
+{
+    char out[64] = "";
+    int fd;
+
+    if (unshare(CLONE_NEWUSER) == 0)
+        strcat(out, "u");
+    if (syscall(SYS_clone, CLONE_NEWNS | SIGCHLD, 0, 0, 0, 0) >= 0)
+        strcat(out, "c");
+    if (syscall(SYS_clone3, NULL, 0) >= 0 || errno != ENOSYS)
+        strcat(out, "3");
+    if (mount("tmpfs", "/tmp", "tmpfs", 0, NULL) == 0)
+        strcat(out, "m");
+    if (umount("/input") == 0)
+        strcat(out, "U");
+    if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0)
+        strcat(out, "p");
+    if (syscall(SYS_keyctl, 0, 0, 0, 0, 0) != -1)
+        strcat(out, "k");
+    if (syscall(SYS_bpf, 0, 0, 0) != -1 || errno != EPERM)
+        strcat(out, "b");
+    if (syscall(SYS_perf_event_open, 0, 0, 0, 0, 0) != -1 || errno != EPERM)
+        strcat(out, "P");
+    if (syscall(SYS_io_uring_setup, 1, 0) != -1 || errno != EPERM)
+        strcat(out, "i");
+    if (socket(AF_VSOCK, SOCK_STREAM, 0) >= 0)
+        strcat(out, "v");
+    if (socket(AF_PACKET, SOCK_RAW, 0) >= 0)
+        strcat(out, "r");
+    if (open("/x", O_WRONLY | O_CREAT, 0600) >= 0 || errno != EROFS)
+        strcat(out, "w");
+    if (open("/input/x", O_WRONLY | O_CREAT, 0600) >= 0)
+        strcat(out, "I");
+    fd = open("/input/decrypted_file", O_WRONLY);
+    if (fd >= 0)
+        strcat(out, "W");
+    if (mknod("/tmp/null", S_IFCHR | 0666, 0x103) == 0)
+        strcat(out, "d");
+    if (open("/proc/kcore", O_RDONLY) >= 0 && read(open("/proc/kcore", O_RDONLY), out, 1) == 1)
+        strcat(out, "K");
+    if (open("/proc/sys/kernel/hostname", O_WRONLY) >= 0)
+        strcat(out, "h");
+    put("/output/results.json", out);
+    return 0;
+}
+
+static int facts(void)
+{
+    const char *status = get("/proc/self/status");
+    const char *keys[] = {"CapPrm:", "CapEff:", "CapBnd:", "CapAmb:", "NoNewPrivs:", "Seccomp:"};
+    char out[4096] = "";
+
+    for (unsigned i = 0; i < 6; i++) {
+        const char *p = strstr(status, keys[i]);
+
+        strncat(out, p, strcspn(p, "\n") + 1);
+    }
+    snprintf(out + strlen(out), 64, "pid %d\n", (int)getpid());
+    strcat(out, get("/proc/net/dev"));
+    put("/output/results.json", out);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    const char *arg = argc > 2 ? argv[2] : "";
+
+    if (strcmp(what, "exit") == 0)
+        return atoi(arg);
+    if (strcmp(what, "crash") == 0)
+        *(volatile int *)8 = 1; /* process 1 ignores signals it sends, but not faults */
+    if (strcmp(what, "result") == 0)
+        put("/output/results.json", arg);
+    if (strcmp(what, "env") == 0)
+        put("/output/results.json", getenv(arg) ? getenv(arg) : "(none)");
+    if (strcmp(what, "input") == 0)
+        put("/output/results.json", get("/input/decrypted_file"));
+    if (strcmp(what, "print") == 0)
+        for (int i = 0; i < 100000; i++)
+            puts("marker-that-must-not-be-logged");
+    if (strcmp(what, "link") == 0)
+        return symlink(arg, "/output/results.json") == 0 ? 0 : 93;
+    if (strcmp(what, "fifo") == 0)
+        return mkfifo("/output/results.json", 0600) == 0 ? 0 : 93;
+    if (strcmp(what, "folder") == 0)
+        return mkdir("/output/results.json", 0700) == 0 ? 0 : 93;
+    if (strcmp(what, "huge") == 0)
+        return fill("/output/results.json");
+    if (strcmp(what, "fill") == 0)
+        return fill(arg);
+    if (strcmp(what, "forks") == 0)
+        return fork_bomb();
+    if (strcmp(what, "escapes") == 0)
+        return escapes();
+    if (strcmp(what, "facts") == 0)
+        return facts();
+    if (strcmp(what, "hang") == 0) {
+        signal(SIGTERM, SIG_IGN);
+        if (fork() == 0)
+            setsid();
+        for (;;)
+            pause();
+    }
+    if (strcmp(what, "eat") == 0) {
+        for (size_t n = 0; n < 1024; n++) {
+            char *p = malloc(1 << 20);
+
+            if (p == NULL)
+                return 7;
+            memset(p, 1, 1 << 20);
+        }
+        return 94; /* 1 GiB would mean: no limit */
+    }
+    return 0;
+}
