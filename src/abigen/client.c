@@ -131,8 +131,8 @@ static void put_encode_block(const struct gen *g, const struct param *p, size_t 
             buf_printf(b, "    %s_encode_%s(out, %s%s%s);\n", g->stem, t->name, pointer ? "" : "&",
                        member, p[i].name);
         else if (t->kind == TYPE_BYTES4)
-            buf_printf(b, "    abi_put_fixed_bytes(out, %s%s%s.b, 4);\n", pointer ? "(*" : "",
-                       member, p[i].name);
+            buf_printf(b, "    abi_put_fixed_bytes(out, %s%s%sb, 4);\n", member, p[i].name,
+                       pointer ? "->" : ".");
         else
             buf_printf(b, "    abi_put_%s(out, %s%s%s);\n", codec_word(t),
                        by_value(t) || pointer ? "" : "&", member, p[i].name);
@@ -424,7 +424,8 @@ enum rc abigen_client(struct buf *header, struct bytes json, const char *name, s
 
     buf_printf(header,
                "/* Generated from contracts/abi/%s.json. %s_put_X() appends the calldata of X;\n"
-               " * %s_get_X() decodes its result (lists into the arena, text borrowed from "
+               " * %s_get_X() decodes its result: lists into the arena (else it may be NULL), text "
+               "borrowed from "
                "data). */\n#pragma once\n\n#include \"base/arena.h\"\n#include "
                "\"codec/abi.h\"\n\n",
                name, g.stem, g.stem);

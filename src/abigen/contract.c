@@ -365,16 +365,21 @@ static void put_call(struct buf *b, const struct iface *f, const struct entry *x
 {
     size_t at = 0;
 
-    buf_put_str(b, "UNUSED_OK ");
+    buf_printf(b, "UNUSED_OK str %s_encode_%s(", f->name, x->name);
+    put_params(b, x->in, x->n_in, prefix, "void");
+    buf_put_str(b, ")\n{\n");
+    put_block(b, x, prefix);
+    buf_put_str(b, "    return enc_str(e_);\n}\n\nUNUSED_OK ");
     put_result_type(b, f, x, prefix);
     buf_printf(b, " %s_call_%s(address to_%s", f->name, x->name, x->payable ? ", u256 value_" : "");
     buf_put_str(b, x->n_in == 0 ? "" : ", ");
     put_params(b, x->in, x->n_in, prefix, "");
     buf_put_str(b, ")\n{\n");
-    put_block(b, x, prefix);
-    buf_printf(b, "    %scall_or_revert(to_, enc_str(e_), %s, %s);\n",
-               x->n_out == 0 ? "" : "str answer_ = ", x->payable ? "value_" : "0",
-               x->view ? "true" : "false");
+    buf_printf(b, "    %scall_or_revert(to_, %s_encode_%s(",
+               x->n_out == 0 ? "" : "str answer_ = ", f->name, x->name);
+    for (size_t i = 0; i < x->n_in; i++)
+        buf_printf(b, "%s%s", i == 0 ? "" : ", ", x->in[i].name);
+    buf_printf(b, "), %s, %s);\n", x->payable ? "value_" : "0", x->view ? "true" : "false");
     if (x->n_out != 0)
         buf_put_str(b, "    dec c_ = {answer_.p, answer_.n};\n");
     if (x->n_out == 1) {
