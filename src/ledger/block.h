@@ -46,6 +46,9 @@ void block_run_clear(struct block_run *run);
  * RC_OK: halt, see ledger_execute_tx. */
 enum rc block_run_add(struct block_run *run, const struct ledger_tx *tx, bool keep_invalid,
                       enum tx_code *code, struct err *e);
+/* Append a receipt for what was run by other means than a transaction (genesis). */
+void block_run_record(struct block_run *run, const struct ledger_tx *tx,
+                      const struct exec_result *r);
 /* Valid until block_run_clear or the next block_run_add. */
 void block_run_finish(struct block_run *run, struct block_result *out);
 

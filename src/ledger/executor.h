@@ -13,7 +13,8 @@
 #define LEDGER_GAS_UNITS 4  /* VM gas units in 1 gas */
 #define LEDGER_DEPTH_MAX 64 /* nested calls */
 #define LEDGER_FRAME_MEMORY (16u << 20)
-#define LEDGER_TX_MEMORY (64u << 20) /* all frames that are open at a time */
+#define LEDGER_FRAME_STACK (64u << 10) /* of which */
+#define LEDGER_TX_MEMORY (64u << 20)   /* all frames that are open at a time */
 #define LEDGER_TX_DATA_MAX (1024u * 1024 + 65536)
 #define LEDGER_OUTPUT_MAX (1u << 20) /* return or revert data of a frame */
 

@@ -1,7 +1,6 @@
 /* ledger/genesis.h - a chain's beginning: the JSON file, its hash, and the state it makes.
  * docs/ledger.md describes the file. Unknown keys are refused. Pure: ELF files come in through a
- * loader. Contracts are executed in order as block 0 at the genesis time by GENESIS_ADMIN's calls.
- */
+ * loader. Contracts are made, then calls made, in order, by the admin's address, in block 0. */
 #pragma once
 
 #include "ledger/block.h"
@@ -25,6 +24,7 @@ struct genesis_account {
 
 struct genesis_contract {
     const char *name;
+    bool code_only; /* no address: only the code is stored, for others to clone */
     struct address address;
     const char *elf;   /* given to the loader */
     struct bytes init; /* calldata of its first call; empty: none */
@@ -74,11 +74,12 @@ struct genesis_loader {
     void *data;
 };
 
-/* The state of height 0 and the hash that names the chain: SHA256 over the canonical binary form of
+/* The state of height 0, in *run (initialised here; block_run_clear(run) when done, also
+ * after a failure), and the hash that names the chain: SHA256 over the canonical binary form of
  * all fields with each ELF's code hash in the place of its name. Runs as a block at height 0
  * with base fee 0: changes and receipts (one a contract with init data, one a call) are in
  * *result, which borrows from run and mem. An init or call that fails is RC_DENIED with the
- * contract's name and reason. block_run_clear(run) when done. */
+ * contract's name and reason. */
 enum rc genesis_apply(const struct genesis *g, struct genesis_loader loader, struct executor *x,
                       struct block_run *run, struct arena *mem, struct hash32 *genesis_hash,
                       struct block_result *result, struct err *e);

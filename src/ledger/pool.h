@@ -1,13 +1,15 @@
 /* ledger/pool.h - transactions waiting for a block. Pure: no clock, no locks (the owner locks).
  * A transaction is ready when all nonces before it, from the state's on, are here; else it is
- * parked. Limits: POOL_SENDER_MAX a sender, n_max in all. Replacement needs +10 % of both prices.
+ * parked. Limits below. Replacement needs +10 % of both prices.
  */
 #pragma once
 
 #include "ledger/executor.h"
 
-#define POOL_SENDER_MAX 64
-#define POOL_MAX 5000
+#define POOL_SENDER_PARKED_MAX 64
+#define POOL_PARKED_MAX 5000
+#define POOL_READY_MAX 50000
+#define POOL_SIZE_MAX ((size_t)256 << 20) /* bytes of raw transactions */
 
 struct pool;
 
@@ -15,9 +17,8 @@ struct pool;
 struct pool_config {
     enum rc (*account)(void *data, const struct address *a, struct account *out, struct err *e);
     void *data;
-    size_t max;        /* transactions in all; 0 = POOL_MAX */
-    size_t sender_max; /* of one sender that are not ready; 0 = POOL_SENDER_MAX. Ready ones count
-                          against `max` only */
+    size_t ready_max;  /* 0 = POOL_READY_MAX */
+    size_t parked_max; /* 0 = POOL_PARKED_MAX */
 };
 
 struct pool *pool_new(const struct pool_config *config);
