@@ -115,6 +115,23 @@ void pgp_aes_free(struct pgp_aes *a)
     free(a);
 }
 
+/* Eight bytes at a time: gcc -O2 does not do it for us. */
+static void xor_into(uint8_t *out, const uint8_t *in, const uint8_t *stream, size_t n)
+{
+    size_t i = 0;
+
+    for (; n - i >= 8; i += 8) {
+        uint64_t x, y;
+
+        memcpy(&x, in + i, 8);
+        memcpy(&y, stream + i, 8);
+        x ^= y;
+        memcpy(out + i, &x, 8);
+    }
+    for (; i < n; i++)
+        out[i] = in[i] ^ stream[i];
+}
+
 void pgp_cfb_decrypt(struct pgp_aes *a, uint8_t *feedback, uint8_t *out, const uint8_t *in,
                      size_t n)
 {
@@ -128,8 +145,7 @@ void pgp_cfb_decrypt(struct pgp_aes *a, uint8_t *feedback, uint8_t *out, const u
     memcpy(a->in + PGP_BLOCK, in, (blocks - 1) * PGP_BLOCK);
     CHECK(EVP_EncryptUpdate(a->c, a->stream, &got, a->in, (int)(blocks * PGP_BLOCK)) == 1);
     CHECK((size_t)got == blocks * PGP_BLOCK);
-    for (size_t i = 0; i < n; i++)
-        out[i] = in[i] ^ a->stream[i];
+    xor_into(out, in, a->stream, n);
     if (n % PGP_BLOCK == 0)
         memcpy(feedback, in + n - PGP_BLOCK, PGP_BLOCK);
 }
