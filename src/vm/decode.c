@@ -20,12 +20,12 @@ struct encoding {
 };
 
 static const struct encoding encodings[] = {
-#define OP(name, format, mask, match, cost, meaning) {mask, match, VM_OP_##name, FORMAT_##format},
+#define OP(name, format, mask, match, cost) {mask, match, VM_OP_##name, FORMAT_##format},
 #include "vm/internal/ops.inc"
 };
 
 const uint8_t vm_op_cost[VM_N_OPS] = {
-#define OP(name, format, mask, match, cost, meaning) [VM_OP_##name] = cost,
+#define OP(name, format, mask, match, cost) [VM_OP_##name] = cost,
 #include "vm/internal/ops.inc"
 };
 

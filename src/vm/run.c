@@ -1,8 +1,8 @@
 /* vm/run.c - the two executors: one threaded, which charges whole blocks, and one that goes
  * instruction by instruction and finishes what the first cannot pay in full. Both take every
- * instruction's meaning from ops.inc, so they can differ only in how they count and stop; for that
- * they are tested against each other. */
-#include "vm/internal/math.h"
+ * instruction's meaning from meanings.h, so they can differ only in how they count and stop; for
+ * that they are tested against each other. */
+#include "vm/internal/meanings.h"
 #include "vm/internal/vm.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "guest memory is used in place");
@@ -103,9 +103,9 @@ static enum vm_exit step(struct vm *vm)
     if (vm->gas < vm_op_cost[op])
         return VM_OUT_OF_GAS;
     switch (op) {
-#define OP(name, format, mask, match, cost, meaning)                                               \
+#define OP(name, format, mask, match, cost)                                                        \
     case VM_OP_##name:                                                                             \
-        meaning;                                                                                   \
+        VM_DO_##name;                                                                              \
         break;
 #include "vm/internal/ops.inc"
     case VM_N_OPS:
@@ -201,13 +201,56 @@ static bool is_bad_jump(const struct vm_program *p, uint32_t i)
     return to < 0 || to / 4 >= p->n_slots || to % 4 != 0;
 }
 
+struct pair {
+    uint8_t first, second; /* enum vm_op */
+    const void *handler;
+};
+
+static void set_handlers(struct vm_program *p, const void *const *labels, const void *cut,
+                         const void *slow)
+{
+    for (uint32_t i = 0; i <= p->n_slots; i++) {
+        struct vm_slot *s = &p->slots[i];
+
+        if (s->charge != 0) { /* marked by the decoder */
+            s->charge = 0;
+            s->handler = cut;
+        } else {
+            s->charge = p->costs[i];
+            s->handler = is_bad_jump(p, i) ? slow : labels[p->ops[i]];
+        }
+    }
+}
+
+/* Where two slots with handlers of their own follow each other and are a known pair, the first does
+ * both. A jump to the second finds that slot as it was. */
+static void set_pairs(struct vm_program *p, const struct pair *pairs, size_t n,
+                      const void *const *labels)
+{
+    for (uint32_t i = 0; i < p->n_slots; i++) {
+        uint8_t a = p->ops[i], b = p->ops[i + 1];
+
+        /* the second may have become a pair of its own only after this */
+        if (p->slots[i].handler != labels[a] || p->slots[i + 1].handler != labels[b] ||
+            vm_op_ends_block((enum vm_op)a))
+            continue;
+        for (size_t k = 0; k < n; k++)
+            if (pairs[k].first == a && pairs[k].second == b)
+                p->slots[i].handler = pairs[k].handler;
+    }
+}
+
 /* Run from vm->pc, or, when `link` is given, only fill that program's handlers: the addresses of
  * labels are known in here alone. */
 static enum vm_exit run_fast(struct vm *vm, struct vm_program *link)
 {
     static const void *const labels[VM_N_OPS] = {
-#define OP(name, format, mask, match, cost, meaning) [VM_OP_##name] = &&op_##name,
+#define OP(name, format, mask, match, cost) [VM_OP_##name] = &&op_##name,
 #include "vm/internal/ops.inc"
+    };
+    static const struct pair pairs[] = {
+#define PAIR(a, b) {VM_OP_##a, VM_OP_##b, &&op_##a##_##b},
+#include "vm/internal/pairs.inc"
     };
     const struct vm_slot *o, *slots;
     uint64_t *x, gas, text_lo, n_slots;
@@ -215,17 +258,8 @@ static enum vm_exit run_fast(struct vm *vm, struct vm_program *link)
     enum vm_exit exit;
 
     if (link != NULL) {
-        for (uint32_t i = 0; i <= link->n_slots; i++) {
-            struct vm_slot *s = &link->slots[i];
-            bool cut = s->charge != 0;
-
-            s->handler = labels[link->ops[i]];
-            s->charge = cut ? 0 : link->costs[i];
-            if (cut)
-                s->handler = &&cut;
-            else if (is_bad_jump(link, i))
-                s->handler = &&slow;
-        }
+        set_handlers(link, labels, &&cut, &&slow);
+        set_pairs(link, pairs, ARRAY_LEN(pairs), labels);
         return VM_STEPS_DONE;
     }
 
@@ -244,10 +278,16 @@ enter:
         GO(slots + off / 4);
     }
 
-#define OP(name, format, mask, match, cost, meaning)                                               \
-    op_##name : meaning;                                                                           \
+#define OP(name, format, mask, match, cost)                                                        \
+    op_##name : VM_DO_##name;                                                                      \
     NEXT();
 #include "vm/internal/ops.inc"
+#define PAIR(a, b)                                                                                 \
+    op_##a##_##b : VM_DO_##a;                                                                      \
+    o++;                                                                                           \
+    VM_DO_##b;                                                                                     \
+    NEXT();
+#include "vm/internal/pairs.inc"
 
 cut: /* a long block goes on here: pay for the rest of it */
     if (gas < vm->program->costs[o - slots])

@@ -9,7 +9,7 @@
 #define VM_SINK 32 /* where writes to x0 go */
 
 enum vm_op {
-#define OP(name, format, mask, match, cost, meaning) VM_OP_##name,
+#define OP(name, format, mask, match, cost) VM_OP_##name,
 #include "vm/internal/ops.inc"
     VM_N_OPS
 };
