@@ -52,7 +52,7 @@ void engine_close(struct engine *en);
 enum rc engine_health(struct engine *en, struct err *e);
 
 /* The key with which an engine in DIR signs blocks: read, or made at the first call
- * (DIR/priv_validator_key.json, CometBFT's file format, mode 0600). A genesis for engine `solo`
+ * (DIR/validator.key: the seed in hexadecimal, mode 0600). A genesis for engine `solo`
  * names exactly this public key as its only validator. RC_CORRUPT: the file is damaged; RC_IO. */
 enum rc engine_validator_key(const char *dir, uint8_t pub_key[32], struct err *e);
 
