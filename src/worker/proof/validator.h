@@ -1,0 +1,48 @@
+/* worker/proof/validator.h - run a pool's validator over one decrypted contribution.
+ * Two kinds: a RISC-V program (contracts/sdk/validator.h) in a process of its own that has no keys,
+ * no network and no files, or a container image in cloister-jail. Both see the contribution and the
+ * environment, and give results.json and an exit code. */
+#pragma once
+
+#include "base/buf.h"
+#include "codec/json.h"
+
+#define VALIDATOR_MAX_RESULTS_SIZE (1u << 20)
+#define VALIDATOR_MAX_PROGRAM_SIZE (16u << 20)
+
+struct validator_limits {
+    uint64_t gas;
+    uint64_t memory_size;
+    uint64_t wall_ms;
+};
+
+/* What came of a run. `error` is empty when the program ended by itself. */
+struct validator_outcome {
+    int exit_code;
+    uint64_t gas_used; /* RISC-V only */
+    uint64_t duration_ms;
+    char limits[24]; /* "vm", "cgroup-v1", "cgroup-v2", "rlimit-only" */
+    char error[200];
+};
+
+/* RC_OK whatever the program did: look at *out. `env` is an object of strings; `input_fd` is read
+ * from its start; `results` is emptied first. RC_IO: no process or memory. */
+enum rc validator_run_program(struct validator_outcome *out, struct buf *results,
+                              const char *self_path, struct bytes elf, int input_fd,
+                              const json_t *env, const struct validator_limits *limits,
+                              struct err *e);
+
+/* The same in this process, for tests of the host calls: no isolation. */
+enum rc validator_run_here(struct validator_outcome *out, struct buf *results, struct bytes elf,
+                           struct bytes input, const json_t *env,
+                           const struct validator_limits *limits, struct err *e);
+
+struct validator_jail {
+    const char *jail_path;
+    bool rlimit_only;
+};
+struct image;
+enum rc validator_run_image(struct validator_outcome *out, struct buf *results,
+                            const struct image *image, const struct validator_jail *jail,
+                            int input_fd, json_t *env, const struct validator_limits *limits,
+                            struct err *e);
