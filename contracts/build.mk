@@ -73,12 +73,27 @@ contracts: $(CONTRACT_OUTPUTS) $(GEN_HEADERS)
 CONTRACT_SAN := $(if $(filter asan fuzz,$(BUILD)),-fsanitize=address,undefined -fno-sanitize-recover=all)
 CONTRACT_NATIVE := -g -O1 -fPIC -fvisibility=hidden -DSDK_NATIVE $(CONTRACT_SAN) $(CONTRACT_COMMON)
 NATIVE_DIR := $(B)/tests/contracts
+native_srcs = $(call contract_src,$1) $(CGEN)/$1.abi.c \
+  $(addprefix contracts/sdk/,sdk.c storage.c start.c native/entry.c)
 define native_rules
-$(NATIVE_DIR)/$1.so: $(call contract_src,$1) $(CGEN)/$1.abi.c $(SDK_HEADERS) $(CONTRACT_GEN) \
-    contracts/sdk/sdk.c contracts/sdk/storage.c contracts/sdk/start.c contracts/sdk/native/entry.c
+$(NATIVE_DIR)/$1.so: $(call native_srcs,$1) $(SDK_HEADERS) $(CONTRACT_GEN) contracts/build.mk
 	@mkdir -p $$(@D)
 	@echo "  so  $$@"
-	@$(CONTRACT_CC) $(CONTRACT_NATIVE) -shared -o $$@ $$(filter %.c,$$^)
+	@$(CONTRACT_CC) $(CONTRACT_NATIVE) -shared -o $$@ $(call native_srcs,$1)
 endef
 $(foreach n,$(ALL_CONTRACTS),$(eval $(call native_rules,$n)))
 NATIVE_SOS := $(ALL_CONTRACTS:%=$(NATIVE_DIR)/%.so)
+
+# ---- unit tests: tests/contracts/test_*.c over the native host ---------------------------------------
+CONTRACT_TESTS := $(patsubst tests/contracts/%.c,$(NATIVE_DIR)/%,$(wildcard tests/contracts/test_*.c))
+CONTRACT_TEST_MODULES := $(call closure_all,codec crypto base)
+define contract_test_rules
+$(NATIVE_DIR)/$1: $(B)/obj/tests/contracts/$1.o $(B)/obj/tests/contracts/world.o \
+    $(B)/obj/tests/contracts/net.o $(B)/obj/tests/lib/t.o \
+    $(call lib_files,$(CONTRACT_TEST_MODULES)) | $(NATIVE_SOS)
+	@mkdir -p $$(@D)
+	@echo "  ld  $$@"
+	@$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $(call link_libs,$(CONTRACT_TEST_MODULES)) -ldl
+endef
+$(foreach t,$(notdir $(CONTRACT_TESTS)),$(eval $(call contract_test_rules,$t)))
+unit-bins: $(CONTRACT_TESTS)

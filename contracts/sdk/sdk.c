@@ -17,13 +17,14 @@ void *alloc(u64 n)
 {
     if (n > UINT32_MAX)
         revert_panic(PANIC_MEMORY);
+#ifdef SDK_NATIVE
+    return (void *)HOST1(HOST_GROW, n); /* each by itself: the sanitizer sees one byte too far */
+#else
     n = (n + 15) & ~(u64)15;
-#ifndef SDK_NATIVE
     if (sdk.heap == NULL) {
         sdk.heap = first_heap;
         sdk.heap_left = FIRST_HEAP;
     }
-#endif
     if (n > sdk.heap_left) {
         u64 ask = n > GROW_STEP ? n : GROW_STEP;
         long got = HOST1(HOST_GROW, ask);
@@ -38,6 +39,7 @@ void *alloc(u64 n)
     sdk.heap += n;
     sdk.heap_left -= n;
     return p;
+#endif
 }
 
 void *alloc_array(u64 count, u64 size)

@@ -14,8 +14,8 @@ static str read_calldata(void)
 }
 
 #ifdef SDK_NATIVE
-__attribute__((visibility("default"))) void contract_main(void);
-void contract_main(void)
+#include "sdk/native/entry.h"
+EXPORT void contract_main(void)
 #else
 [[noreturn]] void contract_main(void);
 [[noreturn]] void contract_main(void)
