@@ -42,6 +42,10 @@ static enum vm_exit host_call(struct vm *vm)
 {
     uint64_t result = 0, args[6];
 
+    if (vm->host == NULL) {
+        vm->host_rc = RC_UNSUPPORTED;
+        return VM_HOST_ERROR;
+    }
     memcpy(args, &vm->x[10], sizeof(args));
     switch (vm->host(vm->host_data, vm, vm->x[5], args, &result)) {
     case VM_HOST_CONTINUE:
@@ -289,12 +293,10 @@ enter:
     NEXT();
 #include "vm/internal/pairs.inc"
 
-cut: /* a long block goes on here: pay for the rest of it */
+cut: /* a long block goes on here, so this is no jump: pay for the rest of it */
     if (gas < vm->program->costs[o - slots])
         goto underflow;
     gas -= vm->program->costs[o - slots];
-    if (is_bad_jump(vm->program, (uint32_t)(o - slots)))
-        goto slow;
     goto *labels[vm->program->ops[o - slots]];
 slow: /* a jump that leaves the code if it is taken; it ends its block */
     vm->gas = gas + vm->program->costs[o - slots];

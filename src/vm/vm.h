@@ -107,7 +107,8 @@ typedef enum vm_host_action vm_host_fn(void *data, struct vm *vm, uint64_t numbe
 
 /* Run until something stops it. *gas is what may be spent, and afterwards what is left: exact in
  * every case; an instruction that traps or cannot be paid is not charged (an ecall that stops the
- * run is). May be called again after VM_OUT_OF_GAS (with more gas) or VM_HALTED. */
+ * run is). `host` may be NULL: an ecall is VM_HOST_ERROR then. May be called again after
+ * VM_OUT_OF_GAS (with more gas) or VM_HALTED. */
 enum vm_exit vm_run(struct vm *vm, uint64_t *gas, vm_host_fn *host, void *data);
 /* The same, but at most `max` instructions one by one; slower. State and gas after each are those
  * of vm_run(). */

@@ -78,7 +78,7 @@ TEST(blocks_longer_than_a_slot_can_charge_are_exact_too)
     vm_program_unref(p);
 }
 
-TEST(a_bad_jump_behind_a_cut_block_is_exact_too)
+TEST(a_bad_jump_at_the_end_of_a_long_block_is_exact_too)
 {
     /* put a jump out of the code at each place around the cut */
     for (size_t n = 250; n < 258; n++) {
@@ -372,6 +372,20 @@ TEST(host_calls_answer_charge_halt_and_fail)
     CHECK_INT(gas, 41);
     gas = 1000; /* paid again, it goes through */
     CHECK_INT(vm_run(vm, &gas, on_call, &c), VM_HALTED);
+    vm_free(vm);
+    vm_program_unref(p);
+}
+
+TEST(without_a_host_an_ecall_is_an_error)
+{
+    uint32_t code[] = {ECALL};
+    struct vm_program *p = program_at(0x10000, code, 1);
+    struct vm *vm = machine(p);
+    uint64_t gas = 60;
+
+    CHECK_INT(vm_run(vm, &gas, NULL, NULL), VM_HOST_ERROR);
+    CHECK_INT(vm_host_rc(vm), RC_UNSUPPORTED);
+    CHECK_INT(gas, 10);
     vm_free(vm);
     vm_program_unref(p);
 }
