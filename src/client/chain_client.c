@@ -127,9 +127,10 @@ static enum rc rpc_error(const json_t *error, const char *method, struct buf *er
     if (error_data != NULL)
         buf_put_bytes(error_data, buf_bytes(&revert));
     if (code == 3) {
+        const struct contract_error known = {contract_error_signature(buf_bytes(&revert))};
         AUTO_CLEAR(buf) struct buf why = {0};
 
-        contract_error_text(&why, buf_bytes(&revert), CONTRACT_ERRORS, N_CONTRACT_ERRORS);
+        contract_error_text(&why, buf_bytes(&revert), &known, known.signature == NULL ? 0 : 1);
         return err_set(e, RC_DENIED, "reverted: %s", buf_cstr(&why));
     }
     return err_set(e, code == -32601 ? RC_UNSUPPORTED : RC_MALFORMED, "%s: %s (code %lld)", method,

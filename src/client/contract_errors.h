@@ -2,7 +2,8 @@
  * text (chain/abi_sig.h, contract_error_text). */
 #pragma once
 
-#include "chain/abi_sig.h"
+#include "base/bytes.h"
 
-extern const struct contract_error CONTRACT_ERRORS[];
-extern const size_t N_CONTRACT_ERRORS;
+/* The signature of the custom error in this revert data ("NotJobOwner()"), or NULL when no contract
+ * of ours declares it. A constant. */
+const char *contract_error_signature(struct bytes revert);

@@ -1,0 +1,19 @@
+#include "client/contract_errors.h"
+
+#include "base/mem.h"
+#include "chain/contracts.h"
+
+const char *contract_error_signature(struct bytes revert)
+{
+    static const char *(*const tables[])(struct bytes) = {
+        data_registry_error, tee_pool_error,     data_liquidity_pool_error, dlp_registry_error,
+        data_token_error,    pool_factory_error, multicall3_error};
+
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+        const char *signature = tables[i](revert);
+
+        if (signature != NULL)
+            return signature;
+    }
+    return NULL;
+}
