@@ -101,8 +101,12 @@ static bool elementary(struct abi_type *t, struct bytes w)
     } else if (is(w, "string") || is(w, "bytes")) {
         t->kind = is(w, "string") ? ABI_STRING : ABI_BYTES;
         t->dynamic = true;
-    } else if (strip(&w, "uint") || strip(&w, "int")) {
-        t->kind = w.p[-4] == 'u' ? ABI_UINT : ABI_INT;
+    } else if (strip(&w, "uint")) {
+        t->kind = ABI_UINT;
+        t->size = w.n == 0 ? 256 : number(w, 256);
+        return t->size != 0 && t->size % 8 == 0;
+    } else if (strip(&w, "int")) {
+        t->kind = ABI_INT;
         t->size = w.n == 0 ? 256 : number(w, 256);
         return t->size != 0 && t->size % 8 == 0;
     } else if (strip(&w, "bytes")) {

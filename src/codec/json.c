@@ -64,6 +64,31 @@ void json_put(struct buf *out, const json_t *v)
 /* ---- Python's json.dumps ------------------------------------------------------------------------
  */
 
+static bool reads_back(const char *s, double v)
+{
+    double back = strtod(s, NULL);
+
+    return memcmp(&back, &v, sizeof(v)) == 0;
+}
+
+/* One unit in the last digit of "d.ddde+xx" away from zero; false if that needs another exponent.
+ */
+static bool bump(char *s)
+{
+    for (char *c = strchr(s, 'e'); c != NULL && c-- > s;) {
+        if (*c == '.')
+            continue;
+        if (*c < '0' || *c > '9')
+            return false;
+        if (*c != '9') {
+            (*c)++;
+            return true;
+        }
+        *c = '0';
+    }
+    return false;
+}
+
 /* repr(float): the fewest digits that read back as the same double; scientific form when the
  * decimal exponent is below -4 or from 16 on (CPython, Python/pystrtod.c, format code 'r'). */
 static void put_float(struct buf *out, double v)
@@ -74,11 +99,12 @@ static void put_float(struct buf *out, double v)
     const char *c, *exp_at;
 
     for (int precision = 0; precision <= 16; precision++) {
-        double back;
-
         (void)snprintf(s, sizeof(s), "%.*e", precision, v);
-        back = strtod(s, NULL);
-        if (memcmp(&back, &v, sizeof(v)) == 0)
+        if (reads_back(s, v))
+            break;
+        /* Above a power of two the doubles are farther apart than below it: the shortest text may
+         * not be the nearest of its length. */
+        if (precision < 16 && bump(s) && reads_back(s, v))
             break;
     }
     c = s;
