@@ -1,4 +1,4 @@
-/* crypto/kdf.h - keys from passwords: PBKDF2 (RFC 8018) and scrypt (RFC 7914), over OpenSSL. Slow
+/* crypto/kdf.h - keys from passwords: PBKDF2 (RFC 8018) and scrypt (RFC 7914), over OpenSSL and libsodium. Slow
  * on purpose; parameters from outside are refused above the limits below. Thread-safe. */
 #pragma once
 
