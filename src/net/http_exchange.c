@@ -107,13 +107,8 @@ void exchange_unref(struct http_exchange *x)
     CHECK(pthread_mutex_unlock(&x->mu) == 0);
     if (left != 0)
         return;
-    for (size_t i = 0; i < x->out_headers_len; i++) {
-        free((void *)(uintptr_t)x->out_headers[i].name);
-        free((void *)(uintptr_t)x->out_headers[i].value);
-    }
+    http_response_reset(&x->resp);
     free(x->out_headers);
-    if (x->file_fd >= 0)
-        (void)close(x->file_fd);
     free(x->uri);
     buf_clear(&x->body);
     buf_clear(&x->resp.body);
@@ -360,6 +355,23 @@ void http_response_header(struct http_response *resp, const char *name, const ch
     }
     x->out_headers[x->out_headers_len++] =
         (struct http_pair){.name = xstrdup(name), .value = xstrdup(value)};
+}
+
+void http_response_reset(struct http_response *resp)
+{
+    struct http_exchange *x = exchange_of_response(resp);
+
+    for (size_t i = 0; i < x->out_headers_len; i++) {
+        free((void *)(uintptr_t)x->out_headers[i].name);
+        free((void *)(uintptr_t)x->out_headers[i].value);
+    }
+    x->out_headers_len = 0;
+    if (x->file_fd >= 0)
+        (void)close(x->file_fd);
+    x->file_fd = -1;
+    x->stream_size = -1;
+    buf_reset(&resp->body);
+    resp->status = 200;
 }
 
 void http_response_text(struct http_response *resp, unsigned status, const char *fmt, ...)

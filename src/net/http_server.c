@@ -71,11 +71,7 @@ static enum MHD_Result queue(struct http_exchange *x, struct MHD_Response *r)
 /* Refuse before or without a handler; the connection ends with it. */
 static enum MHD_Result refuse(struct http_exchange *x, unsigned status, const char *why)
 {
-    for (size_t i = 0; i < x->out_headers_len; i++) {
-        free((void *)(uintptr_t)x->out_headers[i].name);
-        free((void *)(uintptr_t)x->out_headers[i].value);
-    }
-    x->out_headers_len = 0;
+    http_response_reset(&x->resp);
     http_response_text(&x->resp, status, "%s\n", why);
     http_response_header(&x->resp, "Connection", "close");
     return queue(
@@ -131,10 +127,12 @@ void http_response_abort(struct http_response *resp, const char *why)
 
     CHECK(pthread_mutex_lock(&x->mu) == 0);
     log_warn("http", "%s: %s %s cut off: %s", x->server->name, x->req.method, x->req.path, why);
-    if (x->started)
+    if (x->started) {
         x->aborted = true;
-    else
+    } else {
+        http_response_reset(resp);
         http_response_text(resp, 500, "%s\n", why);
+    }
     CHECK(pthread_mutex_unlock(&x->mu) == 0);
 }
 

@@ -93,6 +93,9 @@ enum rc http_request_read(struct http_request *req, void *p, size_t cap, size_t 
 
 /* Add a header; name and value are copied. Values with CR or LF abort (CHECK): clean them first. */
 void http_response_header(struct http_response *resp, const char *name, const char *value);
+/* Forget status, headers and body (before anything was sent): for turning an answer into an error.
+ */
+void http_response_reset(struct http_response *resp);
 /* Replace the body by text, with status and "Content-Type: text/plain; charset=utf-8". */
 void http_response_text(struct http_response *resp, unsigned status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

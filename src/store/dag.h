@@ -1,0 +1,80 @@
+/* store/dag.h - graphs in the store: build files and folders, read, walk, pin, collect.
+ * Trust: blocks are verified by the store; their structure is hostile. */
+#pragma once
+
+#include "codec/unixfs.h"
+#include "store/store.h"
+
+/* A file on its way in: any number of writes, then finish. Bounded memory: one chunk and the link
+ * lists. Zero-initialise by dag_adder_init. One thread at a time. */
+struct dag_adder {
+    struct store *store; /* NULL: only compute the CID */
+    struct unixfs_builder builder;
+    uint32_t chunk_size;
+    struct buf chunk;
+};
+
+void dag_adder_init(struct dag_adder *a, struct store *store, const struct unixfs_layout *layout);
+/* Usable as AUTO_CLEAR(dag_adder). */
+void dag_adder_clear(struct dag_adder *a);
+/* As store_put. */
+enum rc dag_adder_write(struct dag_adder *a, struct bytes data, struct err *e);
+/* Nothing is durable before store_commit. tsize (size of all blocks, as Kubo's "Size") and
+ * file_size may be NULL. */
+enum rc dag_adder_finish(struct dag_adder *a, struct cid *root, uint64_t *file_size,
+                         uint64_t *tsize, struct err *e);
+
+/* Visit root and all below it, each block once, parents first, children in link order; raw and
+ * dag-pb blocks (others are leaves to us: RC_UNSUPPORTED if dag-cbor). Iterative; memory grows with
+ * the number of blocks (about 100 bytes each). block is verified. */
+typedef enum rc (*dag_visit_fn)(void *ctx, const struct cid *cid, struct bytes block,
+                                struct err *e);
+enum rc dag_walk(struct store *s, const struct cid *root, dag_visit_fn fn, void *ctx,
+                 struct err *e);
+
+/* Pin, after making sure that every block below is here (recursive), and commit. RC_NOTFOUND names
+ * the missing block. */
+enum rc dag_pin(struct store *s, const struct cid *root, enum store_pin kind, struct bytes name,
+                struct err *e);
+/* RC_NOTFOUND: not pinned, or not in this way. */
+enum rc dag_unpin(struct store *s, const struct cid *root, bool recursive, struct err *e);
+
+/* Remove every block that no pin reaches; fn (may be NULL) hears of each. Callers must keep adds
+ * out meanwhile: blocks of an add that is not pinned yet would go. RC_NOTFOUND: a pinned graph
+ * misses a block: nothing is removed. */
+enum rc dag_collect(struct store *s, dag_visit_fn fn, void *ctx, uint64_t *removed, struct err *e);
+
+/* A set of digests. Zero-initialise. */
+struct digest_set {
+    struct hash32 *slots;
+    bool *used;
+    size_t cap, n;
+};
+/* False if it was there. */
+bool digest_set_add(struct digest_set *s, const struct hash32 *d);
+bool digest_set_has(const struct digest_set *s, const struct hash32 *d);
+void digest_set_clear(struct digest_set *s);
+
+/* ---- folders ---- */
+
+#define DAG_MAX_ENTRIES ((size_t)100000) /* files and folders of one add */
+#define DAG_MAX_PATH_DEPTH 64
+
+struct dag_tree;
+
+/* A folder tree to be filled with finished files. */
+struct dag_tree *dag_tree_new(void);
+void dag_tree_free(struct dag_tree *t);
+/* Put a file at "a/b"; folders on the way are made. RC_EXISTS: the name is taken; RC_MALFORMED: a
+ * part is empty, "." or ".."; RC_LIMIT. */
+enum rc dag_tree_add(struct dag_tree *t, struct bytes path, const struct cid *cid, uint64_t tsize,
+                     struct err *e);
+/* Make a folder that may stay empty; RC_OK if it is there. */
+enum rc dag_tree_add_folder(struct dag_tree *t, struct bytes path, struct err *e);
+/* Write all folder blocks, children first; fn hears of each folder below the top ("a/b"), and last,
+ * if with_top, of the top ("") itself. RC_UNSUPPORTED: a folder above 256 KiB would have to be
+ * sharded. */
+typedef enum rc (*dag_folder_fn)(void *ctx, const char *path, const struct cid *cid, uint64_t tsize,
+                                 struct err *e);
+enum rc dag_tree_finish(struct dag_tree *t, struct store *s, uint8_t cid_version, bool with_top,
+                        dag_folder_fn fn, void *ctx, struct err *e);

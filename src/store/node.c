@@ -1,0 +1,90 @@
+/* A storage node: store, RPC and gateway under one roof. */
+#include "store/node.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/http_server.h"
+#include "store/rpc.h"
+#include "store/store.h"
+
+#include <string.h>
+
+struct store_node {
+    struct store *store;
+    struct store_rpc *rpc;
+    struct http_server *rpc_server;
+    struct http_server *gateway_server;
+};
+
+static bool is_loopback(const char *listen)
+{
+    return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "localhost:", 10) == 0 ||
+           strncmp(listen, "[::1]:", 6) == 0;
+}
+
+static enum rc start(struct store_node *n, const struct store_node_config *config, struct err *e)
+{
+    struct store_options options = {.dir = config->dir};
+    struct store_found found;
+    struct http_server_config rpc = {.name = "store-rpc",
+                                     .listen = config->rpc_listen,
+                                     .workers = 16,
+                                     .buffer_size = (size_t)256 << 10};
+    struct http_server_config gateway = {.name = "store-gateway",
+                                         .listen = config->gateway_listen,
+                                         .workers = 16,
+                                         .body_max = 4096,
+                                         .buffer_size = (size_t)128 << 10};
+
+    TRY(store_open(&n->store, &options, &found, e));
+    if (found.recovered != 0 || found.cut_bytes != 0 || found.rebuilt)
+        log_info("store", "recovered %llu records, cut %llu bytes%s",
+                 (unsigned long long)found.recovered, (unsigned long long)found.cut_bytes,
+                 found.rebuilt ? ", index made anew" : "");
+    TRY(store_rpc_new(&n->rpc, n->store, config->dir, is_loopback(config->rpc_listen), e));
+    TRY(http_server_start(&n->rpc_server, &rpc, store_rpc_handle, store_rpc_route, n->rpc, e));
+    if (config->gateway_listen == NULL)
+        return RC_OK;
+    return http_server_start(&n->gateway_server, &gateway, store_gateway_handle, NULL, n->store, e);
+}
+
+enum rc store_node_start(struct store_node **out, const struct store_node_config *config,
+                         struct err *e)
+{
+    struct store_node *n = xcalloc(1, sizeof(*n));
+    enum rc rc = start(n, config, e);
+
+    *out = NULL;
+    if (rc != RC_OK) {
+        store_node_stop(n, 0);
+        return rc;
+    }
+    *out = n;
+    return RC_OK;
+}
+
+const char *store_node_rpc_url(const struct store_node *n)
+{
+    return http_server_url(n->rpc_server);
+}
+
+const char *store_node_gateway_url(const struct store_node *n)
+{
+    return n->gateway_server != NULL ? http_server_url(n->gateway_server) : NULL;
+}
+
+struct store *store_node_store(struct store_node *n)
+{
+    return n->store;
+}
+
+void store_node_stop(struct store_node *n, unsigned grace_ms)
+{
+    if (n == NULL)
+        return;
+    http_server_stop(n->gateway_server, grace_ms);
+    http_server_stop(n->rpc_server, grace_ms);
+    store_rpc_free(n->rpc);
+    store_close(n->store);
+    free(n);
+}

@@ -1,0 +1,832 @@
+/* The block store. Job: packs hold the truth, the index says where; a commit syncs the pack and
+ * then the index, so the index never points at bytes that a crash can take away. Trust: the disk
+ * lies. Must not: answer a block whose hash does not fit, or write after a failed sync. */
+#include "store/store.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "crypto/hash.h"
+#include "kv/lmdb.h"
+#include "os/file.h"
+#include "store/internal/opset.h"
+#include "store/internal/pack.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#define PACK_SIZE_DEFAULT ((uint64_t)1 << 30)
+#define WRITEBACK_SIZE                                                                             \
+    ((uint64_t)8 << 20)                 /* bytes after which the kernel is told to begin writing */
+#define SMALL_RECORD ((size_t)64 << 10) /* below: header and payload in one write */
+#define PENDING_MAX ((size_t)16384)     /* records before a commit is made anyway */
+#define SLOT_SIZE 16
+
+enum { TABLE_BLOCKS, TABLE_PINS, TABLE_PACKS };
+
+struct store {
+    char *dir;
+    char *packs_dir;
+    const struct disk *disk;
+    uint64_t pack_size;
+    int lock_fd;
+    struct kv *kv;
+
+    pthread_mutex_t commit_mu; /* one commit at a time; taken before mu */
+    pthread_mutex_t mu;        /* guards all below */
+    struct pack *packs;        /* ascending seq; the last one is written to */
+    size_t packs_len;
+    struct opset pending;    /* written to the pack, not yet in the index */
+    struct opset committing; /* on its way into the index */
+    uint64_t indexed_seq;    /* the index knows all of the packs before this one */
+    uint64_t writeback_at;   /* of the last pack: the kernel was told to write up to here */
+    struct buf scratch;
+    bool broken;
+};
+
+static void lock(pthread_mutex_t *m)
+{
+    CHECK(pthread_mutex_lock(m) == 0);
+}
+
+static void unlock(pthread_mutex_t *m)
+{
+    CHECK(pthread_mutex_unlock(m) == 0);
+}
+
+/* ---- where a block is ---- */
+
+static void slot_encode(uint8_t out[SLOT_SIZE], const struct op *op)
+{
+    store_u32le(out, (uint32_t)op->seq);
+    store_u32le(out + 4, op->size);
+    store_u64le(out + 8, op->at);
+}
+
+static enum rc slot_decode(struct op *out, struct bytes in, struct err *e)
+{
+    if (in.n != SLOT_SIZE)
+        return err_set(e, RC_CORRUPT, "index: entry of %zu bytes", in.n);
+    *out = (struct op){.type = PACK_BLOCK,
+                       .seq = load_u32le(in.p),
+                       .size = load_u32le(in.p + 4),
+                       .at = load_u64le(in.p + 8)};
+    return RC_OK;
+}
+
+/* mu held. */
+static const struct pack *pack_of(const struct store *s, uint64_t seq)
+{
+    for (size_t i = s->packs_len; i-- > 0;)
+        if (s->packs[i].seq == seq)
+            return &s->packs[i];
+    return NULL;
+}
+
+static enum rc find_in_index(struct store *s, struct op *out, const struct hash32 *digest,
+                             struct err *e)
+{
+    struct kv_txn *txn = NULL;
+    struct bytes value;
+    enum rc rc;
+
+    TRY(kv_read_begin(&txn, s->kv, e));
+    rc = kv_get(txn, TABLE_BLOCKS, BYTES_OF(digest), &value, e);
+    if (rc == RC_OK)
+        rc = slot_decode(out, value, e);
+    kv_read_end(txn);
+    return rc;
+}
+
+/* mu held. RC_NOTFOUND without text. */
+static enum rc find_block(struct store *s, struct op *out, const struct hash32 *digest,
+                          struct err *e)
+{
+    const struct op *op = opset_find(&s->pending, digest);
+
+    if (op == NULL)
+        op = opset_find(&s->committing, digest);
+    if (op == NULL)
+        return find_in_index(s, out, digest, e);
+    if (op->type == PACK_REMOVE)
+        return RC_NOTFOUND;
+    *out = *op;
+    return RC_OK;
+}
+
+static enum rc not_found(const struct cid *cid, struct err *e)
+{
+    char text[CID_TEXT_SIZE];
+
+    cid_format(text, cid);
+    return err_set(e, RC_NOTFOUND, "block %s is not here", text);
+}
+
+/* ---- writing ---- */
+
+static enum rc append_bytes(struct store *s, struct pack *p, const struct pack_record *r,
+                            struct bytes payload, struct err *e)
+{
+    uint8_t header[PACK_HEADER_SIZE];
+    const struct disk *d = s->disk;
+
+    pack_header_encode(header, p, r);
+    if (payload.n < SMALL_RECORD) {
+        buf_reset(&s->scratch);
+        buf_put(&s->scratch, header, sizeof(header));
+        buf_put_bytes(&s->scratch, payload);
+        return d->pwrite(d->ctx, p->fd, buf_bytes(&s->scratch), p->size, e);
+    }
+    TRY(d->pwrite(d->ctx, p->fd, BYTES_OF(&header), p->size, e));
+    return d->pwrite(d->ctx, p->fd, payload, p->size + sizeof(header), e);
+}
+
+/* Spread the work of the final sync over the writing. Only a hint. */
+static void begin_writeback(struct store *s, const struct pack *p)
+{
+    if (s->disk != disk_os() || p->size - s->writeback_at < WRITEBACK_SIZE)
+        return;
+    (void)sync_file_range(p->fd, (off64_t)s->writeback_at, (off64_t)(p->size - s->writeback_at),
+                          SYNC_FILE_RANGE_WRITE);
+    s->writeback_at = p->size;
+}
+
+static enum rc add_pack(struct store *s, struct err *e)
+{
+    uint64_t seq = s->packs_len != 0 ? s->packs[s->packs_len - 1].seq + 1 : 1;
+    struct pack p;
+
+    if (seq > UINT32_MAX)
+        return err_set(e, RC_LIMIT, "store: out of pack numbers");
+    TRY(pack_create(&p, s->disk, s->packs_dir, seq, e));
+    s->packs = xreallocarray(s->packs, s->packs_len + 1, sizeof(*s->packs));
+    s->packs[s->packs_len++] = p;
+    s->writeback_at = 0;
+    return RC_OK;
+}
+
+static enum rc make_room(struct store *s, size_t n, struct err *e)
+{
+    struct pack *p = &s->packs[s->packs_len - 1];
+    enum rc rc;
+
+    if (p->size + n <= s->pack_size || p->size == PACK_FILE_HEADER_SIZE)
+        return RC_OK;
+    rc = s->disk->sync(s->disk->ctx, p->fd, e);
+    if (rc != RC_OK) {
+        s->broken = true; /* what was written before is of unknown state */
+        return rc;
+    }
+    return add_pack(s, e);
+}
+
+/* mu held. Write one record and note it as pending. */
+static enum rc append(struct store *s, enum pack_type type, const struct hash32 *digest,
+                      struct bytes payload, const struct op *note, struct err *e)
+{
+    struct pack_record r = {.type = type, .size = (uint32_t)payload.n, .digest = *digest};
+    struct op op = *note;
+    struct pack *p;
+    enum rc rc;
+
+    if (s->broken)
+        return err_set(e, RC_IO, "store: a write to disk failed earlier: restart it");
+    TRY(make_room(s, PACK_HEADER_SIZE + payload.n, e));
+    p = &s->packs[s->packs_len - 1];
+    rc = append_bytes(s, p, &r, payload, e);
+    if (rc != RC_OK) {
+        if (s->disk->truncate(s->disk->ctx, p->fd, p->size, NULL) != RC_OK)
+            s->broken = true;
+        return err_wrap(e, rc, "store: cannot write");
+    }
+    op.seq = p->seq;
+    op.at = p->size + PACK_HEADER_SIZE;
+    op.size = r.size;
+    p->size += PACK_HEADER_SIZE + payload.n;
+    opset_add(&s->pending, &op);
+    begin_writeback(s, p);
+    return RC_OK;
+}
+
+static enum rc put_locked(struct store *s, const struct cid *cid, struct bytes data, struct err *e)
+{
+    struct op there, note = {.type = PACK_BLOCK, .digest = cid->digest};
+    enum rc rc = find_block(s, &there, &cid->digest, e);
+
+    if (rc != RC_NOTFOUND)
+        return rc;
+    return append(s, PACK_BLOCK, &cid->digest, data, &note, e);
+}
+
+enum rc store_put_hashed(struct store *s, const struct cid *cid, struct bytes data, struct err *e)
+{
+    bool full;
+    enum rc rc;
+
+    if (data.n > STORE_MAX_BLOCK)
+        return err_set(e, RC_LIMIT, "block of %zu bytes, the limit is %zu", data.n,
+                       STORE_MAX_BLOCK);
+    lock(&s->mu);
+    rc = put_locked(s, cid, data, e);
+    full = s->pending.n >= PENDING_MAX;
+    unlock(&s->mu);
+    return rc == RC_OK && full ? store_commit(s, e) : rc;
+}
+
+enum rc store_put(struct store *s, const struct cid *cid, struct bytes data, struct err *e)
+{
+    struct hash32 digest;
+    char text[CID_TEXT_SIZE];
+
+    if (data.n <= STORE_MAX_BLOCK) {
+        sha256(&digest, data);
+        cid_format(text, cid);
+        if (!hash32_eq(&digest, &cid->digest))
+            return err_set(e, RC_CORRUPT, "%s: %zu bytes with another hash", text, data.n);
+    }
+    return store_put_hashed(s, cid, data, e);
+}
+
+enum rc store_remove(struct store *s, const struct cid *cid, struct err *e)
+{
+    struct op there, note = {.type = PACK_REMOVE, .digest = cid->digest};
+    struct hash32 digest;
+    enum rc rc;
+
+    sha256(&digest, BYTES_OF(&cid->digest));
+    lock(&s->mu);
+    rc = find_block(s, &there, &cid->digest, e);
+    if (rc == RC_OK)
+        rc = append(s, PACK_REMOVE, &digest, BYTES_OF(&cid->digest), &note, e);
+    unlock(&s->mu);
+    return rc == RC_NOTFOUND ? not_found(cid, e) : rc;
+}
+
+/* ---- commit ---- */
+
+struct ends {
+    struct store *store;
+    struct pack *packs; /* a copy: seq and size as of the snapshot */
+    size_t n;
+};
+
+static enum rc apply_op(struct kv_txn *txn, const struct op *op, struct err *e)
+{
+    uint8_t slot[SLOT_SIZE];
+
+    switch (op->type) {
+    case PACK_BLOCK:
+        slot_encode(slot, op);
+        return kv_put(txn, TABLE_BLOCKS, BYTES_OF(&op->digest), BYTES_OF(&slot), e);
+    case PACK_REMOVE:
+        return kv_del(txn, TABLE_BLOCKS, BYTES_OF(&op->digest), e);
+    case PACK_PIN:
+        if (op->pin_value.n == 0)
+            return kv_del(txn, TABLE_PINS, op->pin_key, e);
+        return kv_put(txn, TABLE_PINS, op->pin_key, op->pin_value, e);
+    }
+    return RC_OK;
+}
+
+static enum rc apply_all(void *ctx, struct kv_txn *txn, struct err *e)
+{
+    struct ends *ends = ctx;
+    const struct opset *ops = &ends->store->committing;
+
+    for (size_t i = 0; i < ops->n; i++)
+        TRY(apply_op(txn, &ops->ops[i], e));
+    for (size_t i = 0; i < ends->n; i++) {
+        uint8_t key[8], value[8];
+
+        store_u64be(key, ends->packs[i].seq);
+        store_u64be(value, ends->packs[i].size);
+        TRY(kv_put(txn, TABLE_PACKS, BYTES_OF(&key), BYTES_OF(&value), e));
+    }
+    return RC_OK;
+}
+
+static enum rc flush(struct store *s, struct ends *ends, struct err *e)
+{
+    const struct pack *last = &ends->packs[ends->n - 1];
+
+    /* Packs before the last one were synced when it was begun. */
+    TRY(s->disk->sync(s->disk->ctx, last->fd, e));
+    return kv_update(s->kv, apply_all, ends, e);
+}
+
+/* mu held: move pending to committing and note how far each pack goes. */
+static void take_pending(struct store *s, struct ends *ends)
+{
+    size_t first = s->packs_len - 1;
+
+    while (first > 0 && s->packs[first].seq > s->indexed_seq)
+        first--;
+    ends->store = s;
+    ends->n = s->packs_len - first;
+    ends->packs = xmemdup(s->packs + first, ends->n * sizeof(*s->packs));
+    s->committing = s->pending;
+    s->pending = (struct opset){0};
+}
+
+/* partial: some of the packs has not been read yet, so do not note how far they go. */
+static enum rc commit(struct store *s, bool partial, struct err *e)
+{
+    struct ends ends = {0};
+    enum rc rc = RC_OK;
+    size_t n;
+    bool any;
+
+    lock(&s->mu);
+    any = (s->pending.n != 0 || s->indexed_seq == 0) && !s->broken;
+    if (s->broken)
+        rc = err_set(e, RC_IO, "store: a write to disk failed earlier: restart it");
+    if (any)
+        take_pending(s, &ends);
+    unlock(&s->mu);
+    if (!any)
+        return rc;
+    n = ends.n;
+    if (partial)
+        ends.n = 0;
+    rc = partial ? kv_update(s->kv, apply_all, &ends, e) : flush(s, &ends, e);
+    lock(&s->mu);
+    if (rc == RC_OK) {
+        s->indexed_seq = partial ? 0 : ends.packs[n - 1].seq;
+        opset_clear(&s->committing);
+    } else {
+        s->broken = true; /* committing stays: its blocks can still be read */
+    }
+    unlock(&s->mu);
+    free(ends.packs);
+    return rc;
+}
+
+enum rc store_commit(struct store *s, struct err *e)
+{
+    enum rc rc;
+
+    lock(&s->commit_mu);
+    rc = commit(s, false, e);
+    unlock(&s->commit_mu);
+    return rc;
+}
+
+/* ---- reading ---- */
+
+static enum rc check_block(const struct pack *p, const struct op *op, const struct cid *cid,
+                           const uint8_t *header, struct bytes data, struct err *e)
+{
+    struct pack_record r;
+    struct hash32 digest;
+    char text[CID_TEXT_SIZE];
+
+    sha256(&digest, data);
+    if (pack_header_decode(&r, p, header, NULL) == RC_OK && hash32_eq(&digest, &cid->digest) &&
+        r.size == op->size)
+        return RC_OK;
+    cid_format(text, cid);
+    return err_set(e, RC_CORRUPT, "block %s is damaged on disk (pack %016llx, byte %llu)", text,
+                   (unsigned long long)p->seq, (unsigned long long)op->at);
+}
+
+static enum rc read_block(struct store *s, const struct pack *p, const struct op *op,
+                          const struct cid *cid, struct buf *out, struct err *e)
+{
+    size_t n = PACK_HEADER_SIZE + op->size, old = out->n;
+    char text[CID_TEXT_SIZE];
+    uint8_t *at;
+    enum rc rc;
+
+    cid_format(text, cid);
+    if (op->size > STORE_MAX_BLOCK || op->at < PACK_HEADER_SIZE)
+        return err_set(e, RC_CORRUPT, "index: bad entry for block %s", text);
+    at = buf_extend(out, n);
+    rc = s->disk->pread(s->disk->ctx, p->fd, at, n, op->at - PACK_HEADER_SIZE, e);
+    if (rc == RC_OK)
+        rc = check_block(p, op, cid, at, bytes_of(at + PACK_HEADER_SIZE, op->size), e);
+    else
+        rc = err_wrap(e, rc, "block %s, pack %016llx", text, (unsigned long long)p->seq);
+    if (rc != RC_OK) {
+        out->n = old;
+        return rc;
+    }
+    memmove(at, at + PACK_HEADER_SIZE, op->size);
+    out->n = old + op->size;
+    return RC_OK;
+}
+
+enum rc store_get(struct store *s, const struct cid *cid, struct buf *out, struct err *e)
+{
+    const struct pack *p;
+    struct pack copy;
+    struct op op = {.type = PACK_BLOCK};
+    enum rc rc;
+
+    lock(&s->mu);
+    rc = find_block(s, &op, &cid->digest, e);
+    p = rc == RC_OK ? pack_of(s, op.seq) : NULL;
+    if (p != NULL)
+        copy = *p;
+    unlock(&s->mu);
+    if (rc == RC_NOTFOUND)
+        return not_found(cid, e);
+    TRY(rc);
+    if (p == NULL)
+        return err_set(e, RC_CORRUPT, "index: pack %016llx is missing", (unsigned long long)op.seq);
+    return read_block(s, &copy, &op, cid, out, e);
+}
+
+enum rc store_get_fn(void *ctx, const struct cid *cid, struct buf *out, struct err *e)
+{
+    return store_get(ctx, cid, out, e);
+}
+
+enum rc store_size(struct store *s, const struct cid *cid, uint64_t *size, struct err *e)
+{
+    struct op op = {.type = PACK_BLOCK};
+    enum rc rc;
+
+    lock(&s->mu);
+    rc = find_block(s, &op, &cid->digest, e);
+    unlock(&s->mu);
+    *size = op.size;
+    return rc == RC_NOTFOUND ? not_found(cid, e) : rc;
+}
+
+struct each {
+    store_each_fn block_fn;
+    store_pin_fn pin_fn;
+    void *ctx;
+};
+
+static enum rc scan_table(struct store *s, unsigned table, kv_scan_fn fn, struct each *each,
+                          struct err *e)
+{
+    struct kv_txn *txn = NULL;
+    enum rc rc;
+
+    TRY(store_commit(s, e));
+    TRY(kv_read_begin(&txn, s->kv, e));
+    rc = kv_scan(txn, table, bytes_of(NULL, 0), bytes_of(NULL, 0), fn, each, e);
+    kv_read_end(txn);
+    return rc;
+}
+
+static enum rc each_block(void *ctx, struct bytes key, struct bytes value, bool *stop,
+                          struct err *e)
+{
+    const struct each *each = ctx;
+    struct hash32 digest;
+    struct op op;
+
+    *stop = false;
+    if (key.n != sizeof(digest.b))
+        return err_set(e, RC_CORRUPT, "index: key of %zu bytes", key.n);
+    memcpy(digest.b, key.p, sizeof(digest.b));
+    TRY(slot_decode(&op, value, e));
+    return each->block_fn(each->ctx, &digest, op.size, e);
+}
+
+enum rc store_each(struct store *s, store_each_fn fn, void *ctx, struct err *e)
+{
+    struct each each = {.block_fn = fn, .ctx = ctx};
+
+    return scan_table(s, TABLE_BLOCKS, each_block, &each, e);
+}
+
+enum rc store_stat(struct store *s, struct store_stat *out, struct err *e)
+{
+    struct kv_txn *txn = NULL;
+    enum rc rc;
+
+    *out = (struct store_stat){0};
+    TRY(store_commit(s, e));
+    lock(&s->mu);
+    for (size_t i = 0; i < s->packs_len; i++)
+        out->disk_bytes += s->packs[i].size;
+    unlock(&s->mu);
+    TRY(kv_read_begin(&txn, s->kv, e));
+    rc = kv_count(txn, TABLE_BLOCKS, &out->blocks, e);
+    if (rc == RC_OK)
+        rc = kv_count(txn, TABLE_PINS, &out->pins, e);
+    kv_read_end(txn);
+    return rc;
+}
+
+/* ---- pins ---- */
+
+/* The CID without its version: 1 and 0 name the same graph. */
+static struct bytes pin_key(uint8_t out[CID_BIN_MAX], const struct cid *cid)
+{
+    struct cid v1 = cid_v1(cid->codec, &cid->digest);
+
+    return bytes_of(out, cid_encode(out, &v1));
+}
+
+/* Payload of a pin record: kind, CID length, CID, name. The index holds kind, version, name. */
+static enum rc pin_op(struct op *op, struct buf *keep, struct bytes payload, struct err *e)
+{
+    struct reader r = reader_init(payload);
+    uint8_t kind = reader_u8(&r), n = reader_u8(&r), key[CID_BIN_MAX];
+    struct bytes bin = reader_take(&r, n), name = reader_rest(&r), k;
+    struct cid cid;
+
+    TRY(reader_done(&r, "pin record", e));
+    TRY(cid_decode(&cid, bin, e));
+    if (kind > STORE_PIN_DIRECT || name.n > STORE_MAX_PIN_NAME)
+        return err_set(e, RC_MALFORMED, "pin record: kind %u, name of %zu bytes", kind, name.n);
+    k = pin_key(key, &cid);
+    buf_put_bytes(keep, k);
+    if (kind != STORE_PIN_NONE) {
+        buf_u8(keep, kind);
+        buf_u8(keep, cid.version);
+        buf_put_bytes(keep, name);
+    }
+    *op = (struct op){.type = PACK_PIN,
+                      .pin_key = bytes_of(keep->p, k.n),
+                      .pin_value = bytes_of(keep->p + k.n, keep->n - k.n)};
+    return RC_OK;
+}
+
+enum rc store_pin_set(struct store *s, const struct cid *cid, enum store_pin kind,
+                      struct bytes name, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf payload = {0}, keep = {0};
+    uint8_t bin[CID_BIN_MAX];
+    struct hash32 digest;
+    struct op op;
+    enum rc rc;
+
+    if (name.n > STORE_MAX_PIN_NAME)
+        return err_set(e, RC_LIMIT, "pin name of %zu bytes, the limit is %d", name.n,
+                       STORE_MAX_PIN_NAME);
+    buf_u8(&payload, (uint8_t)kind);
+    buf_u8(&payload, (uint8_t)cid_encode(bin, cid));
+    buf_put(&payload, bin, payload.p[1]);
+    buf_put_bytes(&payload, name);
+    TRY(pin_op(&op, &keep, buf_bytes(&payload), e));
+    sha256(&digest, buf_bytes(&payload));
+    lock(&s->mu);
+    rc = append(s, PACK_PIN, &digest, buf_bytes(&payload), &op, e);
+    unlock(&s->mu);
+    return rc;
+}
+
+static enum rc pin_decode(struct cid *cid, enum store_pin *kind, struct bytes *name,
+                          struct bytes key, struct bytes value, struct err *e)
+{
+    TRY(cid_decode(cid, key, e));
+    if (value.n < 2 || value.p[0] < STORE_PIN_RECURSIVE || value.p[0] > STORE_PIN_DIRECT ||
+        value.p[1] > 1)
+        return err_set(e, RC_CORRUPT, "index: bad pin entry");
+    *kind = (enum store_pin)value.p[0];
+    if (value.p[1] == 0)
+        *cid = cid_v0(&cid->digest);
+    *name = bytes_of(value.p + 2, value.n - 2);
+    return RC_OK;
+}
+
+enum rc store_pin_get(struct store *s, const struct cid *cid, enum store_pin *kind,
+                      struct buf *name, struct err *e)
+{
+    uint8_t key[CID_BIN_MAX];
+    struct kv_txn *txn = NULL;
+    struct bytes value, text = {0};
+    struct cid found;
+    enum rc rc;
+
+    *kind = STORE_PIN_NONE;
+    TRY(store_commit(s, e));
+    TRY(kv_read_begin(&txn, s->kv, e));
+    rc = kv_get(txn, TABLE_PINS, pin_key(key, cid), &value, e);
+    if (rc == RC_OK)
+        rc = pin_decode(&found, kind, &text, pin_key(key, cid), value, e);
+    if (rc == RC_OK && name != NULL)
+        buf_put_bytes(name, text);
+    kv_read_end(txn);
+    return rc == RC_NOTFOUND ? RC_OK : rc;
+}
+
+static enum rc each_pin(void *ctx, struct bytes key, struct bytes value, bool *stop, struct err *e)
+{
+    const struct each *each = ctx;
+    enum store_pin kind;
+    struct bytes name;
+    struct cid cid;
+
+    *stop = false;
+    TRY(pin_decode(&cid, &kind, &name, key, value, e));
+    return each->pin_fn(each->ctx, &cid, kind, name, e);
+}
+
+enum rc store_pin_each(struct store *s, store_pin_fn fn, void *ctx, struct err *e)
+{
+    struct each each = {.pin_fn = fn, .ctx = ctx};
+
+    return scan_table(s, TABLE_PINS, each_pin, &each, e);
+}
+
+/* ---- opening ---- */
+
+struct recovery {
+    struct store *store;
+    struct store_found *found;
+};
+
+static enum rc recover_record(void *ctx, const struct pack *p, const struct pack_record *r,
+                              uint64_t payload_at, struct bytes payload, struct err *e)
+{
+    struct recovery *re = ctx;
+    struct store *s = re->store;
+    AUTO_CLEAR(buf) struct buf keep = {0};
+    struct op op = {.type = r->type, .digest = r->digest};
+
+    if (r->type == PACK_PIN && pin_op(&op, &keep, payload, e) != RC_OK)
+        return RC_OK; /* whole, but of a later version: not ours to read */
+    if (r->type == PACK_REMOVE) {
+        if (payload.n != sizeof(op.digest.b))
+            return RC_OK;
+        memcpy(op.digest.b, payload.p, sizeof(op.digest.b));
+    }
+    op.seq = p->seq;
+    op.at = payload_at;
+    op.size = r->size;
+    opset_add(&s->pending, &op);
+    re->found->recovered++;
+    return s->pending.n >= PENDING_MAX ? commit(s, true, e) : RC_OK;
+}
+
+static enum rc indexed_end(struct store *s, uint64_t seq, uint64_t *end, struct err *e)
+{
+    struct kv_txn *txn = NULL;
+    struct bytes value;
+    uint8_t key[8];
+    enum rc rc;
+
+    *end = 0;
+    store_u64be(key, seq);
+    TRY(kv_read_begin(&txn, s->kv, e));
+    rc = kv_get(txn, TABLE_PACKS, BYTES_OF(&key), &value, e);
+    if (rc == RC_OK && value.n != 8)
+        rc = err_set(e, RC_CORRUPT, "index: pack entry of %zu bytes", value.n);
+    if (rc == RC_OK)
+        *end = load_u64be(value.p);
+    kv_read_end(txn);
+    return rc == RC_NOTFOUND ? RC_OK : rc;
+}
+
+static enum rc recover_pack(struct store *s, struct pack *p, bool is_last,
+                            struct store_found *found, struct err *e)
+{
+    struct recovery re = {.store = s, .found = found};
+    struct pack_scan scan;
+    uint64_t from;
+
+    TRY(indexed_end(s, p->seq, &from, e));
+    if (from > p->size)
+        return err_set(e, RC_CORRUPT, "pack %016llx has %llu bytes, %llu were written",
+                       (unsigned long long)p->seq, (unsigned long long)p->size,
+                       (unsigned long long)from);
+    TRY(pack_scan(&scan, s->disk, p, from, recover_record, &re, e));
+    if (scan.damaged != 0)
+        log_error("store", "pack %016llx: %llu damaged bytes skipped", (unsigned long long)p->seq,
+                  (unsigned long long)scan.damaged);
+    if (scan.end == p->size)
+        return RC_OK;
+    if (!is_last) {
+        log_error("store", "pack %016llx: %llu damaged bytes at its end",
+                  (unsigned long long)p->seq, (unsigned long long)(p->size - scan.end));
+        return RC_OK;
+    }
+    found->cut_bytes += p->size - scan.end;
+    TRY(s->disk->truncate(s->disk->ctx, p->fd, scan.end, e));
+    p->size = scan.end;
+    return RC_OK;
+}
+
+static enum rc open_index(struct store *s, struct err *e)
+{
+    static const char *const tables[] = {"blocks", "pins", "packs", NULL};
+    AUTO_FREE char *dir = xasprintf("%s/index", s->dir);
+    struct kv_options o = {.dir = dir, .tables = tables};
+
+    return kv_open(&s->kv, &o, e);
+}
+
+static enum rc recover(struct store *s, struct store_found *found, struct err *e)
+{
+    TRY(open_index(s, e));
+    for (size_t i = 0; i < s->packs_len; i++)
+        TRY(recover_pack(s, &s->packs[i], i + 1 == s->packs_len, found, e));
+    return commit(s, false, e);
+}
+
+/* The index is only a view of the packs: when it is damaged, make it anew. */
+static enum rc recover_or_rebuild(struct store *s, struct store_found *found, struct err *e)
+{
+    AUTO_FREE char *dir = xasprintf("%s/index", s->dir);
+    struct err why = {0};
+    enum rc rc = recover(s, found, &why);
+
+    if (rc != RC_CORRUPT) {
+        if (e != NULL)
+            *e = why;
+        return rc;
+    }
+    log_error("store", "%s: making the index anew", why.msg);
+    kv_close(MOVE(s->kv));
+    opset_clear(&s->pending);
+    opset_clear(&s->committing);
+    s->broken = false;
+    s->indexed_seq = 0;
+    *found = (struct store_found){.rebuilt = true};
+    TRY(dir_remove(dir, e));
+    return recover(s, found, e);
+}
+
+static enum rc open_pack(void *ctx, const char *name, struct err *e)
+{
+    struct store *s = ctx;
+    size_t n = strlen(name);
+    char hex[24];
+    struct pack p;
+    uint64_t seq;
+    enum rc rc;
+
+    if (n != 21 || strcmp(name + 16, ".pack") != 0)
+        return RC_OK;
+    (void)snprintf(hex, sizeof(hex), "0x%.16s", name);
+    TRY(parse_hex_u64(&seq, bytes_str(hex), UINT32_MAX, e));
+    rc = pack_open(&p, s->disk, s->packs_dir, seq, e);
+    if (rc == RC_AGAIN) /* its creation was cut off: nothing was ever in it */
+        rc = pack_create(&p, s->disk, s->packs_dir, seq, e);
+    TRY(rc);
+    s->packs = xreallocarray(s->packs, s->packs_len + 1, sizeof(*s->packs));
+    s->packs[s->packs_len++] = p;
+    return RC_OK;
+}
+
+static enum rc open_all(struct store *s, struct store_found *found, struct err *e)
+{
+    TRY(dir_make(s->packs_dir, 0700, e));
+    TRY(dir_lock(&s->lock_fd, s->dir, e));
+    TRY(dir_list(s->packs_dir, open_pack, s, e));
+    if (s->packs_len == 0)
+        TRY(add_pack(s, e));
+    TRY(recover_or_rebuild(s, found, e));
+    s->writeback_at = s->packs[s->packs_len - 1].size;
+    return RC_OK;
+}
+
+enum rc store_open(struct store **out, const struct store_options *o, struct store_found *found,
+                   struct err *e)
+{
+    struct store *s = xcalloc(1, sizeof(*s));
+    struct store_found ignored;
+    enum rc rc;
+
+    *out = NULL;
+    if (found == NULL)
+        found = &ignored;
+    *found = (struct store_found){0};
+    s->dir = xstrdup(o->dir);
+    s->packs_dir = xasprintf("%s/packs", o->dir);
+    s->disk = o->disk != NULL ? o->disk : disk_os();
+    s->pack_size = o->pack_size != 0 ? o->pack_size : PACK_SIZE_DEFAULT;
+    s->lock_fd = -1;
+    CHECK(pthread_mutex_init(&s->mu, NULL) == 0);
+    CHECK(pthread_mutex_init(&s->commit_mu, NULL) == 0);
+    rc = open_all(s, found, e);
+    if (rc != RC_OK) {
+        s->broken = true; /* nothing to commit */
+        store_close(s);
+        return err_wrap(e, rc, "store %s", o->dir);
+    }
+    *out = s;
+    return RC_OK;
+}
+
+void store_close(struct store *s)
+{
+    struct err e;
+
+    if (s == NULL)
+        return;
+    if (!s->broken && store_commit(s, &e) != RC_OK)
+        log_error("store", "%s", e.msg);
+    kv_close(s->kv);
+    for (size_t i = 0; i < s->packs_len; i++)
+        s->disk->close(s->disk->ctx, s->packs[i].fd);
+    free(s->packs);
+    opset_clear(&s->pending);
+    opset_clear(&s->committing);
+    buf_clear(&s->scratch);
+    if (s->lock_fd >= 0)
+        (void)close(s->lock_fd);
+    (void)pthread_mutex_destroy(&s->mu);
+    (void)pthread_mutex_destroy(&s->commit_mu);
+    free(s->packs_dir);
+    free(s->dir);
+    free(s);
+}
