@@ -51,3 +51,4 @@ BIN_cloister-jail   := jail
 
 # Tests of codec hash blocks
 TEST_DEPS_codec := crypto
+TEST_DEPS_store := client

@@ -201,8 +201,11 @@ static void set_body(struct call_state *s, const char *method, struct curl_slist
                          call->content_type ? call->content_type : "application/octet-stream");
         *lines = curl_slist_append(*lines, type);
         *lines = curl_slist_append(*lines, "Expect:"); /* no extra round trip */
-        if (call->source != NULL)
+        if (call->source != NULL) {
             *lines = curl_slist_append(*lines, "Transfer-Encoding: chunked");
+            /* a source cannot be rewound, so do not risk a kept connection that has died */
+            SET(CURLOPT_FRESH_CONNECT, 1L);
+        }
     }
     SET(CURLOPT_CUSTOMREQUEST, method);
     for (size_t i = 0; call->headers != NULL && call->headers[i] != NULL; i++)
