@@ -97,3 +97,17 @@ $(NATIVE_DIR)/$1: $(B)/obj/tests/contracts/$1.o $(B)/obj/tests/contracts/world.o
 endef
 $(foreach t,$(notdir $(CONTRACT_TESTS)),$(eval $(call contract_test_rules,$t)))
 unit-bins: $(CONTRACT_TESTS)
+
+# ---- validators: RISC-V programs over sdk/validator.h ------------------------------------------------
+VALIDATORS := $(patsubst contracts/validators/%.c,%,$(wildcard contracts/validators/*.c))
+VALIDATOR_OBJS := $(O)/contracts/obj/sdk/validator.o $(O)/contracts/obj/sdk/mem.o
+$(O)/contracts/obj/validators/%.o: contracts/validators/%.c $(SDK_HEADERS) contracts/build.mk
+	@mkdir -p $(@D)
+	@$(CONTRACT_CC) $(CONTRACT_FLAGS) -c $< -o $@
+$(O)/contracts/validators/%.elf: $(O)/contracts/obj/validators/%.o $(VALIDATOR_OBJS) contracts/sdk/link.ld
+	@mkdir -p $(@D)
+	@echo "  validator $@"
+	@ld.lld-19 $(CONTRACT_LDFLAGS) -o $@ $(filter %.o,$^)
+CONTRACT_OUTPUTS += $(VALIDATORS:%=$(O)/contracts/validators/%.elf)
+contracts: $(CONTRACT_OUTPUTS)
+.SECONDARY: $(VALIDATORS:%=$(O)/contracts/obj/validators/%.o)

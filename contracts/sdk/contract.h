@@ -7,11 +7,11 @@
  * because the whole memory goes when the call ends. A revert undoes everything the call did. */
 #pragma once
 
+#include "sdk/host.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "sdk/host.h"
 
 typedef uint8_t u8;
 typedef uint64_t u64;

@@ -1,46 +1,55 @@
 /* sdk/hostcall.h - the numbers guests and hosts share: what a program may ask its machine for.
  * ecall with the number in t0 (x5) and arguments in a0..a5; the result comes back in a0. Negative
- * results are -HOST_E*. Pointers are guest addresses; "b32" is a 256-bit big-endian number. A number,
- * once given, keeps its meaning for ever; new meanings get new numbers. This file is plain #defines so
- * that guest C, host C and assembly can all include it. */
+ * results are -HOST_E*. Pointers are guest addresses; "b32" is a 256-bit big-endian number. A
+ * number, once given, keeps its meaning for ever; new meanings get new numbers. This file is plain
+ * #defines so that guest C, host C and assembly can all include it. */
 #pragma once
 
 /* ---- contracts (ledger): context ---- */
-#define HOST_CALLDATA_SIZE 1   /* () -> bytes */
-#define HOST_CALLDATA_READ 2   /* (dst, offset, n) -> bytes copied (less at the end) */
-#define HOST_CALLER 3          /* (dst20) */
-#define HOST_ORIGIN 4          /* (dst20): sender of the transaction */
-#define HOST_SELF 5            /* (dst20): this contract */
-#define HOST_VALUE 6           /* (dst_b32): coin sent with this call */
-#define HOST_HEIGHT 7          /* () -> block height */
-#define HOST_TIME 8            /* () -> block time, Unix seconds */
-#define HOST_CHAIN_ID 9        /* () */
-#define HOST_GAS_LEFT 10       /* () */
-#define HOST_IS_STATIC 11      /* () -> 1 in a view call, else 0 */
+#define HOST_CALLDATA_SIZE 1 /* () -> bytes */
+#define HOST_CALLDATA_READ 2 /* (dst, offset, n) -> bytes copied (less at the end) */
+#define HOST_CALLER 3        /* (dst20) */
+#define HOST_ORIGIN 4        /* (dst20): sender of the transaction */
+#define HOST_SELF 5          /* (dst20): this contract */
+#define HOST_VALUE 6         /* (dst_b32): coin sent with this call */
+#define HOST_HEIGHT 7        /* () -> block height */
+#define HOST_TIME 8          /* () -> block time, Unix seconds */
+#define HOST_CHAIN_ID 9      /* () */
+#define HOST_GAS_LEFT 10     /* () */
+#define HOST_IS_STATIC 11    /* () -> 1 in a view call, else 0 */
 
 /* ---- contracts: state and coin ---- */
-#define HOST_STORAGE_GET 16    /* (key, key_n, dst, cap) -> length of the value (copies at most cap), or -HOST_ENOTFOUND */
-#define HOST_STORAGE_SET 17    /* (key, key_n, val, val_n): val_n 0 deletes. key <= 128, val <= 65536 */
-#define HOST_BALANCE 18        /* (addr20, dst_b32) */
-#define HOST_TRANSFER 19       /* (addr20, val_b32): plain payment, runs no code; -HOST_EBALANCE */
+#define HOST_STORAGE_GET                                                                           \
+    16 /* (key, key_n, dst, cap) -> length of the value (copies at most cap), or -HOST_ENOTFOUND   \
+        */
+#define HOST_STORAGE_SET                                                                           \
+    17                   /* (key, key_n, val, val_n): val_n 0 deletes. key <= 128, val <= 65536 */
+#define HOST_BALANCE 18  /* (addr20, dst_b32) */
+#define HOST_TRANSFER 19 /* (addr20, val_b32): plain payment, runs no code; -HOST_EBALANCE */
 
 /* ---- contracts: calls and life ---- */
-#define HOST_CALL 32           /* (addr20, data, n, val_b32 or 0, flags) -> 0, -HOST_EREVERTED, -HOST_ETRAPPED, ...; result in RETURNDATA */
-#define HOST_CALL_STATIC 1     /* flag: the callee and all below may not change state */
+#define HOST_CALL                                                                                  \
+    32 /* (addr20, data, n, val_b32 or 0, flags) -> 0, -HOST_EREVERTED, -HOST_ETRAPPED, ...;       \
+          result in RETURNDATA */
+#define HOST_CALL_STATIC 1 /* flag: the callee and all below may not change state */
 #define HOST_RETURNDATA_SIZE 33
 #define HOST_RETURNDATA_READ 34 /* (dst, offset, n) -> bytes copied */
-#define HOST_DEPLOY 35         /* (code_hash32, salt32 or 0, init, n, val_b32 or 0, dst20): clone stored code; init is its first calldata */
-#define HOST_SET_CODE 36       /* (code_hash32): this contract's code from its next call on */
-#define HOST_CODE_HASH 37      /* (addr20, dst32) -> 0, or -HOST_ENOTFOUND when there is no code */
-#define HOST_LOG 38            /* (topics32, n_topics <= 4, data, n) */
-#define HOST_RETURN 39         /* (data, n): does not come back */
-#define HOST_REVERT 40         /* (data, n): does not come back */
-#define HOST_GROW 41           /* (bytes) -> address of that much more zeroed memory (16-aligned), or -HOST_ELIMIT */
+#define HOST_DEPLOY                                                                                \
+    35 /* (code_hash32, salt32 or 0, init, n, val_b32 or 0, dst20): clone stored code; init is its \
+          first calldata */
+#define HOST_SET_CODE 36  /* (code_hash32): this contract's code from its next call on */
+#define HOST_CODE_HASH 37 /* (addr20, dst32) -> 0, or -HOST_ENOTFOUND when there is no code */
+#define HOST_LOG 38       /* (topics32, n_topics <= 4, data, n) */
+#define HOST_RETURN 39    /* (data, n): does not come back */
+#define HOST_REVERT 40    /* (data, n): does not come back */
+#define HOST_GROW                                                                                  \
+    41 /* (bytes) -> address of that much more zeroed memory (16-aligned), or -HOST_ELIMIT */
 
 /* ---- accelerated, also for validators ---- */
-#define HOST_KECCAK256 64      /* (src, n, dst32) */
-#define HOST_SHA256 65         /* (src, n, dst32) */
-#define HOST_ECRECOVER 66      /* (digest32, sig65 r|s|v with v 27 or 28 and low s, dst20) -> 0, -HOST_EINVAL */
+#define HOST_KECCAK256 64 /* (src, n, dst32) */
+#define HOST_SHA256 65    /* (src, n, dst32) */
+#define HOST_ECRECOVER                                                                             \
+    66 /* (digest32, sig65 r|s|v with v 27 or 28 and low s, dst20) -> 0, -HOST_EINVAL */
 #define HOST_ED25519_VERIFY 67 /* (pub32, sig64, msg, n) -> 1 or 0 (ZIP-215) */
 #define HOST_P256_VERIFY 68    /* (pub64 x|y, sig64 r|s, digest32) -> 1 or 0 */
 #define HOST_MEMCPY 72         /* (dst, src, n): as memmove */
@@ -48,19 +57,19 @@
 #define HOST_MEMCMP 74         /* (a, b, n) -> <0, 0, >0 */
 
 /* ---- validators (worker) ---- */
-#define HOST_INPUT_SIZE 96     /* () -> bytes of the decrypted contribution */
-#define HOST_INPUT_READ 97     /* (dst, offset, n) -> bytes copied */
-#define HOST_ENV_GET 98        /* (name, name_n, dst, cap) -> length, or -HOST_ENOTFOUND */
-#define HOST_RESULT 99         /* (json, n): the results.json text; the last call counts */
-#define HOST_EXIT 100          /* (code): does not come back */
+#define HOST_INPUT_SIZE 96 /* () -> bytes of the decrypted contribution */
+#define HOST_INPUT_READ 97 /* (dst, offset, n) -> bytes copied */
+#define HOST_ENV_GET 98    /* (name, name_n, dst, cap) -> length, or -HOST_ENOTFOUND */
+#define HOST_RESULT 99     /* (json, n): the results.json text; the last call counts */
+#define HOST_EXIT 100      /* (code): does not come back */
 
 /* ---- results ---- */
 #define HOST_ENOTFOUND 1
 #define HOST_EINVAL 2
 #define HOST_ELIMIT 3
 #define HOST_EBALANCE 4
-#define HOST_ESTATIC 5         /* a view call tried to change state */
-#define HOST_EREVERTED 6       /* the callee reverted: its data is in RETURNDATA */
-#define HOST_ETRAPPED 7        /* the callee trapped or ran out of gas: all its gas is gone */
-#define HOST_EREENTRANT 8      /* the callee is on the call stack and not marked reentrant */
+#define HOST_ESTATIC 5    /* a view call tried to change state */
+#define HOST_EREVERTED 6  /* the callee reverted: its data is in RETURNDATA */
+#define HOST_ETRAPPED 7   /* the callee trapped or ran out of gas: all its gas is gone */
+#define HOST_EREENTRANT 8 /* the callee is on the call stack and not marked reentrant */
 #define HOST_EDEPTH 9

@@ -1,12 +1,12 @@
 /* sdk/sdk.c - the bodies behind contract.h: memory, the call's surroundings, ABI words, calls. */
 #include "sdk/contract.h"
-
 #include "sdk/state.h"
 
-/* ---- memory ------------------------------------------------------------------------------------ */
+/* ---- memory ------------------------------------------------------------------------------------
+ */
 
-#define FIRST_HEAP 8192u       /* in .bss: most calls need no more */
-#define GROW_STEP (64u << 10)  /* asked of the host at least */
+#define FIRST_HEAP 8192u      /* in .bss: most calls need no more */
+#define GROW_STEP (64u << 10) /* asked of the host at least */
 
 struct sdk_state sdk;
 #ifndef SDK_NATIVE
@@ -52,7 +52,8 @@ void *alloc_array(u64 count, u64 size)
     return p;
 }
 
-/* ---- ending ------------------------------------------------------------------------------------ */
+/* ---- ending ------------------------------------------------------------------------------------
+ */
 
 [[noreturn]] void revert_raw(str data)
 {
@@ -86,7 +87,8 @@ void *alloc_array(u64 count, u64 size)
     revert_raw((str){0});
 }
 
-/* ---- surroundings ------------------------------------------------------------------------------ */
+/* ---- surroundings ------------------------------------------------------------------------------
+ */
 
 /* The machine has no unaligned words as clang sees it; calldata and results are aligned unless
  * somebody made odd offsets. */
@@ -246,7 +248,8 @@ bool ecrecover(bytes32 digest, str signature65, address *out)
     return signature65.n == 65 && HOST3(HOST_ECRECOVER, &digest, signature65.p, out) == 0;
 }
 
-/* ---- arithmetic -------------------------------------------------------------------------------- */
+/* ---- arithmetic --------------------------------------------------------------------------------
+ */
 
 u256 checked_mul(u256 a, u256 b)
 {
@@ -273,7 +276,8 @@ u64 checked_u64(u256 a)
     return (u64)a;
 }
 
-/* ---- growing bytes ----------------------------------------------------------------------------- */
+/* ---- growing bytes -----------------------------------------------------------------------------
+ */
 
 u8 *enc_room(enc *e, u64 n)
 {
@@ -309,7 +313,8 @@ u64 enc_zero(enc *e, u64 n)
     return at;
 }
 
-/* ---- ABI: reading ------------------------------------------------------------------------------ */
+/* ---- ABI: reading ------------------------------------------------------------------------------
+ */
 
 static const u8 *word(dec c, u64 at)
 {
@@ -397,7 +402,8 @@ str abi_get_str(dec c, u64 base, u64 at)
     return (str){c.p + tail + 32, abi_get_count(c, tail, 1)};
 }
 
-/* ---- ABI: writing ------------------------------------------------------------------------------ */
+/* ---- ABI: writing ------------------------------------------------------------------------------
+ */
 
 void abi_put_u256(enc *e, u64 base, u64 at, u256 v)
 {
@@ -489,7 +495,8 @@ bytes32 topic_address(address v)
     return r;
 }
 
-/* ---- calls ------------------------------------------------------------------------------------- */
+/* ---- calls -------------------------------------------------------------------------------------
+ */
 
 static str returndata(void)
 {
@@ -526,8 +533,7 @@ address deploy_clone(bytes32 code_hash, str init, u256 value)
 {
     bytes32 v = bytes32_of(value);
     address made;
-    long rc =
-        HOST6(HOST_DEPLOY, &code_hash, NULL, init.p, init.n, value == 0 ? NULL : &v, &made);
+    long rc = HOST6(HOST_DEPLOY, &code_hash, NULL, init.p, init.n, value == 0 ? NULL : &v, &made);
 
     if (rc == -HOST_EREVERTED)
         revert_raw(returndata());

@@ -1,6 +1,5 @@
 /* sdk/start.c - where a contract begins on the machine: gp, then the call, then its result. */
 #include "sdk/contract.h"
-
 #include "sdk/state.h"
 
 /* Read the calldata so that the arguments, which follow the 4-byte selector, are 8-aligned. */

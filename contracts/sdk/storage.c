@@ -52,7 +52,8 @@ void put_str(enc *e, str v)
     enc_raw(e, v.p, v.n);
 }
 
-/* An empty value reads as zeros; a damaged one is our own bug, or code that changed a tag's type. */
+/* An empty value reads as zeros; a damaged one is our own bug, or code that changed a tag's type.
+ */
 static const u8 *take(dec *d, u64 n)
 {
     if (d->n == 0)

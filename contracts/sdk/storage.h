@@ -5,22 +5,22 @@
  *   MAP(name, tag, K, V)          name(k), name_set(k, v)
  *   MAP2(name, tag, K, L, V)      name(k, l), name_set(k, l, v)
  *   LIST(name, tag, V)            name_count(), name_at(i), name_push(v)
- *   LIST_OF(name, tag, K, V)      the same for each k: name_count(k), name_at(k, i), name_push(k, v)
- *   SET(name, tag, V)             name_count(), name_at(i), name_has(v), name_add(v), name_remove(v)
- *   SET_OF(name, tag, K, V)       the same for each k
- *   RECORD(name, FIELDS)          a struct type usable as V; FIELDS(F) lists F(type, field)
+ *   LIST_OF(name, tag, K, V)      the same for each k: name_count(k), name_at(k, i), name_push(k,
+ * v) SET(name, tag, V)             name_count(), name_at(i), name_has(v), name_add(v),
+ * name_remove(v) SET_OF(name, tag, K, V)       the same for each k RECORD(name, FIELDS)          a
+ * struct type usable as V; FIELDS(F) lists F(type, field)
  *
- * Reading what was never written gives zeros. A LIST and a SET keep their own dense index (count and
- * elements 0 .. count-1), so that a reader outside can prove a whole list: there is no iteration
- * over keys in the machine. SET removal moves the last element into the hole, as OpenZeppelin's
- * EnumerableSet does. Index out of range is Panic 0x32.
+ * Reading what was never written gives zeros. A LIST and a SET keep their own dense index (count
+ * and elements 0 .. count-1), so that a reader outside can prove a whole list: there is no
+ * iteration over keys in the machine. SET removal moves the last element into the hole, as
+ * OpenZeppelin's EnumerableSet does. Index out of range is Panic 0x32.
  *
  * Encoding (what a state proof shows): key = tag, then the parts; integers are a length byte and
  * that many big-endian bytes without leading zeros; address 20 and bytes32 32 bytes; bool as an
- * integer; str (values only) an integer length and the bytes; a record its fields in order. In LISTs
- * and SETs a byte follows the tag and key: 0 = count, 1 then index = element, 2 then element =
- * index + 1 (SETs). A value that is all zero bytes is not stored, except
- * as an element of a LIST or SET. */
+ * integer; str (values only) an integer length and the bytes; a record its fields in order. In
+ * LISTs and SETs a byte follows the tag and key: 0 = count, 1 then index = element, 2 then element
+ * = index + 1 (SETs). A value that is all zero bytes is not stored, except as an element of a LIST
+ * or SET. */
 #pragma once
 
 void put_u64(enc *e, u64 v);
@@ -54,11 +54,7 @@ bool set_remove(const enc *key, const enc *value); /* false: was not there */
     typedef struct {                                                                               \
         FIELDS(R_DECL)                                                                             \
     } name;                                                                                        \
-    UNUSED_OK void put_##name(enc *e, name v)                                                      \
-    {                                                                                              \
-        FIELDS(R_PUT)                                                                              \
-    }                                                                                              \
-    UNUSED_OK name get_##name(dec *d)                                                              \
+    UNUSED_OK void put_##name(enc *e, name v){FIELDS(R_PUT)} UNUSED_OK name get_##name(dec *d)     \
     {                                                                                              \
         name v;                                                                                    \
         FIELDS(R_GET)                                                                              \
@@ -164,11 +160,11 @@ bool set_remove(const enc *key, const enc *value); /* false: was not there */
     put_##K(&key_, k)
 #define ONE_(K) K k,
 
-#define LIST(name, tag, V)                                                                         \
-    LIST_BODY_(name, V, (void), , KEY_(tag)) LIST_PUSH_(name, V, , KEY_(tag))
+#define LIST(name, tag, V) LIST_BODY_(name, V, (void), , KEY_(tag)) LIST_PUSH_(name, V, , KEY_(tag))
 #define LIST_OF(name, tag, K, V)                                                                   \
-    LIST_BODY_(name, V, (K k), ONE_(K), KEY_OF_(tag, K)) LIST_PUSH_(name, V, ONE_(K), KEY_OF_(tag, K))
-#define SET(name, tag, V)                                                                          \
-    LIST_BODY_(name, V, (void), , KEY_(tag)) SET_BODY_(name, V, , KEY_(tag))
+    LIST_BODY_(name, V, (K k), ONE_(K), KEY_OF_(tag, K))                                           \
+    LIST_PUSH_(name, V, ONE_(K), KEY_OF_(tag, K))
+#define SET(name, tag, V) LIST_BODY_(name, V, (void), , KEY_(tag)) SET_BODY_(name, V, , KEY_(tag))
 #define SET_OF(name, tag, K, V)                                                                    \
-    LIST_BODY_(name, V, (K k), ONE_(K), KEY_OF_(tag, K)) SET_BODY_(name, V, ONE_(K), KEY_OF_(tag, K))
+    LIST_BODY_(name, V, (K k), ONE_(K), KEY_OF_(tag, K))                                           \
+    SET_BODY_(name, V, ONE_(K), KEY_OF_(tag, K))

@@ -1,7 +1,7 @@
 /* sdk/upgrade.h - upgradeToAndCall: from the next call on this contract runs the code that is at
  * `newImplementation`, keeping its storage. The new code must answer proxiableUUID() as ours does.
- * `data` must be empty: the new code begins with the next call, so a migration is a call of its own.
- * Include after NAME.abi.h and sdk/access.h. */
+ * `data` must be empty: the new code begins with the next call, so a migration is a call of its
+ * own. Include after NAME.abi.h and sdk/access.h. */
 #pragma once
 
 /* keccak256("eip1967.proxy.implementation") - 1 */

@@ -1,9 +1,9 @@
 /* sdk/native/entry.c - what a contract compiled for this machine exports to the unit tests' host
- * (tests/contracts/world.c): where host calls go, and the SDK's variables, which the host puts aside
- * while a nested call runs the same contract. */
-#include "sdk/contract.h"
-
+ * (tests/contracts/world.c): where host calls go, and the SDK's variables, which the host puts
+ * aside while a nested call runs the same contract. */
 #include "sdk/native/entry.h"
+
+#include "sdk/contract.h"
 #include "sdk/state.h"
 
 static native_host_fn *host;
