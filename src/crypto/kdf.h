@@ -1,5 +1,6 @@
-/* crypto/kdf.h - keys from passwords: PBKDF2 (RFC 8018) and scrypt (RFC 7914), over OpenSSL and libsodium. Slow
- * on purpose; parameters from outside are refused above the limits below. Thread-safe. */
+/* crypto/kdf.h - keys from passwords: PBKDF2 (RFC 8018) and scrypt (RFC 7914), over OpenSSL and
+ * libsodium. Slow on purpose; parameters from outside are refused above the limits below.
+ * Thread-safe. */
 #pragma once
 
 #include "base/err.h"
