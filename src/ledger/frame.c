@@ -180,7 +180,6 @@ enum rc create_run(struct exec_run *run, const struct call *c, const struct hash
     buf_reset(output);
     TRY(journal_account(run->journal, &c->self, &acc, run->e));
     if (acc.nonce != 0 || account_has_code(&acc)) {
-        *units = 0;
         *code = TX_ADDRESS_TAKEN;
         return RC_OK;
     }

@@ -427,6 +427,8 @@ static struct slice slice_split(struct slice *s, unsigned depth)
     size_t lo = 0, hi = s->n;
     struct slice right;
 
+    if (s->n == 0)
+        return *s;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
 
