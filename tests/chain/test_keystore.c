@@ -22,6 +22,30 @@ static const char scrypt_file[] =
     "\"2103ac29920d71da29f15d75b4a16dbe95cfd7ff8faea1056c33131d846e3097\"},\"id\":"
     "\"3198bc9c-6672-5ab3-d995-4942343ae5b6\",\"version\":3}";
 
+/* Written by ethers 6.13.4 for private key 0x11..11. */
+static const char ethers_file[] =
+    "{\"address\":\"19e7e376e7c213b7e7e7e46cc70a5dd086daff2a\",\"id\":\"95ca7988-bb77-4764-8d34-"
+    "496a4094f2fe\",\"version\":3,\"Crypto\":{\"cipher\":\"aes-128-ctr\",\"cipherparams\":{\"iv\":"
+    "\"0f7"
+    "5ba11d67ed4a950185c2f471cb966\"},\"ciphertext\":\"176bf3bef49ed0ab55df40e5844caabb7e59ae"
+    "fcd3e1da679cc39b820f2fdb7b\",\"kdf\":\"scrypt\",\"kdfparams\":{\"salt\":\"2cfd17ab0891470dd8f8"
+    "4145b90dfe8deac0cd73878466754b50ffdb7afc6ed7\",\"n\":4096,\"dklen\":32,\"p\":1,\"r\":8},"
+    "\"mac\""
+    ":\"7f9537a3e7ad0c017ab52da18bf22af9af220d9381ae1397b81ddd6d32351f4c\"}}";
+
+TEST(ethers_file_opens)
+{
+    struct secp_key k;
+    struct address a, said;
+    struct err e;
+
+    CHECK_OK(keystore_decrypt(&k, bytes_str(ethers_file), bytes_str("p\xc3\xa4ss word"), &e), &e);
+    CHECK_HEX(BYTES_OF(&k), "1111111111111111111111111111111111111111111111111111111111111111");
+    secp_key_address(&a, &k);
+    CHECK_OK(keystore_address(&said, bytes_str(ethers_file), &e), &e);
+    CHECK_MEM(BYTES_OF(&said), BYTES_OF(&a));
+}
+
 TEST(official_vectors)
 {
     static const char *const files[] = {pbkdf2_file, scrypt_file};
