@@ -297,6 +297,8 @@ enum rc abi_value_parse(struct abi_value *out, struct arena *a, const struct abi
     memset(out, 0, sizeof(*out));
     if (text.n > MAX_TEXT)
         return err_set(e, RC_LIMIT, "value of %zu characters, limit %u", text.n, MAX_TEXT);
+    if (text.n == 0)
+        t.s = bytes_str(""); /* a pointer to count from */
     rc = parse_value(&t, out, type, true);
     skip_space(&t);
     if (rc == RC_OK && t.pos != text.n)

@@ -264,6 +264,8 @@ enum rc abi_type_parse(const struct abi_type **out, struct arena *a, struct byte
     struct parser p = {.a = a, .text = text, .e = e};
 
     *out = NULL;
+    if (text.n == 0)
+        return bad(&p, "empty text");
     if (text.n > 65536)
         return err_set(e, RC_LIMIT, "abi type of %zu characters, limit 65536", text.n);
     TRY(parse_type(&p, out, 0));
@@ -294,6 +296,8 @@ enum rc abi_signature_parse(struct abi_signature *out, struct arena *a, struct b
     struct abi_signature s = {0};
 
     memset(out, 0, sizeof(*out));
+    if (text.n == 0)
+        return bad(&p, "empty text");
     if (text.n > 65536)
         return err_set(e, RC_LIMIT, "abi signature of %zu characters, limit 65536", text.n);
     s.name = word(&p);
