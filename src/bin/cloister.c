@@ -1,0 +1,7 @@
+/* cloister - the command line for everyone. */
+#include "cli/cli.h"
+
+int main(int argc, char **argv)
+{
+    return cli_main(argc, argv);
+}

@@ -1,0 +1,31 @@
+/* The list of commands, in the order of help. */
+#include "cli/internal/commands.h"
+
+const struct cli_command *const CLI_COMMANDS[] = {
+    &CLI_DEVNET,
+    &CLI_KEY_NEW,
+    &CLI_KEY_IMPORT,
+    &CLI_KEY_SHOW,
+    &CLI_KEY_LIST,
+    &CLI_CONTRIBUTE,
+    &CLI_FILE,
+    &CLI_JOB_CANCEL,
+    &CLI_JOB,
+    &CLI_PROOF_SHOW,
+    &CLI_PROOF_VERIFY,
+    &CLI_POOL_CREATE,
+    &CLI_POOL_LIST,
+    &CLI_POOL_SHOW,
+    &CLI_REWARD,
+    &CLI_BALANCE,
+    &CLI_SEND,
+    &CLI_CONTRACT_BUILD,
+    &CLI_CONTRACT_DEPLOY,
+    &CLI_CONTRACT_CALL,
+    &CLI_CONTRACT_SEND,
+    &CLI_STORE_ADD,
+    &CLI_STORE_GET,
+    &CLI_LEDGER_CHECK,
+    &CLI_LEDGER_EXPORT,
+    NULL,
+};

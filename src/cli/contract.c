@@ -1,0 +1,331 @@
+/* contract build, deploy, call, send. */
+#include "abigen/abigen.h"
+#include "chain/abi_sig.h"
+#include "cli/internal/commands.h"
+#include "os/file.h"
+#include "os/spawn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SOURCE_MAX ((size_t)4 << 20)
+#define ELF_MAX ((size_t)1 << 20)
+#define COMPILE_TIMEOUT_MS 120000
+
+/* ---- build ---- */
+
+static const char *abi_path, *out_path;
+static const struct cli_option BUILD_OPTIONS[] = {
+    {.name = "abi",
+     .arg = "FILE",
+     .help = "Solidity ABI JSON of the contract [NAME.json beside the source]",
+     .value = &abi_path},
+    {.name = "out", .arg = "FILE", .help = "the program [NAME.elf]", .value = &out_path},
+    {0},
+};
+
+/* The same flags as contracts/build.mk; a test compares what both make. */
+static const char *const COMPILE_FLAGS[] = {"--target=riscv64",
+                                            "-march=rv64em_zba_zbb_zbs_zicond",
+                                            "-mabi=lp64e",
+                                            "-mcmodel=medany",
+                                            "-mno-relax",
+                                            "-ffreestanding",
+                                            "-O2",
+                                            "-ffunction-sections",
+                                            "-fdata-sections",
+                                            "-fno-stack-protector",
+                                            "-fno-ident",
+                                            "-fno-asynchronous-unwind-tables",
+                                            "-std=c23",
+                                            "-Xclang",
+                                            "-fexperimental-max-bitint-width=256",
+                                            "-fno-strict-aliasing",
+                                            "-Wall",
+                                            "-Wextra"};
+static const char *const LINK_FLAGS[] = {"-m",
+                                         "elf64lriscv",
+                                         "-static",
+                                         "--build-id=none",
+                                         "--gc-sections",
+                                         "--strip-all",
+                                         "-z",
+                                         "stack-size=65536",
+                                         "-z",
+                                         "max-page-size=4096",
+                                         "-T"};
+static const char *const SDK_SOURCES[] = {"sdk", "storage", "start", "mem"};
+
+struct argv {
+    const char *items[64];
+    size_t n;
+};
+
+static void arg(struct argv *a, const char *text)
+{
+    CHECK(a->n + 1 < ARRAY_LEN(a->items));
+    a->items[a->n++] = text;
+}
+
+static const char *join(struct cli *cli, const char *between, const char *a, const char *b)
+{
+    char *text = xasprintf("%s%s%s", a, between, b);
+    const char *kept = arena_strdup(&cli->mem, bytes_str(text));
+
+    free(text);
+    return kept;
+}
+
+/* Run a tool; what it complains of goes straight to the user. */
+static enum rc run(const struct argv *a, struct err *e)
+{
+    const struct spawn_fd fds[] = {{.parent = STDERR_FILENO, .child = 1},
+                                   {.parent = STDERR_FILENO, .child = 2}};
+    const struct spawn_options o = {.argv = a->items, .fds = fds, .n_fds = 2};
+    struct child_status status;
+    struct child child;
+    enum rc rc = child_spawn(&child, &o, e);
+
+    if (rc != RC_OK)
+        return err_wrap(e, rc, "install clang-19 and lld-19");
+    rc = child_wait(&child, COMPILE_TIMEOUT_MS, &status, e);
+    child_clear(&child);
+    if (rc == RC_OK && !(status.exited && status.code == 0))
+        return err_set(e, RC_MALFORMED, "%s found errors (above)", a->items[0]);
+    return rc;
+}
+
+static enum rc compile(struct cli *cli, const char *source, const char *object, const char *dir,
+                       const char *sdk_parent, bool no_builtin, struct err *e)
+{
+    struct argv a = {0};
+
+    arg(&a, "clang-19");
+    for (size_t i = 0; i < ARRAY_LEN(COMPILE_FLAGS); i++)
+        arg(&a, COMPILE_FLAGS[i]);
+    if (no_builtin)
+        arg(&a, "-fno-builtin");
+    arg(&a, join(cli, "", "-I", sdk_parent));
+    arg(&a, join(cli, "", "-I", dir));
+    arg(&a, join(cli, "=", join(cli, "", "-ffile-prefix-map=", dir), "."));
+    arg(&a, "-c");
+    arg(&a, source);
+    arg(&a, "-o");
+    arg(&a, object);
+    return run(&a, e);
+}
+
+static enum rc write_text(struct cli *cli, const char *dir, const char *name, const char *suffix,
+                          const struct buf *text, const char **path, struct err *e)
+{
+    *path = join(cli, "/", dir, join(cli, "", name, suffix));
+    return file_write_atomic(*path, buf_bytes(text), 0644, e);
+}
+
+static enum rc build_in(struct cli *cli, const char *dir, const char *source, const char *name,
+                        const char *abi, const char *out, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf json = {0};
+    AUTO_CLEAR(buf) struct buf header = {0};
+    AUTO_CLEAR(buf) struct buf code = {0};
+    AUTO_CLEAR(buf) struct buf calls = {0};
+    const char *sdk, *path, *script, *sdk_parent;
+    struct argv link = {0};
+
+    TRY(cli_share(cli, &sdk, "contracts/sdk/contract.h", e));
+    sdk = arena_strdup(&cli->mem, bytes_of(sdk, strlen(sdk) - strlen("/contract.h")));
+    sdk_parent = arena_strdup(&cli->mem, bytes_of(sdk, strlen(sdk) - strlen("/sdk")));
+    TRY(file_read(&json, abi, ABIGEN_JSON_MAX, e));
+    if (abigen_contract(&header, &code, &calls, buf_bytes(&json), name, e) != RC_OK)
+        return err_wrap(e, RC_MALFORMED, "%s", abi);
+    TRY(write_text(cli, dir, name, ".abi.h", &header, &path, e));
+    TRY(write_text(cli, dir, name, ".calls.h", &calls, &path, e));
+    TRY(write_text(cli, dir, name, ".abi.c", &code, &path, e));
+    arg(&link, "ld.lld-19");
+    for (size_t i = 0; i < ARRAY_LEN(LINK_FLAGS); i++)
+        arg(&link, LINK_FLAGS[i]);
+    script = join(cli, "/", sdk, "link.ld");
+    arg(&link, script);
+    arg(&link, "-o");
+    arg(&link, out);
+    arg(&link, join(cli, "/", dir, "contract.o"));
+    TRY(compile(cli, source, link.items[link.n - 1], dir, sdk_parent, false, e));
+    arg(&link, join(cli, "/", dir, "abi.o"));
+    TRY(compile(cli, path, link.items[link.n - 1], dir, sdk_parent, false, e));
+    for (size_t i = 0; i < ARRAY_LEN(SDK_SOURCES); i++) {
+        arg(&link, join(cli, "/", dir, join(cli, "", SDK_SOURCES[i], ".sdk.o")));
+        TRY(compile(cli, join(cli, "/", sdk, join(cli, "", SDK_SOURCES[i], ".c")),
+                    link.items[link.n - 1], dir, sdk_parent, strcmp(SDK_SOURCES[i], "mem") == 0,
+                    e));
+    }
+    return run(&link, e);
+}
+
+static enum rc contract_build(struct cli *cli, struct err *e)
+{
+    const char *source = cli->args[0];
+    const char *base = strrchr(source, '/') != NULL ? strrchr(source, '/') + 1 : source;
+    size_t n = strlen(base);
+    char dir[] = "/tmp/cloister-build.XXXXXX";
+    const char *name, *stem, *abi, *out;
+    struct stat st;
+    enum rc rc;
+
+    if (n < 3 || strcmp(base + n - 2, ".c") != 0)
+        return err_set(e, RC_MALFORMED, "%s is not a .c file", source);
+    name = arena_strdup(&cli->mem, bytes_of(base, n - 2));
+    stem = arena_strdup(&cli->mem, bytes_of(source, strlen(source) - 2));
+    abi = abi_path != NULL ? abi_path : join(cli, "", stem, ".json");
+    out = out_path != NULL ? out_path : join(cli, "", name, ".elf");
+    if (mkdtemp(dir) == NULL)
+        return err_set(e, RC_IO, "no temporary folder");
+    rc = build_in(cli, dir, source, name, abi, out, e);
+    if (dir_remove(dir, NULL) != RC_OK)
+        cli_step(cli, "left behind: %s", dir);
+    TRY(rc);
+    if (stat(out, &st) != 0)
+        return err_set(e, RC_IO, "%s was not written", out);
+    cli_print(cli, "%s (%lld bytes)", out, (long long)st.st_size);
+    cli_hint(cli, "cloister contract deploy %s", out);
+    cli_json(cli, json_pack("{s:s, s:I}", "elf", out, "size", (json_int_t)st.st_size));
+    return RC_OK;
+}
+
+const struct cli_command CLI_CONTRACT_BUILD = {
+    .name = "contract build",
+    .args = "NAME.c",
+    .summary = "compile a contract: C and an ABI JSON file to an ELF",
+    .fn = contract_build,
+    .options = BUILD_OPTIONS,
+    .min_args = 1,
+    .max_args = 1,
+};
+
+/* ---- deploy ---- */
+
+static const char *init_signature, *value_text;
+static const struct cli_option DEPLOY_OPTIONS[] = {
+    {.name = "init",
+     .arg = "SIGNATURE",
+     .help = "first call, e.g. 'initialize(address)'; its arguments follow the ELF",
+     .value = &init_signature},
+    {.name = "value", .arg = "COINS", .help = "sent along", .value = &value_text},
+    {0},
+};
+
+static enum rc value_of(struct u256 *out, struct err *e)
+{
+    *out = U256_ZERO;
+    return value_text == NULL ? RC_OK : u256_parse_units(out, bytes_str(value_text), 18, e);
+}
+
+static enum rc contract_deploy(struct cli *cli, struct err *e)
+{
+    AUTO_CLEAR(secp_key) struct secp_key key = {0};
+    AUTO_CLEAR(buf) struct buf data = {0};
+    struct chain_receipt receipt;
+    struct chain_client *c;
+    struct chain_send s = {0};
+
+    TRY(file_read(&data, cli->args[0], ELF_MAX, e));
+    if (init_signature != NULL)
+        TRY(abi_calldata(&data, bytes_str(init_signature), cli->args + 1, cli->n_args - 1, e));
+    else if (cli->n_args > 1)
+        return err_set(e, RC_MALFORMED, "arguments without --init SIGNATURE");
+    TRY(value_of(&s.value, e));
+    s.data = buf_bytes(&data);
+    TRY(cli_key(cli, &key, e));
+    TRY(cli_chain(cli, &c, e));
+    TRY(chain_transact(c, &receipt, &cli->mem, &key, &s, e));
+    cli_print(cli, "%s, transaction %s, %llu gas", cli_addr_text(cli, &receipt.contract),
+              cli_hash_text(cli, &receipt.tx_hash), (unsigned long long)receipt.gas_used);
+    cli_json(cli,
+             json_pack("{s:s, s:s, s:I, s:I}", "address", cli_addr_text(cli, &receipt.contract),
+                       "transaction", cli_hash_text(cli, &receipt.tx_hash), "height",
+                       (json_int_t)receipt.height, "gas", (json_int_t)receipt.gas_used));
+    return RC_OK;
+}
+
+const struct cli_command CLI_CONTRACT_DEPLOY = {
+    .name = "contract deploy",
+    .args = "FILE.elf [ARG...]",
+    .summary = "put a contract on the chain",
+    .fn = contract_deploy,
+    .options = DEPLOY_OPTIONS,
+    .min_args = 1,
+    .max_args = CLI_MAX_ARGS,
+};
+
+/* ---- call, send ---- */
+
+static enum rc contract_call_command(struct cli *cli, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+    struct chain_client *c;
+    struct address to;
+    struct abi_value v;
+
+    TRY(cli_address(cli, &to, cli->args[0], e));
+    TRY(cli_chain(cli, &c, e));
+    TRY(contract_read(c, &cli->mem, &v, &to, cli->args[1], cli->args + 2, cli->n_args - 2, e));
+    for (size_t i = 0; i < v.n_items; i++) {
+        buf_reset(&text);
+        abi_value_put(&text, &v.items[i]);
+        cli_print(cli, "%s", buf_cstr(&text));
+    }
+    buf_reset(&text);
+    if (v.type != NULL)
+        abi_value_put(&text, &v);
+    cli_json(cli, json_string(buf_cstr(&text)));
+    return RC_OK;
+}
+
+const struct cli_command CLI_CONTRACT_CALL = {
+    .name = "contract call",
+    .args = "TO SIGNATURE [ARG...]",
+    .summary = "ask a contract: 'balanceOf(address)(uint256)' 0x…",
+    .fn = contract_call_command,
+    .min_args = 2,
+    .max_args = CLI_MAX_ARGS,
+};
+
+static const struct cli_option SEND_OPTIONS[] = {
+    {.name = "value", .arg = "COINS", .help = "sent along", .value = &value_text},
+    {0},
+};
+
+static enum rc contract_send_command(struct cli *cli, struct err *e)
+{
+    AUTO_CLEAR(secp_key) struct secp_key key = {0};
+    struct chain_receipt receipt;
+    struct chain_client *c;
+    struct address to;
+    struct u256 value;
+
+    TRY(cli_address(cli, &to, cli->args[0], e));
+    TRY(value_of(&value, e));
+    TRY(cli_key(cli, &key, e));
+    TRY(cli_chain(cli, &c, e));
+    TRY(contract_write(c, &receipt, &cli->mem, &key, &to, cli->args[1], cli->args + 2,
+                       cli->n_args - 2, &value, e));
+    cli_print(cli, "transaction %s, block %llu, %llu gas, %zu logs",
+              cli_hash_text(cli, &receipt.tx_hash), (unsigned long long)receipt.height,
+              (unsigned long long)receipt.gas_used, receipt.n_logs);
+    cli_json(cli,
+             json_pack("{s:s, s:I, s:I, s:I}", "transaction", cli_hash_text(cli, &receipt.tx_hash),
+                       "height", (json_int_t)receipt.height, "gas", (json_int_t)receipt.gas_used,
+                       "logs", (json_int_t)receipt.n_logs));
+    return RC_OK;
+}
+
+const struct cli_command CLI_CONTRACT_SEND = {
+    .name = "contract send",
+    .args = "TO SIGNATURE [ARG...]",
+    .summary = "have a contract do something: 'transfer(address,uint256)' 0x… 5",
+    .fn = contract_send_command,
+    .options = SEND_OPTIONS,
+    .min_args = 2,
+    .max_args = CLI_MAX_ARGS,
+};

@@ -1,0 +1,597 @@
+/* contribute: the whole of a contribution, from a file to a reward, one step after the other. What
+ * is needed to go on after an interruption is written down (contributions/FILE_ID.json) before the
+ * step that needs it. */
+#include "base/hex.h"
+#include "chain/contribution.h"
+#include "cli/internal/commands.h"
+#include "crypto/ecies.h"
+#include "crypto/hash.h"
+#include "crypto/openpgp.h"
+#include "net/http_client.h"
+#include "os/clock.h"
+#include "os/file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define RUN_TIMEOUT_MS 900000 /* a validator may take its time */
+#define CONSENT_VALID_S 3600  /* how long the worker may use the authorization */
+#define TRY_AGAIN_MS 60000    /* while the worker cannot be reached or is busy */
+
+static const char *pool_name, *resume;
+static bool follow;
+static struct cli_list env_list;
+
+static const struct cli_option OPTIONS[] = {
+    {.name = "pool",
+     .arg = "POOL",
+     .help = "number or name of the pool (needed)",
+     .value = &pool_name},
+    {.name = "follow", .help = "wait for the proof and ask for the reward", .flag = &follow},
+    {.name = "env",
+     .arg = "NAME=VALUE",
+     .help = "an environment variable for the validator; may be repeated",
+     .values = &env_list},
+    {.name = "resume",
+     .arg = "FILE_ID",
+     .help = "go on with a contribution that was interrupted (no FILE then)",
+     .value = &resume},
+    {0},
+};
+
+/* A contribution under way. */
+struct contribution {
+    uint64_t chain_id;
+    struct secp_key *key;
+    struct address owner;
+    struct pool_info pool;
+    const char *seed;
+    const char *cid; /* text */
+    const char *url; /* ipfs://… */
+    uint64_t file_id, job_id;
+    struct address tee_pool, registry;
+};
+
+/* ---- 1: encrypt and store ---- */
+
+struct fd_pipe {
+    int in;
+    int out;
+};
+
+static enum rc read_fd(void *data, uint8_t *p, size_t cap, size_t *n, struct err *e)
+{
+    const struct fd_pipe *f = data;
+    ssize_t got = read(f->in, p, cap);
+
+    *n = got < 0 ? 0 : (size_t)got;
+    return got < 0 ? err_set(e, RC_IO, "reading the file failed") : RC_OK;
+}
+
+static enum rc write_fd(void *data, struct bytes piece, struct err *e)
+{
+    const struct fd_pipe *f = data;
+
+    return file_write_fd(f->out, piece, e);
+}
+
+static enum rc source_fd(void *data, void *p, size_t cap, size_t *n, struct err *e)
+{
+    return read_fd(data, p, cap, n, e);
+}
+
+/* Only ciphertext leaves this function: into a memory file, then into the store. */
+static enum rc encrypt_and_store(struct cli *cli, struct contribution *x, const char *path,
+                                 struct err *e)
+{
+    AUTO_CLEAR(secbuf) struct secbuf file_key = {0};
+    AUTO_CLEAR(buf) struct buf seed = {0};
+    AUTO_FD int in = open(path, O_RDONLY | O_CLOEXEC);
+    AUTO_FD int sealed = memfd_create("ciphertext", MFD_CLOEXEC);
+    struct fd_pipe files = {.in = in, .out = sealed};
+    const struct openpgp_source source = {.read = read_fd, .data = &files};
+    const struct openpgp_sink sink = {.write = write_fd, .data = &files};
+    struct fd_pipe upload = {.in = sealed};
+    struct store_client *store;
+    struct stat st = {0};
+    char text[CID_TEXT_SIZE];
+    struct cid cid;
+
+    if (in < 0 || fstat(in, &st) != 0 || !S_ISREG(st.st_mode))
+        return err_set(e, RC_NOTFOUND, "cannot read %s as a file", path);
+    if (sealed < 0)
+        return err_set(e, RC_IO, "no memory file for the ciphertext");
+    TRY(cli_store(cli, &store, e));
+    seed_message_new(&seed, x->chain_id, NULL);
+    x->seed = arena_strdup(&cli->mem, buf_bytes(&seed));
+    file_key_derive(&file_key, x->key, buf_bytes(&seed));
+    TRY(openpgp_encrypt(&source, &sink, (uint64_t)st.st_size, secbuf_bytes(&file_key), NULL, e));
+    if (lseek(sealed, 0, SEEK_SET) != 0)
+        return err_set(e, RC_IO, "memory file cannot be rewound");
+    TRY(store_client_add(store, &cid, NULL, source_fd, &upload, e));
+    cid_format(text, &cid);
+    x->cid = arena_strdup(&cli->mem, bytes_str(text));
+    {
+        char *url = arena_alloc(&cli->mem, strlen(text) + 8);
+
+        (void)snprintf(url, strlen(text) + 8, "ipfs://%s", text);
+        x->url = url;
+    }
+    cli_step(cli, "encrypted %s (%lld bytes) and stored it as %s", path, (long long)st.st_size,
+             x->url);
+    return RC_OK;
+}
+
+/* ---- what is written down ---- */
+
+static enum rc record_path(struct cli *cli, const char **out, uint64_t chain_id, uint64_t file_id,
+                           struct err *e)
+{
+    const char *home;
+    char *path;
+
+    TRY(cli_home(cli, &home, e));
+    path = arena_alloc(&cli->mem, strlen(home) + 96);
+    (void)snprintf(path, strlen(home) + 96, "%s/contributions", home);
+    TRY(dir_make(path, 0700, e));
+    (void)snprintf(path, strlen(home) + 96, "%s/contributions/%llu-%llu.json", home,
+                   (unsigned long long)chain_id, (unsigned long long)file_id);
+    *out = path;
+    return RC_OK;
+}
+
+static enum rc record_write(struct cli *cli, const struct contribution *x, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+    json_auto_t *v = json_pack("{s:I, s:I, s:I, s:s, s:s, s:s, s:I}", "chain_id",
+                               (json_int_t)x->chain_id, "file_id", (json_int_t)x->file_id, "job_id",
+                               (json_int_t)x->job_id, "owner", cli_addr_text(cli, &x->owner), "url",
+                               x->url, "seed", x->seed, "pool", (json_int_t)x->pool.id);
+    const char *path;
+
+    CHECK(v != NULL);
+    TRY(record_path(cli, &path, x->chain_id, x->file_id, e));
+    json_put(&text, v);
+    buf_u8(&text, '\n');
+    return file_write_atomic(path, buf_bytes(&text), 0600, e);
+}
+
+static enum rc record_read(struct cli *cli, json_t **out, uint64_t chain_id, uint64_t file_id,
+                           struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+    const char *path;
+    enum rc rc;
+
+    *out = NULL;
+    TRY(record_path(cli, &path, chain_id, file_id, e));
+    rc = file_read(&text, path, 65536, e);
+    if (rc != RC_OK)
+        return err_wrap(e, rc, "no record of file %llu was kept here", (unsigned long long)file_id);
+    return json_parse(out, buf_bytes(&text), 65536, e);
+}
+
+/* ---- 2: register ---- */
+
+/* The pool's own copy of the file key, when it has a key to wrap it to. */
+static enum rc pool_permission(struct cli *cli, const struct contribution *x, const char **out,
+                               struct err *e)
+{
+    AUTO_CLEAR(secbuf) struct secbuf file_key = {0};
+    AUTO_CLEAR(buf) struct buf wrapped = {0};
+    AUTO_CLEAR(buf) struct buf arg = {0};
+    const struct wrap_context ctx = {.chain_id = x->chain_id,
+                                     .file_cid = x->cid,
+                                     .owner = x->owner,
+                                     .grantee = x->pool.dlp,
+                                     .purpose = WRAP_POOL};
+    struct receive_key to;
+
+    *out = "[]";
+    if (x->pool.public_key[0] == 0)
+        return RC_OK;
+    if (receive_key_parse(&to, bytes_str(x->pool.public_key), e) != RC_OK)
+        return err_wrap(e, RC_MALFORMED, "the pool's public key");
+    if (to.kind != RECEIVE_X25519) {
+        cli_step(cli, "the pool's key is of an older form: no key wrapped for it");
+        return RC_OK;
+    }
+    file_key_derive(&file_key, x->key, bytes_str(x->seed));
+    TRY(key_wrap(&wrapped, to.x25519, &ctx, secbuf_bytes(&file_key), NULL, e));
+    buf_printf(&arg, "[(%s,%s)]", contract_arg_address(&cli->mem, &x->pool.dlp),
+               contract_arg_str(&cli->mem, buf_bytes(&wrapped)));
+    *out = arena_strdup(&cli->mem, buf_bytes(&arg));
+    return RC_OK;
+}
+
+static enum rc register_file(struct cli *cli, struct contribution *x, struct err *e)
+{
+    struct hash32 topic = contract_topic("FileAddedV2(uint256,address,string,uint256)");
+    const char *args[3];
+    const struct chain_log *log;
+    struct chain_receipt receipt;
+    struct chain_client *c;
+    struct u256 id;
+
+    TRY(cli_chain(cli, &c, e));
+    args[0] = x->url;
+    args[1] = contract_arg_address(&cli->mem, &x->owner);
+    TRY(pool_permission(cli, x, &args[2], e));
+    TRY(contract_write(c, &receipt, &cli->mem, x->key, &x->registry,
+                       "addFileWithPermissions(string,address,(address,string)[])", args, 3, NULL,
+                       e));
+    log = chain_receipt_find(&receipt, &x->registry, &topic);
+    if (log == NULL || log->n_topics < 2)
+        return err_set(e, RC_MALFORMED, "the registry made no FileAddedV2 event");
+    id = u256_from_be(log->topics[1].b);
+    if (!u256_to_u64(&id, &x->file_id))
+        return err_set(e, RC_RANGE, "file number above 64 bits");
+    cli_step(cli, "registered as file %llu, transaction %s, block %llu",
+             (unsigned long long)x->file_id, cli_hash_text(cli, &receipt.tx_hash),
+             (unsigned long long)receipt.height);
+    return RC_OK;
+}
+
+/* ---- 3: ask for a proof ---- */
+
+static enum rc request_job(struct cli *cli, struct contribution *x, struct err *e)
+{
+    struct hash32 topic = contract_topic("JobSubmitted(uint256,uint256,address,uint256)");
+    const char *file_arg = contract_arg_u64(&cli->mem, x->file_id);
+    const struct chain_log *log;
+    struct chain_receipt receipt;
+    struct chain_client *c;
+    struct abi_value v;
+    struct u256 fee, id;
+
+    TRY(cli_chain(cli, &c, e));
+    TRY(contract_read(c, &cli->mem, &v, &x->tee_pool, "teeFee()(uint256)", NULL, 0, e));
+    fee = value_u256(&v, 0);
+    TRY(contract_write(c, &receipt, &cli->mem, x->key, &x->tee_pool,
+                       "requestContributionProof(uint256)", &file_arg, 1, &fee, e));
+    log = chain_receipt_find(&receipt, &x->tee_pool, &topic);
+    if (log == NULL || log->n_topics < 2)
+        return err_set(e, RC_MALFORMED, "the TEE pool made no JobSubmitted event");
+    id = u256_from_be(log->topics[1].b);
+    if (!u256_to_u64(&id, &x->job_id))
+        return err_set(e, RC_RANGE, "job number above 64 bits");
+    cli_step(cli, "job %llu requested for %s coin, transaction %s, block %llu",
+             (unsigned long long)x->job_id, cli_amount_text(cli, &fee),
+             cli_hash_text(cli, &receipt.tx_hash), (unsigned long long)receipt.height);
+    return RC_OK;
+}
+
+#define TEE_INFO "((address,string,uint8,uint256,uint256,uint256,string))"
+
+struct worker {
+    struct address address;
+    const char *url;
+    struct receive_key key;
+};
+
+static enum rc job_worker(struct cli *cli, const struct contribution *x, struct worker *w,
+                          struct err *e)
+{
+    const char *job_arg = contract_arg_u64(&cli->mem, x->job_id);
+    const struct abi_value *info;
+    struct chain_client *c;
+    struct abi_value v;
+
+    TRY(cli_chain(cli, &c, e));
+    TRY(contract_read(c, &cli->mem, &v, &x->tee_pool, "jobTee(uint256)" TEE_INFO, &job_arg, 1, e));
+    info = value_item(&v, 0);
+    w->address = value_address(info, 0);
+    w->url = value_str(&cli->mem, info, 1);
+    if (value_u64(info, 2) != 1)
+        return err_set(e, RC_DENIED,
+                       "worker %s of job %llu is not active any more: cancel with `cloister job "
+                       "cancel %llu`",
+                       cli_addr_text(cli, &w->address), (unsigned long long)x->job_id,
+                       (unsigned long long)x->job_id);
+    if (receive_key_parse(&w->key, value_bytes(info, 6), e) != RC_OK)
+        return err_wrap(e, RC_MALFORMED, "key of worker %s", cli_addr_text(cli, &w->address));
+    return RC_OK;
+}
+
+/* ---- 4: send the key to the worker ---- */
+
+static enum rc env_object(json_t **out, struct err *e)
+{
+    *out = json_object();
+    for (size_t i = 0; i < env_list.n; i++) {
+        const char *eq = strchr(env_list.items[i], '=');
+
+        if (eq == NULL || eq == env_list.items[i])
+            return err_set(e, RC_MALFORMED, "--env \"%s\" is not NAME=VALUE", env_list.items[i]);
+        if (json_object_setn_new(*out, env_list.items[i], (size_t)(eq - env_list.items[i]),
+                                 json_string(eq + 1)) != 0)
+            return err_set(e, RC_MALFORMED, "--env \"%s\" is not UTF-8", env_list.items[i]);
+    }
+    return RC_OK;
+}
+
+/* P2: the owner's signature over exactly this run. */
+static enum rc authorization(const struct contribution *x, const struct worker *w,
+                             const json_t *env, uint64_t now, json_t **out)
+{
+    AUTO_CLEAR(buf) struct buf canonical = {0};
+    AUTO_CLEAR(buf) struct buf text = {0};
+    struct run_authorization a = {.chain_id = x->chain_id,
+                                  .tee_pool = x->tee_pool,
+                                  .job_id = x->job_id,
+                                  .file_id = x->file_id,
+                                  .file_cid = bytes_str(x->cid),
+                                  .dlp_id = x->pool.id,
+                                  .validator = bytes_str(x->pool.proof_instruction),
+                                  .worker = w->address,
+                                  .expiry_s = now + CONSENT_VALID_S};
+    struct hash32 digest;
+    struct secp_sig sig;
+
+    json_python_dumps(&canonical, env);
+    keccak256(&a.env_hash, buf_bytes(&canonical));
+    run_authorization_digest(&digest, &a);
+    secp_sign(&sig, x->key, &digest);
+    hex_put_0x(&text, BYTES_OF(&sig));
+    *out = json_pack("{s:I, s:I, s:s}", "expiry", (json_int_t)a.expiry_s, "dlp_id",
+                     (json_int_t)x->pool.id, "signature", buf_cstr(&text));
+    return RC_OK;
+}
+
+/* The file key for this worker and this job only. */
+static enum rc key_for_worker(const struct contribution *x, const struct worker *w, struct buf *out,
+                              struct err *e)
+{
+    AUTO_CLEAR(secbuf) struct secbuf file_key = {0};
+    const struct wrap_context ctx = {.chain_id = x->chain_id,
+                                     .file_cid = x->cid,
+                                     .owner = x->owner,
+                                     .grantee = w->address,
+                                     .purpose = WRAP_RUN_PROOF,
+                                     .epoch = x->job_id};
+
+    file_key_derive(&file_key, x->key, bytes_str(x->seed));
+    if (w->key.kind == RECEIVE_X25519)
+        return key_wrap(out, w->key.x25519, &ctx, secbuf_bytes(&file_key), NULL, e);
+    {
+        AUTO_CLEAR(buf) struct buf sealed = {0};
+
+        TRY(ecies_seal(&sealed, &w->key.secp, secbuf_bytes(&file_key), NULL, e));
+        hex_put(out, buf_bytes(&sealed));
+    }
+    return RC_OK;
+}
+
+static enum rc run_request(const struct contribution *x, const struct worker *w, uint64_t now,
+                           struct buf *body, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf wrapped = {0};
+    json_auto_t *request = NULL;
+    json_t *env = NULL;
+    json_t *consent = NULL;
+    char nonce[24];
+
+    TRY(env_object(&env, e));
+    TRY(authorization(x, w, env, now, &consent));
+    if (key_for_worker(x, w, &wrapped, e) != RC_OK) {
+        json_decref(env);
+        json_decref(consent);
+        return RC_MALFORMED;
+    }
+    (void)snprintf(nonce, sizeof(nonce), "%llu", (unsigned long long)rng_u64(NULL));
+    request =
+        json_pack("{s:I, s:I, s:s, s:s, s:s, s:o, s:s, s:o}", "file_id", (json_int_t)x->file_id,
+                  "job_id", (json_int_t)x->job_id, "encrypted_encryption_key", buf_cstr(&wrapped),
+                  "encryption_seed", x->seed, "proof_url", x->pool.proof_instruction, "env_vars",
+                  env, "nonce", nonce, "authorization", consent);
+    CHECK(request != NULL);
+    json_put(body, request);
+    return RC_OK;
+}
+
+/* What the worker said, as our error. */
+static enum rc worker_error(const struct http_reply *reply, const struct worker *w, struct err *e)
+{
+    json_auto_t *v = NULL;
+    const json_t *error;
+    const char *code, *message;
+
+    if (json_parse(&v, buf_bytes(&reply->body), JSON_MAX_SIZE, NULL) != RC_OK)
+        return err_set(e, RC_IO, "worker %s answered with status %u", w->url, reply->status);
+    error = json_object_get(json_object_get(v, "detail"), "error");
+    code = json_string_value(json_object_get(error, "code"));
+    message = json_string_value(json_object_get(error, "message"));
+    if (message == NULL)
+        message = json_string_value(json_object_get(v, "error"));
+    return err_set(e, reply->status == 503 || reply->status == 429 ? RC_AGAIN : RC_DENIED,
+                   "worker: %s%s%s", code != NULL ? code : "", code != NULL ? ": " : "",
+                   message != NULL ? message : "no reason given");
+}
+
+static bool may_pass(enum rc rc)
+{
+    return rc == RC_IO || rc == RC_AGAIN || rc == RC_CLOSED || rc == RC_TIMEOUT;
+}
+
+/* POST /RunProof; repeated while the worker cannot be reached (it may be restarting: the request is
+ * idempotent for one authorization). */
+static enum rc run_proof(struct cli *cli, const struct contribution *x, json_t **answer,
+                         struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf body = {0};
+    uint64_t give_up = clock_mono_ms() + TRY_AGAIN_MS;
+    struct http_client *http;
+    struct http_reply reply = {0};
+    struct worker w;
+    char *url;
+    enum rc rc;
+
+    TRY(job_worker(cli, x, &w, e));
+    TRY(run_request(x, &w, clock_wall_ns() / 1000000000U, &body, e));
+    url = arena_alloc(&cli->mem, strlen(w.url) + 16);
+    (void)snprintf(url, strlen(w.url) + 16, "%s/RunProof", w.url);
+    cli_step(cli, "worker %s at %s runs the pool's validator", cli_addr_text(cli, &w.address),
+             w.url);
+    http = http_client_new();
+    for (;;) {
+        const struct http_call call = {.url = url,
+                                       .content_type = "application/json",
+                                       .body = buf_bytes(&body),
+                                       .timeout_ms = RUN_TIMEOUT_MS,
+                                       .stall_timeout_ms = RUN_TIMEOUT_MS,
+                                       .any_status = true};
+
+        rc = http_client_do(http, &reply, &call, e);
+        if (rc == RC_OK && reply.status != 200)
+            rc = worker_error(&reply, &w, e);
+        if (!may_pass(rc) || clock_mono_ms() > give_up)
+            break;
+        clock_sleep_ms(250);
+    }
+    if (rc == RC_OK)
+        rc = json_parse(answer, buf_bytes(&reply.body), JSON_MAX_SIZE, e);
+    http_client_free(http);
+    http_reply_clear(&reply);
+    return rc;
+}
+
+/* ---- 5: the proof and the reward ---- */
+
+/* The newest proof of the file that names this pool. */
+static enum rc find_proof(struct cli *cli, const struct contribution *x, uint64_t *index,
+                          struct chain_proof *proof, struct err *e)
+{
+    const struct u256 dlp = u256_from_u64(x->pool.id);
+    const char *arg = contract_arg_u64(&cli->mem, x->file_id);
+    struct chain_client *c;
+    struct abi_value v;
+    uint64_t n;
+
+    TRY(cli_chain(cli, &c, e));
+    TRY(contract_read(c, &cli->mem, &v, &x->registry, "fileProofsCount(uint256)(uint256)", &arg, 1,
+                      e));
+    n = value_u64(&v, 0);
+    for (*index = n; *index > 0; (*index)--) {
+        TRY(cli_proof(cli, proof, x->file_id, *index, e));
+        if (u256_cmp(&proof->dlp_id, &dlp) == 0)
+            return RC_OK;
+    }
+    return err_set(e, RC_NOTFOUND, "file %llu has no proof for pool %llu",
+                   (unsigned long long)x->file_id, (unsigned long long)x->pool.id);
+}
+
+static enum rc finish(struct cli *cli, const struct contribution *x, json_t *result, struct err *e)
+{
+    struct chain_proof proof;
+    struct hash32 tx;
+    struct u256 paid;
+    uint64_t index;
+
+    TRY(find_proof(cli, x, &index, &proof, e));
+    cli_step(cli, "proof %llu with score %s, document %s", (unsigned long long)index,
+             cli_amount_text(cli, &proof.score), proof.proof_url);
+    TRY(cli_reward(cli, x->key, &x->pool, x->file_id, index, &paid, &tx, e));
+    cli_step(cli, "reward of %s %s, transaction %s", cli_amount_text(cli, &paid),
+             x->pool.token_symbol, cli_hash_text(cli, &tx));
+    CHECK(json_object_update_new(result,
+                                 json_pack("{s:I, s:s, s:s, s:s, s:s}", "proof", (json_int_t)index,
+                                           "score", cli_amount_text(cli, &proof.score), "proof_url",
+                                           proof.proof_url, "reward", cli_amount_text(cli, &paid),
+                                           "reward_transaction", cli_hash_text(cli, &tx))) == 0);
+    return RC_OK;
+}
+
+/* Take up where the record says. */
+static enum rc take_up(struct cli *cli, struct contribution *x, struct err *e)
+{
+    json_auto_t *record = NULL;
+    const char *text;
+    uint64_t pool;
+
+    TRY(cli_number(&x->file_id, resume, "file", UINT64_MAX, e));
+    TRY(record_read(cli, &record, x->chain_id, x->file_id, e));
+    TRY(json_u64(&x->job_id, record, "job_id", UINT64_MAX, e));
+    TRY(json_u64(&pool, record, "pool", UINT64_MAX, e));
+    TRY(json_str(&text, record, "seed", 1024, e));
+    x->seed = arena_strdup(&cli->mem, bytes_str(text));
+    TRY(json_str(&text, record, "url", 1024, e));
+    x->url = arena_strdup(&cli->mem, bytes_str(text));
+    x->cid = strncmp(x->url, "ipfs://", 7) == 0 ? x->url + 7 : x->url;
+    return cli_pool(cli, &x->pool, contract_arg_u64(&cli->mem, pool), e);
+}
+
+static enum rc begin(struct cli *cli, struct contribution *x, struct err *e)
+{
+    if (resume != NULL)
+        return take_up(cli, x, e);
+    if (cli->n_args != 1 || pool_name == NULL)
+        return err_set(e, RC_MALFORMED, "give a FILE and --pool POOL (cloister pool list)");
+    TRY(cli_pool(cli, &x->pool, pool_name, e));
+    TRY(encrypt_and_store(cli, x, cli->args[0], e));
+    TRY(register_file(cli, x, e));
+    return record_write(cli, x, e);
+}
+
+static enum rc contribute(struct cli *cli, struct err *e)
+{
+    AUTO_CLEAR(secp_key) struct secp_key key = {0};
+    struct contribution x = {.key = &key};
+    json_auto_t *answer = NULL;
+    struct chain_client *c;
+    json_t *result;
+    enum rc rc;
+
+    TRY(cli_key(cli, &key, e));
+    secp_key_address(&x.owner, &key);
+    TRY(cli_contract(cli, &x.registry, "DataRegistry", e));
+    TRY(cli_contract(cli, &x.tee_pool, "TeePool", e));
+    TRY(cli_chain(cli, &c, e));
+    TRY(chain_id(c, &x.chain_id, e));
+    TRY(begin(cli, &x, e));
+    if (x.job_id == 0) {
+        TRY(request_job(cli, &x, e));
+        TRY(record_write(cli, &x, e));
+    }
+    rc = run_proof(cli, &x, &answer, e);
+    if (rc != RC_OK)
+        return err_wrap(e, rc, "file %llu, job %llu", (unsigned long long)x.file_id,
+                        (unsigned long long)x.job_id);
+    result = json_pack("{s:I, s:I, s:I, s:s, s:s}", "file", (json_int_t)x.file_id, "job",
+                       (json_int_t)x.job_id, "pool", (json_int_t)x.pool.id, "url", x.url, "owner",
+                       cli_addr_text(cli, &x.owner));
+    CHECK(result != NULL);
+    if (follow) {
+        rc = finish(cli, &x, result, e);
+        if (rc != RC_OK) {
+            json_decref(result);
+            return rc;
+        }
+        cli_print(cli, "file %llu is proved and rewarded", (unsigned long long)x.file_id);
+    } else {
+        cli_print(cli, "file %llu is proved (job %llu)", (unsigned long long)x.file_id,
+                  (unsigned long long)x.job_id);
+        cli_hint(cli, "cloister reward %llu", (unsigned long long)x.file_id);
+    }
+    cli_json(cli, result);
+    return RC_OK;
+}
+
+const struct cli_command CLI_CONTRIBUTE = {
+    .name = "contribute",
+    .args = "FILE",
+    .summary = "encrypt a file, store and register it, have it validated",
+    .details = "The file is encrypted with a key made by your signature over a message of its own, "
+               "so that\n"
+               "only you, and the worker you send the key to, can open it. The worker runs the "
+               "validator of\n"
+               "the pool and writes its proof on chain; with --follow the pool's reward is asked "
+               "for too.\n"
+               "An interrupted contribution goes on with --resume FILE_ID.",
+    .fn = contribute,
+    .options = OPTIONS,
+    .min_args = 0,
+    .max_args = 1,
+};

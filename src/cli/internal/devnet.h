@@ -1,0 +1,47 @@
+/* cli/internal/devnet.h - the parts of `cloister devnet`: the files of a network, its processes,
+ * and the transactions that set it up. All may be repeated: a start continues where the last one
+ * ended. */
+#pragma once
+
+#include "cli/internal/commands.h"
+
+#define DEVNET_MAX_WORKERS 32
+
+struct devnet_account {
+    char name[24];
+    struct secp_key key;
+    struct address address;
+};
+
+struct devnet {
+    struct cli *cli;
+    const char *dir, *bin_dir;
+    bool vana_compat;
+    uint64_t base_port, chain_id;
+    size_t n_workers, n_accounts;
+    struct devnet_account accounts[16]; /* [0] is admin */
+    char rpc[64], ws[64], store_rpc[64], store_gateway[64];
+    char worker_url[DEVNET_MAX_WORKERS][64];
+    struct address worker_address[DEVNET_MAX_WORKERS];
+    const char *worker_public_key[DEVNET_MAX_WORKERS];
+};
+
+/* System contracts and where they stand. */
+struct devnet_contract {
+    const char *name;
+    const char *address;
+};
+extern const struct devnet_contract DEVNET_CONTRACTS[];
+extern const size_t DEVNET_N_CONTRACTS;
+/* Address by name (must be in the table). */
+struct address devnet_address(const char *name);
+
+/* A path below the network's folder, in cli->mem. */
+const char *devnet_path(struct devnet *d, const char *rel);
+/* Accounts and genesis: made at the first start, read later. RC_DENIED: the folder holds a network
+ * of another profile. */
+enum rc devnet_files(struct devnet *d, struct err *e);
+/* Contracts' settings, workers' roles and coins, the example pool. Needs ledger, store, workers. */
+enum rc devnet_setup(struct devnet *d, struct err *e);
+/* DIR/devnet.json. */
+enum rc devnet_write(struct devnet *d, struct err *e);
