@@ -1,0 +1,258 @@
+/* Transactions through the engine in one process, from signed bytes to a durable receipt: signature
+ * recovery, pool, execution, state tree, block, fdatasync. Prints transactions a second (two
+ * submitting threads, ten senders) and the time from submit to receipt, one at a time.
+ * Usage: bench_ledger FOLDER DATAREGISTRY_ELF [N]: FOLDER must not exist. */
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "chain/receipt.h"
+#include "chain/tx.h"
+#include "crypto/hash.h"
+#include "crypto/secp256k1.h"
+#include "engine/engine.h"
+#include "os/clock.h"
+#include "os/file.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#define SENDERS 10
+#define THREADS 2
+#define CHAIN 7772
+#define LATENCY_N 1000
+
+static const struct address REGISTRY = {{0xda, 0x7a}};
+static struct secp_key keys[SENDERS];
+static struct address who[SENDERS];
+static uint64_t nonces[SENDERS];
+
+static void must(enum rc rc, const struct err *e)
+{
+    if (rc == RC_OK)
+        return;
+    (void)fprintf(stderr, "bench_ledger: %s\n", e->msg);
+    exit(1);
+}
+
+static void put_word(struct buf *b, struct bytes right)
+{
+    buf_put_zero(b, 32 - right.n);
+    buf_put_bytes(b, right);
+}
+
+static void put_selector(struct buf *b, const char *signature)
+{
+    struct hash32 h;
+
+    keccak256(&h, bytes_str(signature));
+    buf_put(b, h.b, 4);
+}
+
+static void write_genesis(const char *dir, const char *elf, char **path)
+{
+    struct buf j = {0}, init = {0};
+    uint8_t pub[32];
+    struct err e;
+
+    must(engine_validator_key(dir, pub, &e), &e);
+    *path = xasprintf("%s/genesis.json", dir);
+    buf_printf(&j,
+               "{\"chain_id\":%d,\"chain_name\":\"bench-1\",\"profile\":\"devnet\","
+               "\"engine\":\"solo\",\"time\":1700000000,\"block_gas_limit\":1000000000,"
+               "\"admin\":\"0x00000000000000000000000000000000000000aa\","
+               "\"validators\":[{\"power\":1,\"pub_key\":\"",
+               CHAIN);
+    hex_put(&j, BYTES_OF(&pub));
+    buf_put_str(&j, "\"}],\"accounts\":[");
+    for (unsigned i = 0; i < SENDERS; i++) {
+        uint8_t secret[32] = {[31] = (uint8_t)(i + 1)};
+
+        must(secp_key_from_bytes(&keys[i], secret, &e), &e);
+        secp_key_address(&who[i], &keys[i]);
+        buf_put_str(&j, i == 0 ? "{\"address\":\"" : ",{\"address\":\"");
+        hex_put_0x(&j, BYTES_OF(&who[i]));
+        buf_put_str(&j, "\",\"balance_wei\":\"1000000000000000000000000\"}");
+    }
+    put_selector(&init, "initialize(address,address)");
+    put_word(&init, BYTES_OF(&who[0]));
+    put_word(&init, BYTES_OF(&who[0]));
+    buf_put_str(&j, "],\"contracts\":[{\"name\":\"DataRegistry\",\"address\":\"");
+    hex_put_0x(&j, BYTES_OF(&REGISTRY));
+    buf_printf(&j, "\",\"elf\":\"%s\",\"init\":\"", elf);
+    hex_put_0x(&j, buf_bytes(&init));
+    buf_put_str(&j, "\"}]}");
+    must(file_write_atomic(*path, buf_bytes(&j), 0600, &e), &e);
+    buf_clear(&j);
+    buf_clear(&init);
+}
+
+static void add_file_data(struct buf *b, uint64_t i)
+{
+    char *url = xasprintf("ipfs://bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5e%09llu",
+                          (unsigned long long)i);
+    size_t n = strlen(url);
+    uint8_t len = (uint8_t)n, off = 32;
+
+    put_selector(b, "addFile(string)");
+    put_word(b, bytes_of(&off, 1));
+    put_word(b, bytes_of(&len, 1));
+    buf_put_str(b, url);
+    buf_put_zero(b, (32 - n % 32) % 32);
+    free(url);
+}
+
+/* Transaction i: from sender i % SENDERS. */
+static void sign(struct buf *raw, bool files, uint64_t i, uint64_t serial)
+{
+    struct buf data = {0};
+    unsigned from = (unsigned)(i % SENDERS);
+    struct tx tx = {.type = TX_DYNAMIC_FEE,
+                    .has_chain_id = true,
+                    .chain_id = CHAIN,
+                    .nonce = nonces[from]++,
+                    .gas_limit = files ? 400000 : 21000,
+                    .to = files ? REGISTRY : (struct address){{1, (uint8_t)i, (uint8_t)(i >> 8)}},
+                    .max_fee_wei = u256_from_u64(100000000000ull)};
+    struct err e;
+
+    tx.gas_price_wei = tx.max_fee_wei;
+    if (files)
+        add_file_data(&data, serial);
+    else
+        tx.value_wei = u256_from_u64(1);
+    tx.data = buf_bytes(&data);
+    must(tx_sign(&tx, &keys[from], &e), &e);
+    tx_encode(raw, &tx);
+    buf_clear(&data);
+}
+
+struct work {
+    struct engine *en;
+    struct buf *raws;
+    size_t n, thread;
+    struct hash32 last;
+};
+
+static void *submit_main(void *arg)
+{
+    struct work *w = arg;
+    struct err e;
+
+    for (size_t i = 0; i < w->n; i++) {
+        enum rc rc;
+
+        /* A sender belongs to one thread, so that its nonces come in order. */
+        if (i % SENDERS % THREADS != w->thread)
+            continue;
+        while ((rc = engine_submit(w->en, buf_bytes(&w->raws[i]), &w->last, &e)) == RC_LIMIT)
+            clock_sleep_ms(1);
+        must(rc, &e);
+    }
+    return NULL;
+}
+
+static void check_ok(struct engine *en, const struct hash32 *hash)
+{
+    struct engine_block *b;
+    uint32_t index;
+    struct err e;
+
+    must(engine_wait(en, hash, 60000, &b, &index, &e), &e);
+    if (b->txs[index].receipt->code != 0) {
+        (void)fprintf(stderr, "bench_ledger: a transaction failed with code %u\n",
+                      b->txs[index].receipt->code);
+        exit(1);
+    }
+    engine_block_unref(b);
+}
+
+static void throughput(struct engine *en, bool files, size_t n, uint64_t *serial)
+{
+    struct buf *raws = xcalloc(n, sizeof(*raws));
+    struct work w[THREADS];
+    pthread_t t[THREADS];
+    uint64_t start, ns, blocks = engine_height(en);
+
+    for (size_t i = 0; i < n; i++)
+        sign(&raws[i], files, i, (*serial)++);
+    start = clock_mono_ns();
+    for (size_t i = 0; i < THREADS; i++) {
+        w[i] = (struct work){.en = en, .raws = raws, .n = n, .thread = i};
+        CHECK(pthread_create(&t[i], NULL, submit_main, &w[i]) == 0);
+    }
+    for (size_t i = 0; i < THREADS; i++)
+        (void)pthread_join(t[i], NULL);
+    for (size_t i = 0; i < THREADS; i++)
+        check_ok(en, &w[i].last);
+    ns = clock_mono_ns() - start;
+    blocks = engine_height(en) - blocks;
+    (void)printf("%-9s %7zu tx  %8.0f tx/s  %.1f tx a block\n", files ? "addFile" : "transfer", n,
+                 (double)n * 1e9 / (double)ns, (double)n / (double)blocks);
+    for (size_t i = 0; i < n; i++)
+        buf_clear(&raws[i]);
+    free(raws);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x, y;
+
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
+    return x < y ? -1 : x > y;
+}
+
+static void latency(struct engine *en, bool files, uint64_t *serial)
+{
+    static uint64_t ns[LATENCY_N];
+    struct hash32 hash;
+    struct err e;
+
+    for (size_t i = 0; i < LATENCY_N; i++) {
+        struct buf raw = {0};
+        uint64_t start;
+
+        sign(&raw, files, i, (*serial)++);
+        start = clock_mono_ns();
+        must(engine_submit(en, buf_bytes(&raw), &hash, &e), &e);
+        check_ok(en, &hash);
+        ns[i] = clock_mono_ns() - start;
+        buf_clear(&raw);
+    }
+    qsort(ns, LATENCY_N, sizeof(ns[0]), by_value);
+    (void)printf("%-9s one at a time: p50 %.2f ms  p99 %.2f ms\n", files ? "addFile" : "transfer",
+                 (double)ns[LATENCY_N / 2] / 1e6, (double)ns[LATENCY_N * 99 / 100] / 1e6);
+}
+
+int main(int argc, char **argv)
+{
+    struct engine_options o = {0};
+    struct engine *en;
+    uint64_t n = 40000, serial = 0, start;
+    char *genesis;
+    struct err e;
+
+    if (argc != 3 && argc != 4) {
+        (void)fprintf(stderr, "usage: bench_ledger FOLDER DATAREGISTRY_ELF [N]\n");
+        return 2;
+    }
+    if (argc == 4)
+        must(parse_u64(&n, bytes_str(argv[3]), 10000000, &e), &e);
+    log_setup(LOG_WARN, LOG_TEXT);
+    write_genesis(argv[1], argv[2], &genesis);
+    o.dir = argv[1];
+    o.genesis_path = genesis;
+    must(engine_open(&en, &o, &e), &e);
+    throughput(en, false, n, &serial);
+    throughput(en, true, n, &serial);
+    latency(en, false, &serial);
+    latency(en, true, &serial);
+    engine_close(en);
+    start = clock_mono_ns();
+    must(engine_open(&en, &o, &e), &e);
+    (void)printf("restart at height %llu: %.0f ms\n", (unsigned long long)engine_height(en),
+                 (double)(clock_mono_ns() - start) / 1e6);
+    engine_close(en);
+    free(genesis);
+    return 0;
+}
