@@ -86,11 +86,11 @@ NATIVE_SOS := $(ALL_CONTRACTS:%=$(NATIVE_DIR)/%.so)
 
 # ---- unit tests: tests/contracts/test_*.c over the native host ---------------------------------------
 CONTRACT_TESTS := $(patsubst tests/contracts/%.c,$(NATIVE_DIR)/%,$(wildcard tests/contracts/test_*.c))
-CONTRACT_TEST_MODULES := $(call closure_all,codec crypto base)
+CONTRACT_TEST_MODULES := $(call closure_all,codec crypto vm base)
 define contract_test_rules
 $(NATIVE_DIR)/$1: $(B)/obj/tests/contracts/$1.o $(B)/obj/tests/contracts/world.o \
-    $(B)/obj/tests/contracts/net.o $(B)/obj/tests/lib/t.o \
-    $(call lib_files,$(CONTRACT_TEST_MODULES)) | $(NATIVE_SOS)
+    $(B)/obj/tests/contracts/net.o $(B)/obj/tests/contracts/machine.o $(B)/obj/tests/lib/t.o \
+    $(call lib_files,$(CONTRACT_TEST_MODULES)) | $(NATIVE_SOS) $(ALL_CONTRACTS:%=$(O)/contracts/%.elf)
 	@mkdir -p $$(@D)
 	@echo "  ld  $$@"
 	@$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $(call link_libs,$(CONTRACT_TEST_MODULES)) -ldl

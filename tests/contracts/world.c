@@ -2,6 +2,7 @@
 #include "contracts/world.h"
 
 #include "base/hex.h"
+#include "contracts/machine.h"
 #include "crypto/hash.h"
 #include "sdk/hostcall.h"
 #include "sdk/native/entry.h"
@@ -22,6 +23,7 @@ struct code {
     void (*main)(void);
     void *state;
     size_t state_size;
+    struct vm_program *program; /* on the machine, instead of main and state */
 };
 
 struct account {
@@ -91,6 +93,15 @@ static const struct code *code_load(const char *name)
     CHECK(n > 0 && chain.n_codes < MAX_CODES && strlen(name) < NAME_MAX_SIZE);
     exe[n] = 0;
     *strrchr(exe, '/') = 0;
+    struct code *c = &chain.codes[chain.n_codes];
+
+    memcpy(c->name, name, strlen(name) + 1);
+    keccak256(&c->hash, bytes_str(name));
+    chain.n_codes++;
+    if (world_uses_machine) {
+        c->program = machine_load(exe, name);
+        return c;
+    }
     AUTO_FREE char *path = xasprintf("%s/%s.so", exe, name);
     void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 
@@ -98,12 +109,9 @@ static const struct code *code_load(const char *name)
         fprintf(stderr, "%s\n", dlerror());
         abort();
     }
-    struct code *c = &chain.codes[chain.n_codes++];
     void (*set_host)(native_host_fn *);
     void *(*state)(size_t *);
 
-    memcpy(c->name, name, strlen(name) + 1);
-    keccak256(&c->hash, bytes_str(name));
     *(void **)&c->main = dlsym(so, "contract_main");
     *(void **)&set_host = dlsym(so, "contract_set_host");
     *(void **)&state = dlsym(so, "contract_state");
@@ -240,6 +248,28 @@ static bool on_stack(struct address at)
     return false;
 }
 
+/* Nested calls of one contract share its variables here: put them aside meanwhile. */
+static void run_natively(struct frame *f)
+{
+    const struct code *code = f->code;
+    AUTO_FREE void *saved = xmemdup(code->state, code->state_size);
+
+    memset(code->state, 0, code->state_size);
+    if (setjmp(f->end) == 0)
+        code->main();
+    memcpy(code->state, saved, code->state_size);
+}
+
+static void run_on_machine(struct frame *f)
+{
+    bool reverted = false;
+
+    if (!machine_run(f->code->program, host, &reverted, &f->result, chain.w))
+        f->outcome = WORLD_TRAPPED;
+    else
+        f->outcome = reverted ? WORLD_REVERTED : WORLD_OK;
+}
+
 /* Run `to`. Returns as HOST_CALL does; *result is the return or revert data. */
 static long run(struct address from, struct address to, const struct u256 *value, struct bytes data,
                 bool is_static, struct bytes *result)
@@ -267,14 +297,12 @@ static long run(struct address from, struct address to, const struct u256 *value
     if (code == NULL)
         return 0;
     f.code = code;
-    AUTO_FREE void *saved = xmemdup(code->state, code->state_size);
-
-    memset(code->state, 0, code->state_size);
     chain.top = &f;
-    if (setjmp(f.end) == 0)
-        code->main();
+    if (world_uses_machine)
+        run_on_machine(&f);
+    else
+        run_natively(&f);
     chain.top = f.up;
-    memcpy(code->state, saved, code->state_size);
     *result = f.result;
     if (f.outcome == WORLD_OK)
         return 0;
@@ -537,6 +565,8 @@ void world_init(struct world *w)
 void world_clear(struct world *w)
 {
     arena_clear(&w->a);
+    for (size_t i = 0; i < chain.n_codes; i++)
+        machine_unload(chain.codes[i].program);
     free(chain.accounts);
     free(chain.undo);
     memset(&chain, 0, sizeof(chain));

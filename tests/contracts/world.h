@@ -27,6 +27,7 @@ struct world {
     struct bytes ret; /* result, or the data of the revert */
     struct world_log *logs;
     size_t n_logs;
+    uint64_t gas;   /* on the machine: of all calls so far */
     struct arena a; /* results live here until world_clear() */
 };
 
