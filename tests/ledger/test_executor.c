@@ -342,13 +342,17 @@ TEST(failures_take_the_fee_and_nothing_else)
     };
     struct world w;
     struct address c;
+    struct ledger_tx t;
 
     world_init(&w);
     c = world_deploy(&w, 1, NULL, 0);
+    t = tx_from(&w, 0, &c, bytes_of(NULL, 0), 50000); /* coin for it to give away */
+    t.tx.value_wei = u256_from_u64(1000);
+    CHECK_INT(world_run(&w, &t).code, TX_OK);
     for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
         struct script s = script_new(4);
         struct address to = who(3);
-        struct u256 before = world_balance(&w, &to);
+        struct u256 before = world_balance(&w, &to), after;
         struct exec_result r;
         uint64_t key = script_data(&s, BYTES_OF(&to)), amount;
         uint8_t be[32] = {0};
@@ -369,7 +373,8 @@ TEST(failures_take_the_fee_and_nothing_else)
             CHECK_INT(r.gas_used, 300000);
             CHECK_TRUE(r.why[0] != 0);
         }
-        CHECK_TRUE(u256_cmp(&before, &(struct u256){world_balance(&w, &to).w[0]}) == 0);
+        after = world_balance(&w, &to);
+        CHECK_MEM(BYTES_OF(&after), BYTES_OF(&before));
     }
     world_clear(&w);
 }
