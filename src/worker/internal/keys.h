@@ -1,0 +1,21 @@
+/* worker/internal/keys.h - the worker's keys, one job each (PROTOCOL.md P4). */
+#pragma once
+
+#include "crypto/secp256k1.h"
+#include "crypto/secret.h"
+
+struct worker_keys {
+    struct secp_key sender;       /* signs transactions; its address is the registered tee */
+    struct secp_key proof_signer; /* signs proofs and documents */
+    struct secret32 receive;      /* X25519: opens HPKE envelopes */
+    struct secp_key receive_secp; /* opens Vana's ECIES boxes */
+    struct address sender_address;
+    struct address signer_address;
+    uint8_t receive_pub[32];
+    struct secp_pub receive_secp_pub;
+};
+
+/* In secret memory; free with secret_free(). Reads `path`, or makes it (mode 0600) with fresh keys.
+ * Two forms are read: our JSON with four keys, or one line of 64 hexadecimal digits: the sender's
+ * key, from which the others are derived. RC_CORRUPT: neither. */
+enum rc worker_keys_load(struct worker_keys **out, const char *path, struct err *e);

@@ -1,0 +1,88 @@
+/* worker/internal/state.h - what the parts of a worker share. */
+#pragma once
+
+#include "client/chain_client.h"
+#include "codec/json.h"
+#include "net/http_server.h"
+#include "worker/internal/keys.h"
+#include "worker/worker.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define WORKER_MAX_PROGRAMS 8 /* RISC-V validators kept in memory */
+
+enum task_state { TASK_RUNNING, TASK_DONE, TASK_FAILED };
+
+/* A job as requesters see it. Owned by the worker's table; fields are guarded by worker.lock. */
+struct task {
+    struct task *next;
+    uint64_t job_id;
+    struct hash32 id;   /* run_request.id */
+    unsigned n_waiting; /* requests that wait for it */
+    enum task_state state;
+    const char *step; /* literal: "consent", "fetch", ... */
+    unsigned http;    /* status code when it failed */
+    const char *code; /* literal: "INVALID_REQUEST", ... */
+    char message[240];
+    json_t *proof; /* when done */
+};
+
+struct program_slot {
+    char *instruction;
+    struct buf elf;
+    uint64_t used;
+};
+
+struct worker {
+    struct worker_config config; /* defaults filled in, texts owned */
+    char *validator_dir;         /* DIR/validators */
+    char *image_dir;             /* DIR/images */
+    char *tmp_dir;               /* DIR/tmp: encrypted or public bytes only */
+    struct worker_keys *keys;
+    struct chain_client *chain;
+    struct http_server *http;
+    int dir_lock;
+    pthread_t keeper;
+    bool has_keeper;
+    atomic_bool stopping;
+
+    pthread_mutex_t lock; /* guards what follows up to `send` */
+    pthread_cond_t changed;
+    struct task *tasks; /* newest first */
+    size_t n_tasks;
+    unsigned n_running;
+    bool ready;             /* the chain was reached and the journal settled */
+    uint64_t chain_id;      /* once ready */
+    bool signer_ready;      /* the proof signer is announced */
+    bool signs_with_sender; /* the contract has no proof signers */
+    struct program_slot programs[WORKER_MAX_PROGRAMS];
+    uint64_t program_clock;
+
+    pthread_mutex_t send;   /* held from signing a transaction to handing it to the node */
+    pthread_mutex_t images; /* one image is unpacked at a time */
+};
+
+/* The key that signs proofs now. */
+const struct secp_key *worker_proof_key(struct worker *w, struct address *who);
+
+/* job.c: run one request to its end and describe it in `t`. */
+struct run_request;
+void job_run(struct worker *w, struct task *t, struct run_request *r);
+
+/* tasks.c: the table of tasks. */
+void task_step(struct worker *w, struct task *t, const char *step);
+/* Run the request, or join the one that runs or ran with the same identity. Returns with the
+ * outcome copied to *out (proof is a new reference). */
+void worker_run(struct worker *w, struct run_request *r, struct task *out);
+/* The same before the worker is ready: for the journal. */
+void worker_run_unready(struct worker *w, struct run_request *r, struct task *out);
+void tasks_clear(struct worker *w);
+/* False: no such job is known. proof is a new reference. */
+bool worker_find_task(struct worker *w, uint64_t job_id, struct task *out);
+
+/* keeper.c: the thread that settles the journal and collects fees. */
+void *keeper_main(void *worker);
+
+/* service.c */
+void service_handle(struct http_request *req, struct http_response *resp, void *worker);

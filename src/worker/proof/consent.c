@@ -1,0 +1,206 @@
+#include "worker/proof/consent.h"
+
+#include "base/hex.h"
+#include "base/mem.h"
+#include "chain/address.h"
+#include "chain/contribution.h"
+#include "chain/eip712.h"
+#include "crypto/ecies.h"
+#include "crypto/hash.h"
+#include "crypto/hpke.h"
+
+#include <stdio.h>
+
+#define SECRET_PREFIX "hpke1:"
+#define SECRET_INFO "cloister/secret/v1"
+#define MAX_BOX 4096
+
+const char *consent_file_name(const char *url)
+{
+    return strncmp(url, "ipfs://", 7) == 0 ? url + 7 : url;
+}
+
+static void env_hash(struct hash32 *out, const json_t *env)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+
+    json_python_dumps(&text, env);
+    keccak256(out, buf_bytes(&text));
+}
+
+static enum rc check_signature(const struct worker *w, const struct consent_subject *s,
+                               struct err *e)
+{
+    const struct run_request *r = s->request;
+    struct run_authorization a = {.chain_id = w->chain_id,
+                                  .tee_pool = w->config.tee_pool,
+                                  .job_id = r->job_id,
+                                  .file_id = r->file_id,
+                                  .file_cid = bytes_str(consent_file_name(s->file->url)),
+                                  .dlp_id = r->dlp_id,
+                                  .validator = bytes_str(s->instruction),
+                                  .worker = w->keys->sender_address,
+                                  .expiry_s = r->expiry_s};
+    struct hash32 digest;
+    struct address who;
+
+    env_hash(&a.env_hash, r->env);
+    run_authorization_digest(&digest, &a);
+    if (secp_recover_address(&who, &digest, r->signature.b, SECP_S_LOW, e) != RC_OK ||
+        !address_eq(&who, &s->file->owner)) {
+        char owner[ADDRESS_TEXT_SIZE];
+
+        address_format(owner, &s->file->owner);
+        return err_set(e, RC_DENIED,
+                       "the authorization is not signed by the file's owner %s for this job, file, "
+                       "pool, validator, environment and worker",
+                       owner);
+    }
+    if (r->expiry_s < s->now_s)
+        return err_set(e, RC_TIMEOUT, "the authorization expired at %llu, it is %llu",
+                       (unsigned long long)r->expiry_s, (unsigned long long)s->now_s);
+    return RC_OK;
+}
+
+enum rc consent_check(const struct worker *w, const struct consent_subject *s, struct err *e)
+{
+    if (s->request->has_authorization)
+        return check_signature(w, s, e);
+    if (w->config.profile != WORKER_VANA_COMPAT)
+        return err_set(e, RC_DENIED, "authorization is missing: the file's owner must sign one");
+    if (!address_eq(&s->job->owner, &s->file->owner))
+        return err_set(e, RC_DENIED,
+                       "without an authorization the job must be requested by the file's owner");
+    return RC_OK;
+}
+
+/* A key that came without its context proves itself by the seed. */
+static enum rc check_key_owner(const struct consent_subject *s, struct bytes key, struct err *e)
+{
+    const char *seed = s->request->seed;
+    struct address who;
+
+    if (seed == NULL)
+        return err_set(e, RC_DENIED, "encryption_seed is missing: it shows whose key this is");
+    TRY(file_key_owner(&who, key, bytes_str(seed), e));
+    if (!address_eq(&who, &s->file->owner) || !address_eq(&s->job->owner, &s->file->owner))
+        return err_set(e, RC_DENIED,
+                       "the file key is not the signature of the file's owner, who must also have "
+                       "requested the job");
+    return RC_OK;
+}
+
+static enum rc open_box(const struct worker *w, struct secbuf *key, const char *text, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf box = {0};
+
+    TRY(hex_decode(&box, bytes_str(text), MAX_BOX, e));
+    return ecies_open(key, &w->keys->receive_secp, buf_bytes(&box), e);
+}
+
+enum rc consent_key(const struct worker *w, struct secbuf *key, const struct consent_subject *s,
+                    struct err *e)
+{
+    const struct run_request *r = s->request;
+    bool vana = w->config.profile == WORKER_VANA_COMPAT;
+
+    if (r->wrapped_key != NULL && key_is_wrapped(bytes_str(r->wrapped_key))) {
+        const struct wrap_context ctx = {.chain_id = w->chain_id,
+                                         .file_cid = consent_file_name(s->file->url),
+                                         .owner = s->file->owner,
+                                         .grantee = w->keys->sender_address,
+                                         .purpose = WRAP_RUN_PROOF,
+                                         .epoch = r->job_id};
+
+        return key_unwrap(key, &w->keys->receive, &ctx, bytes_str(r->wrapped_key), e);
+    }
+    if (!vana)
+        return err_set(e, RC_DENIED,
+                       "the file key must be wrapped for this run: encrypted_encryption_key "
+                       "\"hpke1:...\"");
+    if (r->wrapped_key != NULL)
+        TRY(open_box(w, key, r->wrapped_key, e));
+    else if (r->plain_key.n != 0)
+        secbuf_put_bytes(key, secbuf_bytes(&r->plain_key));
+    else
+        return err_set(e, RC_MALFORMED, "neither encrypted_encryption_key nor encryption_key");
+    return check_key_owner(s, secbuf_bytes(key), e);
+}
+
+static void put_field(struct buf *out, struct bytes field)
+{
+    buf_u32be(out, (uint32_t)field.n);
+    buf_put_bytes(out, field);
+}
+
+/* "hpke1:" and hexadecimal, bound to {chain id, pool, validator, name, worker}. */
+static enum rc open_secret(const struct worker *w, struct secbuf *out, const char *name,
+                           const char *text, const char *validator, uint64_t dlp_id, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf box = {0};
+    AUTO_CLEAR(buf) struct buf aad = {0};
+    uint8_t number[8];
+
+    if (strncmp(text, SECRET_PREFIX, strlen(SECRET_PREFIX)) != 0)
+        return err_set(e, RC_UNSUPPORTED, "secret %s is not of the form " SECRET_PREFIX "...",
+                       name);
+    TRY(hex_decode(&box, bytes_str(text + strlen(SECRET_PREFIX)), MAX_BOX, e));
+    store_u64be(number, w->chain_id);
+    put_field(&aad, bytes_of(number, 8));
+    store_u64be(number, dlp_id);
+    put_field(&aad, bytes_of(number, 8));
+    put_field(&aad, bytes_str(validator));
+    put_field(&aad, bytes_str(name));
+    put_field(&aad, BYTES_OF(&w->keys->sender_address));
+    return hpke_open(out, &w->keys->receive, bytes_str(SECRET_INFO), buf_bytes(&aad),
+                     buf_bytes(&box), e);
+}
+
+static enum rc add_secrets(const struct worker *w, json_t *env, const struct consent_subject *s,
+                           uint64_t dlp_id, struct err *e)
+{
+    const char *name;
+    json_t *v;
+
+    json_object_foreach(s->request->secrets, name, v)
+    {
+        AUTO_CLEAR(secbuf) struct secbuf plain = {0};
+        json_t *text;
+        enum rc rc = open_secret(w, &plain, name, json_string_value(v), s->instruction, dlp_id, e);
+
+        if (rc != RC_OK)
+            return err_wrap(e, rc, "secret %s", name);
+        text = json_stringn((const char *)plain.p, plain.n);
+        if (text == NULL || memchr(plain.p, 0, plain.n) != NULL) {
+            json_decref(text);
+            return err_set(e, RC_MALFORMED, "secret %s is not a text", name);
+        }
+        CHECK(json_object_set_new(env, name, text) == 0);
+    }
+    return RC_OK;
+}
+
+enum rc consent_env(const struct worker *w, json_t **out, const struct consent_subject *s,
+                    uint64_t dlp_id, struct err *e)
+{
+    json_t *env = json_copy(s->request->env);
+    char owner[ADDRESS_TEXT_SIZE], number[3][24];
+    enum rc rc = add_secrets(w, env, s, dlp_id, e);
+
+    *out = NULL;
+    if (rc != RC_OK) {
+        json_decref(env);
+        return rc;
+    }
+    address_format(owner, &s->file->owner);
+    (void)snprintf(number[0], 24, "%llu", (unsigned long long)s->request->file_id);
+    (void)snprintf(number[1], 24, "%llu", (unsigned long long)s->request->job_id);
+    (void)snprintf(number[2], 24, "%llu", (unsigned long long)dlp_id);
+    CHECK(json_object_set_new(env, "FILE_ID", json_string(number[0])) == 0);
+    CHECK(json_object_set_new(env, "JOB_ID", json_string(number[1])) == 0);
+    CHECK(json_object_set_new(env, "DLP_ID", json_string(number[2])) == 0);
+    CHECK(json_object_set_new(env, "OWNER_ADDRESS", json_string(owner)) == 0);
+    CHECK(json_object_set_new(env, "FILE_URL", json_string(s->file->url)) == 0);
+    *out = env;
+    return RC_OK;
+}

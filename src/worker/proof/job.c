@@ -1,0 +1,531 @@
+/* One proof of contribution from request to record (DESIGN.md §6.4-6.5). What is decrypted lives in
+ * memory files that no name leads to, and only while the validator runs. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "chain/contracts.h"
+#include "chain/contribution.h"
+#include "client/store_client.h"
+#include "crypto/hash.h"
+#include "crypto/openpgp.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "worker/internal/state.h"
+#include "worker/proof/consent.h"
+#include "worker/proof/document.h"
+#include "worker/proof/fetch.h"
+#include "worker/proof/journal.h"
+#include "worker/proof/onchain.h"
+#include "worker/proof/request.h"
+#include "worker/proof/results.h"
+#include "worker/proof/validator.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#define RECEIPT_WAIT_MS 30000
+#define URL_PREFIX "ipfs://"
+
+struct job {
+    struct worker *w;
+    struct task *t;
+    struct run_request *r;
+    struct arena arena;
+    unsigned http; /* how a failure of the current step is answered */
+    const char *code;
+    struct onchain_job chain;
+    struct onchain_file file;
+    struct onchain_pool pool;
+    struct secbuf key;
+    int cipher_fd, plain_fd;
+    uint64_t cipher_size, plain_size;
+    struct hash32 cipher_sha256, plain_sha256;
+    bool start_sent;
+    struct hash32 start_hash;
+    struct validator validator;
+    struct validator_outcome outcome;
+    struct results results;
+    struct journal_entry entry;
+    uint64_t started_ms;
+    json_t *proof; /* the answer */
+};
+
+/* From here on a failure means this. */
+static void step(struct job *j, const char *name, unsigned http, const char *code)
+{
+    j->http = http;
+    j->code = code;
+    task_step(j->w, j->t, name);
+}
+
+static struct consent_subject subject_of(const struct job *j)
+{
+    return (struct consent_subject){.request = j->r,
+                                    .job = &j->chain,
+                                    .file = &j->file,
+                                    .instruction = j->pool.instruction != NULL ? j->pool.instruction
+                                                                               : j->r->proof_url,
+                                    .now_s = clock_wall_ns() / 1000000000};
+}
+
+static void set(json_t *o, const char *key, json_t *v)
+{
+    CHECK(json_object_set_new(o, key, v) == 0);
+}
+
+static void set_proof(struct job *j, const struct onchain_proof *p)
+{
+    struct u256 unit = u256_from_u64(1000000000000000ull), parts;
+    uint64_t thousandths = 0;
+
+    if (u256_divmod(&parts, NULL, &p->score, &unit))
+        (void)u256_to_u64(&parts, &thousandths);
+    j->proof = json_object();
+    set(j->proof, "job_id", json_integer((json_int_t)j->r->job_id));
+    set(j->proof, "file_id", json_integer((json_int_t)j->r->file_id));
+    set(j->proof, "dlp_id", json_dec_new(&p->dlp_id));
+    set(j->proof, "index", json_integer((json_int_t)p->index));
+    set(j->proof, "score", json_real((double)thousandths / RESULTS_SCALE));
+    set(j->proof, "score_wei", json_dec_new(&p->score));
+    set(j->proof, "url", json_string(p->url));
+    if (!hash32_is_zero(&p->tx_hash))
+        set(j->proof, "tx_hash", json_hex_new(BYTES_OF(&p->tx_hash)));
+}
+
+/* ---- 1: is it ours, and may we? ---- */
+
+static enum rc check_job(struct job *j, bool *completed, struct err *e)
+{
+    const struct run_request *r = j->r;
+
+    *completed = false;
+    TRY(onchain_job_get(j->w, &j->chain, r->job_id, e));
+    j->http = 400;
+    j->code = "INVALID_JOB";
+    if (j->chain.status == JOB_NONE)
+        return err_set(e, RC_NOTFOUND, "job %llu does not exist", (unsigned long long)r->job_id);
+    if (!address_eq(&j->chain.tee, &j->w->keys->sender_address))
+        return err_set(e, RC_DENIED, "job %llu is assigned to another worker",
+                       (unsigned long long)r->job_id);
+    if (j->chain.file_id != r->file_id)
+        return err_set(e, RC_DENIED, "job %llu is about file %llu, not %llu",
+                       (unsigned long long)r->job_id, (unsigned long long)j->chain.file_id,
+                       (unsigned long long)r->file_id);
+    if (j->chain.status == JOB_CANCELED)
+        return err_set(e, RC_DENIED, "job %llu was cancelled", (unsigned long long)r->job_id);
+    *completed = j->chain.status == JOB_COMPLETED;
+    return RC_OK;
+}
+
+static enum rc check_consent(struct job *j, struct err *e)
+{
+    const struct run_request *r = j->r;
+    struct consent_subject s;
+
+    step(j, "consent", 502, "CHAIN_UNAVAILABLE");
+    TRY(onchain_file_get(j->w, &j->file, &j->arena, r->file_id, e));
+    if (r->has_authorization) {
+        TRY(onchain_pool_get(j->w, &j->pool, &j->arena, r->dlp_id, e));
+        j->http = 400;
+        j->code = "INVALID_PROOF_URL";
+        if (strcmp(j->pool.instruction, r->proof_url) != 0)
+            return err_set(e, RC_DENIED,
+                           "proof_url is not what pool %llu names as its validator (%.100s)",
+                           (unsigned long long)r->dlp_id, j->pool.instruction);
+    }
+    step(j, "consent", 403, "UNAUTHORIZED");
+    s = subject_of(j);
+    TRY(consent_check(j->w, &s, e));
+    j->http = 400;
+    j->code = "INVALID_KEY";
+    return consent_key(j->w, &j->key, &s, e);
+}
+
+/* ---- 2: write down, tell the chain ---- */
+
+static enum rc begin(struct job *j, struct err *e)
+{
+    step(j, "start", 500, "WORKER_STORAGE");
+    j->entry.job_id = j->r->job_id;
+    if (j->entry.request == NULL && j->r->plain_key.n == 0)
+        j->entry.request = json_incref(j->r->body);
+    TRY(journal_put(j->w->config.dir, &j->entry, e));
+    j->http = 502;
+    j->code = "CHAIN_ERROR";
+    TRY(onchain_ensure_signer(j->w, e));
+    return onchain_start_job(j->w, &j->start_sent, &j->start_hash, j->r->job_id, e);
+}
+
+/* The pool's instruction as it stood when the job started (PROTOCOL.md P15). */
+static enum rc check_start(struct job *j, struct err *e)
+{
+    struct chain_receipt receipt;
+    char *instruction;
+
+    if (!j->start_sent)
+        return RC_OK;
+    step(j, "confirm", 502, "CHAIN_ERROR");
+    TRY(chain_receipt_wait(j->w->chain, &receipt, &j->arena, &j->start_hash, RECEIPT_WAIT_MS, e));
+    if (!receipt.ok)
+        return err_set(e, RC_DENIED, "job %llu could not be started (cancelled?)",
+                       (unsigned long long)j->r->job_id);
+    TRY(onchain_instruction_at(j->w, &instruction, &j->arena, &j->pool.address, receipt.height, e));
+    j->http = 400;
+    j->code = "INVALID_PROOF_URL";
+    if (strcmp(instruction, j->r->proof_url) != 0)
+        return err_set(e, RC_DENIED, "the pool named another validator when the job started");
+    return RC_OK;
+}
+
+/* ---- 3: the file ---- */
+
+struct plain_sink {
+    int fd;
+    uint64_t size;
+    struct sha256_ctx sha;
+};
+
+static enum rc plain_write(void *data, struct bytes piece, struct err *e)
+{
+    struct plain_sink *s = data;
+
+    s->size += piece.n;
+    sha256_put(&s->sha, piece);
+    return file_write_fd(s->fd, piece, e);
+}
+
+static enum rc cipher_read(void *data, uint8_t *p, size_t cap, size_t *n, struct err *e)
+{
+    const int *fd = data;
+    ssize_t got = read(*fd, p, cap);
+
+    if (got < 0)
+        return err_errno(e, errno, "ciphertext");
+    *n = (size_t)got;
+    return RC_OK;
+}
+
+static enum rc memory_file(int *fd, const char *name, struct err *e)
+{
+    *fd = memfd_create(name, MFD_CLOEXEC);
+    return *fd >= 0 ? RC_OK : err_errno(e, errno, "memory file");
+}
+
+static enum rc open_file(struct job *j, struct err *e)
+{
+    const struct openpgp_limits limits = {.max_plain = j->w->config.max_file_size};
+    struct openpgp_source in = {cipher_read, &j->cipher_fd};
+    struct plain_sink sink = {0};
+    struct openpgp_sink out = {plain_write, &sink};
+    enum rc rc;
+
+    step(j, "fetch", 502, "FILE_UNAVAILABLE");
+    TRY(memory_file(&j->cipher_fd, "ciphertext", e));
+    TRY(fetch_url(j->w, j->cipher_fd, &j->cipher_sha256, &j->cipher_size, j->file.url,
+                  j->w->config.max_file_size, e));
+    step(j, "decrypt", 400, "DECRYPTION_ERROR");
+    TRY(memory_file(&j->plain_fd, "plaintext", e));
+    if (lseek(j->cipher_fd, 0, SEEK_SET) != 0)
+        return err_errno(e, errno, "ciphertext");
+    sink.fd = j->plain_fd;
+    sha256_init(&sink.sha);
+    rc = openpgp_decrypt(&in, &out, secbuf_bytes(&j->key), &limits, e);
+    secbuf_clear(&j->key);
+    if (rc != RC_OK)
+        return err_wrap(e, rc, "the file cannot be decrypted with this key");
+    sha256_final(&sink.sha, &j->plain_sha256);
+    j->plain_size = sink.size;
+    (void)close(j->cipher_fd);
+    j->cipher_fd = -1;
+    return RC_OK;
+}
+
+static void forget_plaintext(struct job *j)
+{
+    if (j->plain_fd < 0)
+        return;
+    /* The kernel clears the pages before anyone else gets them. */
+    (void)!ftruncate(j->plain_fd, 0);
+    (void)close(j->plain_fd);
+    j->plain_fd = -1;
+}
+
+/* ---- 4: the validator ---- */
+
+static enum rc run_validator(struct job *j, struct buf *text, struct err *e)
+{
+    const struct worker_config *c = &j->w->config;
+    const struct validator_limits limits = {c->gas, c->memory_size, c->wall_ms};
+    const struct validator_jail jail = {c->jail_path, c->jail_rlimit_only};
+    const struct consent_subject s = subject_of(j);
+    json_auto_t *env = NULL;
+
+    step(j, "validator", 502, "VALIDATOR_UNAVAILABLE");
+    TRY(fetch_validator(j->w, &j->validator, j->r->proof_url, e));
+    step(j, "validate", 400, "INVALID_SECRETS");
+    TRY(consent_env(j->w, &env, &s, j->r->dlp_id, e));
+    j->http = 500;
+    j->code = "VALIDATOR_ERROR";
+    if (j->validator.kind == VALIDATOR_PROGRAM)
+        TRY(validator_run_program(&j->outcome, text, c->validator_path,
+                                  buf_bytes(&j->validator.elf), j->plain_fd, env, &limits, e));
+    else
+        TRY(validator_run_image(&j->outcome, text, &j->validator.image, &jail, j->plain_fd, env,
+                                &limits, e));
+    forget_plaintext(j);
+    j->http = 400;
+    if (j->outcome.error[0] != '\0')
+        return err_set(e, RC_DENIED, "the validator failed: %s", j->outcome.error);
+    if (j->outcome.exit_code != 0)
+        return err_set(e, RC_DENIED, "the validator failed with exit code %d",
+                       j->outcome.exit_code);
+    if (text->n == 0)
+        return err_set(e, RC_DENIED, "the validator left no results.json");
+    return RC_OK;
+}
+
+static enum rc judge(struct job *j, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+    struct onchain_pool pool;
+    enum rc rc = run_validator(j, &text, e);
+
+    if (rc == RC_OK)
+        rc = results_parse(&j->results, buf_bytes(&text), e);
+    wipe(text.p, text.n);
+    TRY(rc);
+    if (j->r->has_authorization && j->results.dlp_id != j->r->dlp_id)
+        return err_set(e, RC_DENIED, "the validator speaks for pool %llu, the run is for pool %llu",
+                       (unsigned long long)j->results.dlp_id, (unsigned long long)j->r->dlp_id);
+    if (!j->r->has_authorization) {
+        /* Vana's clients do not name the pool; the validator did. */
+        TRY(onchain_pool_get(j->w, &pool, &j->arena, j->results.dlp_id, e));
+        if (strcmp(pool.instruction, j->r->proof_url) != 0)
+            return err_set(e, RC_DENIED, "proof_url is not the validator of pool %llu",
+                           (unsigned long long)j->results.dlp_id);
+        j->pool = pool;
+    }
+    j->code = "PROOF_OF_CONTRIBUTION_ERROR";
+    if (!j->results.valid || j->results.score == 0)
+        return err_set(e, RC_DENIED,
+                       "the contribution did not meet the proof-of-contribution threshold "
+                       "(valid %s, score %u/1000)",
+                       j->results.valid ? "true" : "false", j->results.score);
+    return RC_OK;
+}
+
+/* ---- 5: document and proof ---- */
+
+static enum rc store_document(struct job *j, struct err *e)
+{
+    const struct store_client_config config = {.rpc_url = j->w->config.store_rpc,
+                                               .gateway_url = j->w->config.store_gateway};
+    struct document_input in = {.chain_id = j->w->chain_id,
+                                .tee_pool = j->w->config.tee_pool,
+                                .job_id = j->r->job_id,
+                                .file_id = j->r->file_id,
+                                .file_url = j->file.url,
+                                .owner = j->file.owner,
+                                .encrypted_sha256 = j->cipher_sha256,
+                                .decrypted_sha256 = j->plain_sha256,
+                                .seed = j->r->seed,
+                                .worker_url = j->w->config.url,
+                                .instruction = j->r->proof_url,
+                                .validator_limits = j->outcome.limits,
+                                .consent =
+                                    j->r->has_authorization ? "authorization" : "vana-compat",
+                                .pinned = j->validator.pinned,
+                                .created_s = clock_wall_ns() / 1000000000,
+                                .duration_ms = clock_mono_ms() - j->started_ms,
+                                .results = &j->results};
+    const struct secp_key *key = worker_proof_key(j->w, &in.signer);
+    AUTO_CLEAR(buf) struct buf text = {0};
+    struct store_client *store = NULL;
+    char cid_text[CID_TEXT_SIZE];
+    struct cid cid;
+    enum rc rc;
+
+    step(j, "document", 502, "STORE_UNAVAILABLE");
+    document_encode(&text, &in, key);
+    TRY(store_client_new(&store, &config, e));
+    rc = store_client_add_bytes(store, &cid, buf_bytes(&text), e);
+    store_client_free(store);
+    TRY(rc);
+    cid_format(cid_text, &cid);
+    (void)snprintf(j->entry.proof_url, sizeof(j->entry.proof_url), URL_PREFIX "%s", cid_text);
+    return RC_OK;
+}
+
+static void encode_proof(struct job *j, struct buf *calldata)
+{
+    AUTO_CLEAR(buf) struct buf metadata = {0};
+    struct u256 job_id = u256_from_u64(j->r->job_id);
+    struct proof_fields f = {.file_url = bytes_str(j->file.url),
+                             .score = results_score_wei(j->results.score),
+                             .dlp_id = u256_from_u64(j->results.dlp_id),
+                             .proof_url = bytes_str(j->entry.proof_url),
+                             .instruction = bytes_str(j->r->proof_url)};
+    struct tee_pool_Proof proof;
+    struct address signer;
+    struct hash32 digest;
+    struct secp_sig sig;
+
+    json_python_dumps(&metadata, j->results.metadata);
+    f.metadata = buf_bytes(&metadata);
+    proof_digest(&digest, &f);
+    secp_sign(&sig, worker_proof_key(j->w, &signer), &digest);
+    proof.signature = BYTES_OF(&sig);
+    proof.data = (struct tee_pool_ProofData){.score = f.score,
+                                             .dlpId = f.dlp_id,
+                                             .metadata = f.metadata,
+                                             .proofUrl = f.proof_url,
+                                             .instruction = f.instruction};
+    tee_pool_put_addProof(calldata, &job_id, &proof);
+}
+
+/* What the receipt of our own transaction says; shown to the requester, nothing is decided by it.
+ */
+static bool read_receipt(const struct job *j, struct onchain_proof *p,
+                         const struct chain_receipt *receipt)
+{
+    const struct chain_log *l =
+        chain_receipt_find(receipt, &j->w->config.data_registry, &data_registry_topic_ProofAdded);
+    struct data_registry_event_ProofAdded ev;
+
+    memset(p, 0, sizeof(*p));
+    if (l == NULL ||
+        data_registry_parse_ProofAdded(&ev, NULL, l->topics, l->n_topics, l->data, NULL) != RC_OK ||
+        !u256_to_u64(&ev.proofIndex, &p->index))
+        return false;
+    p->score = ev.score;
+    p->dlp_id = ev.dlpId;
+    return true;
+}
+
+/* The transaction of the journal is in the node's hands: see what becomes of it. */
+static enum rc await_proof(struct job *j, struct err *e)
+{
+    struct onchain_proof p;
+    struct chain_receipt receipt;
+
+    step(j, "record", 503, "CHAIN_UNAVAILABLE");
+    TRY(chain_receipt_wait(j->w->chain, &receipt, &j->arena, &j->entry.tx_hash, RECEIPT_WAIT_MS,
+                           e));
+    if (!receipt.ok) {
+        j->http = 400;
+        j->code = "CHAIN_ERROR";
+        buf_reset(&j->entry.tx);
+        return err_set(e, RC_DENIED, "the proof of job %llu was not accepted on chain",
+                       (unsigned long long)j->r->job_id);
+    }
+    if (!read_receipt(j, &p, &receipt))
+        TRY(onchain_find_proof(j->w, &p, &j->arena, j->r->job_id, j->r->file_id, e));
+    p.url = j->entry.proof_url;
+    p.tx_hash = j->entry.tx_hash;
+    set_proof(j, &p);
+    return RC_OK;
+}
+
+static enum rc send_proof(struct job *j, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf calldata = {0};
+
+    TRY(store_document(j, e));
+    TRY(check_start(j, e));
+    step(j, "record", 502, "CHAIN_ERROR");
+    encode_proof(j, &calldata);
+    TRY(onchain_submit_proof(j->w, &j->entry, buf_bytes(&calldata), e));
+    return await_proof(j, e);
+}
+
+/* ---- the whole ---- */
+
+/* A transaction that the journal held before this run: send it again, the same bytes. True when the
+ * job is settled by it, whatever the outcome in *rc. */
+static bool settle_old(struct job *j, enum rc *rc, struct err *e)
+{
+    if (j->entry.tx.n == 0)
+        return false;
+    step(j, "record", 503, "CHAIN_UNAVAILABLE");
+    *rc = chain_send_raw(j->w->chain, buf_bytes(&j->entry.tx), e);
+    if (*rc == RC_OK) {
+        *rc = await_proof(j, e);
+        return *rc != RC_DENIED;
+    }
+    if (*rc == RC_IO || *rc == RC_TIMEOUT || *rc == RC_CLOSED || *rc == RC_AGAIN)
+        return true;
+    /* Refused: its nonce went to another transaction. The contract takes one proof a job, so
+     * signing anew cannot make two. */
+    buf_reset(&j->entry.tx);
+    return false;
+}
+
+static enum rc answer_completed(struct job *j, struct err *e)
+{
+    struct onchain_proof p;
+
+    step(j, "record", 409, "JOB_COMPLETED");
+    TRY(onchain_find_proof(j->w, &p, &j->arena, j->r->job_id, j->r->file_id, e));
+    set_proof(j, &p);
+    return RC_OK;
+}
+
+static enum rc run(struct job *j, struct err *e)
+{
+    bool completed;
+    enum rc rc;
+
+    step(j, "job", 502, "CHAIN_UNAVAILABLE");
+    rc = journal_get(&j->entry, j->w->config.dir, j->r->job_id, e);
+    if (rc != RC_OK && rc != RC_NOTFOUND)
+        return rc;
+    j->entry.job_id = j->r->job_id;
+    if (settle_old(j, &rc, e))
+        return rc;
+    TRY(check_job(j, &completed, e));
+    if (completed)
+        return answer_completed(j, e);
+    TRY(check_consent(j, e));
+    TRY(begin(j, e));
+    TRY(open_file(j, e));
+    TRY(judge(j, e));
+    return send_proof(j, e);
+}
+
+static void clear(struct job *j)
+{
+    forget_plaintext(j);
+    if (j->cipher_fd >= 0)
+        (void)close(j->cipher_fd);
+    secbuf_clear(&j->key);
+    validator_clear(&j->validator);
+    results_clear(&j->results);
+    journal_entry_clear(&j->entry);
+    arena_clear(&j->arena);
+}
+
+void job_run(struct worker *w, struct task *t, struct run_request *r)
+{
+    struct job j = {.w = w, .t = t, .r = r, .cipher_fd = -1, .plain_fd = -1};
+    struct err e = {0};
+    enum rc rc;
+
+    j.started_ms = clock_mono_ms();
+    rc = run(&j, &e);
+    /* While a signed transaction may still be recorded, the journal keeps it. */
+    if (rc == RC_OK || j.entry.tx.n == 0)
+        (void)!journal_remove(w->config.dir, r->job_id, NULL);
+    (void)pthread_mutex_lock(&w->lock);
+    t->state = rc == RC_OK ? TASK_DONE : TASK_FAILED;
+    t->proof = j.proof;
+    t->http = j.http;
+    t->code = j.code;
+    (void)snprintf(t->message, sizeof(t->message), "%s", rc == RC_OK ? "" : e.msg);
+    (void)pthread_mutex_unlock(&w->lock);
+    if (rc == RC_OK)
+        log_info("worker", "job %llu proved in %llu ms", (unsigned long long)r->job_id,
+                 (unsigned long long)(clock_mono_ms() - j.started_ms));
+    else
+        log_warn("worker", "job %llu: %s: %s", (unsigned long long)r->job_id, j.code, e.msg);
+    clear(&j);
+}

@@ -1,0 +1,311 @@
+#include "worker/proof/onchain.h"
+
+#include "base/mem.h"
+#include "chain/contracts.h"
+
+#define RECEIPT_WAIT_MS 30000
+#define SCAN_PROOFS 64 /* newest proofs of a file looked through */
+
+static enum rc call(struct worker *w, struct buf *out, const struct address *to,
+                    const struct buf *calldata, uint64_t height, struct err *e)
+{
+    return chain_call(w->chain, out, &w->keys->sender_address, to, buf_bytes(calldata), height, e);
+}
+
+/* Texts from the chain become JSON and C strings here. */
+static enum rc check_text(struct bytes text, const char *what, struct err *e)
+{
+    json_auto_t *v = json_stringn((const char *)text.p, text.n);
+
+    if (v == NULL || (text.n != 0 && memchr(text.p, 0, text.n) != NULL))
+        return err_set(e, RC_MALFORMED, "%s is not UTF-8 text", what);
+    return RC_OK;
+}
+
+enum rc onchain_job_get(struct worker *w, struct onchain_job *out, uint64_t job_id, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    AUTO_CLEAR(buf) struct buf reply = {0};
+    struct u256 id = u256_from_u64(job_id);
+    struct tee_pool_Job job;
+
+    tee_pool_put_jobs(&data, &id);
+    TRY(call(w, &reply, &w->config.tee_pool, &data, CHAIN_LATEST, e));
+    TRY(tee_pool_get_jobs(&job, NULL, buf_bytes(&reply), e));
+    if (!u256_to_u64(&job.fileId, &out->file_id))
+        return err_set(e, RC_RANGE, "job %llu: its file's number is above 64 bits",
+                       (unsigned long long)job_id);
+    out->status = job.status;
+    out->owner = job.ownerAddress;
+    out->tee = job.teeAddress;
+    return RC_OK;
+}
+
+enum rc onchain_file_get(struct worker *w, struct onchain_file *out, struct arena *a,
+                         uint64_t file_id, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    AUTO_CLEAR(buf) struct buf reply = {0};
+    struct u256 id = u256_from_u64(file_id);
+    struct data_registry_FileResponse file;
+
+    data_registry_put_files(&data, &id);
+    TRY(call(w, &reply, &w->config.data_registry, &data, CHAIN_LATEST, e));
+    TRY(data_registry_get_files(&file, a, buf_bytes(&reply), e));
+    if (address_is_zero(&file.ownerAddress))
+        return err_set(e, RC_NOTFOUND, "file %llu is not registered", (unsigned long long)file_id);
+    TRY(check_text(file.url, "the file's URL", e));
+    out->owner = file.ownerAddress;
+    out->url = arena_strdup(a, file.url);
+    return RC_OK;
+}
+
+enum rc onchain_instruction_at(struct worker *w, char **out, struct arena *a,
+                               const struct address *pool, uint64_t height, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    AUTO_CLEAR(buf) struct buf reply = {0};
+    struct bytes text;
+
+    data_liquidity_pool_put_proofInstruction(&data);
+    if (height == CHAIN_LATEST || call(w, &reply, pool, &data, height, NULL) != RC_OK) {
+        buf_reset(&reply);
+        TRY(call(w, &reply, pool, &data, CHAIN_LATEST, e));
+    }
+    TRY(data_liquidity_pool_get_proofInstruction(&text, NULL, buf_bytes(&reply), e));
+    TRY(check_text(text, "the pool's proofInstruction", e));
+    *out = arena_strdup(a, text);
+    return RC_OK;
+}
+
+enum rc onchain_pool_get(struct worker *w, struct onchain_pool *out, struct arena *a,
+                         uint64_t dlp_id, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    AUTO_CLEAR(buf) struct buf reply = {0};
+    struct u256 id = u256_from_u64(dlp_id);
+    struct dlp_registry_DlpInfo dlp;
+
+    dlp_registry_put_dlps(&data, &id);
+    TRY(call(w, &reply, &w->config.dlp_registry, &data, CHAIN_LATEST, e));
+    TRY(dlp_registry_get_dlps(&dlp, a, buf_bytes(&reply), e));
+    if (address_is_zero(&dlp.dlpAddress))
+        return err_set(e, RC_NOTFOUND, "pool %llu is not registered", (unsigned long long)dlp_id);
+    out->address = dlp.dlpAddress;
+    return onchain_instruction_at(w, &out->instruction, a, &out->address, CHAIN_LATEST, e);
+}
+
+/* ---- writing ---- */
+
+/* Sign and hand to the node under one lock, so that nonces reach it in order. */
+static enum rc send_locked(struct worker *w, struct hash32 *hash, const struct buf *data,
+                           struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf raw = {0};
+    const struct chain_send s = {.to = &w->config.tee_pool, .data = buf_bytes(data)};
+    enum rc rc;
+
+    (void)pthread_mutex_lock(&w->send);
+    rc = chain_sign(w->chain, &raw, hash, &w->keys->sender, &s, e);
+    if (rc == RC_OK) {
+        rc = chain_send_raw(w->chain, buf_bytes(&raw), e);
+        if (rc != RC_OK)
+            chain_nonce_reset(w->chain, &w->keys->sender_address);
+    }
+    (void)pthread_mutex_unlock(&w->send);
+    return rc;
+}
+
+static enum rc send_and_wait(struct worker *w, const struct buf *data, struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct chain_receipt receipt;
+    struct hash32 hash;
+
+    TRY(send_locked(w, &hash, data, e));
+    TRY(chain_receipt_wait(w->chain, &receipt, &a, &hash, RECEIPT_WAIT_MS, e));
+    return receipt.ok ? RC_OK : err_set(e, RC_DENIED, "the transaction was reverted");
+}
+
+enum rc onchain_ensure_signer(struct worker *w, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    AUTO_CLEAR(buf) struct buf reply = {0};
+    struct address announced;
+    bool with_sender = false;
+    enum rc rc;
+
+    (void)pthread_mutex_lock(&w->lock);
+    rc = w->signer_ready ? RC_OK : RC_AGAIN;
+    (void)pthread_mutex_unlock(&w->lock);
+    if (rc == RC_OK)
+        return RC_OK;
+    tee_pool_put_teeProofSigner(&data, &w->keys->sender_address);
+    rc = call(w, &reply, &w->config.tee_pool, &data, CHAIN_LATEST, e);
+    if (rc == RC_OK)
+        rc = tee_pool_get_teeProofSigner(&announced, NULL, buf_bytes(&reply), e);
+    if (rc == RC_DENIED || rc == RC_NOTFOUND || rc == RC_MALFORMED) {
+        /* Vana's contract knows the worker's address alone. */
+        with_sender = true;
+    } else if (rc != RC_OK) {
+        return rc;
+    } else if (!address_eq(&announced, &w->keys->signer_address)) {
+        buf_reset(&data);
+        tee_pool_put_setProofSigner(&data, &w->keys->signer_address);
+        TRY(send_and_wait(w, &data, e));
+    }
+    (void)pthread_mutex_lock(&w->lock);
+    w->signs_with_sender = with_sender;
+    w->signer_ready = true;
+    (void)pthread_mutex_unlock(&w->lock);
+    return RC_OK;
+}
+
+enum rc onchain_start_job(struct worker *w, bool *sent, struct hash32 *hash, uint64_t job_id,
+                          struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    AUTO_CLEAR(buf) struct buf reply = {0};
+    struct u256 id = u256_from_u64(job_id), at;
+    enum rc rc;
+
+    *sent = false;
+    tee_pool_put_jobStartedAt(&data, &id);
+    rc = call(w, &reply, &w->config.tee_pool, &data, CHAIN_LATEST, e);
+    if (rc == RC_OK)
+        rc = tee_pool_get_jobStartedAt(&at, NULL, buf_bytes(&reply), e);
+    if (rc == RC_DENIED || rc == RC_NOTFOUND || rc == RC_MALFORMED)
+        return RC_OK; /* a contract without starts: Vana's */
+    TRY(rc);
+    if (!u256_is_zero(&at))
+        return RC_OK;
+    buf_reset(&data);
+    tee_pool_put_startJob(&data, &id);
+    TRY(send_locked(w, hash, &data, e));
+    *sent = true;
+    return RC_OK;
+}
+
+static bool is_transport(enum rc rc)
+{
+    return rc == RC_IO || rc == RC_TIMEOUT || rc == RC_CLOSED || rc == RC_AGAIN;
+}
+
+static enum rc submit_locked(struct worker *w, struct journal_entry *j, struct bytes calldata,
+                             struct err *e)
+{
+    const struct chain_send s = {.to = &w->config.tee_pool, .data = calldata};
+    enum rc rc;
+
+    buf_reset(&j->tx);
+    TRY(chain_sign(w->chain, &j->tx, &j->tx_hash, &w->keys->sender, &s, e));
+    rc = journal_put(w->config.dir, j, e);
+    if (rc == RC_OK) {
+        rc = chain_send_raw(w->chain, buf_bytes(&j->tx), e);
+        if (rc == RC_OK)
+            return RC_OK;
+        if (is_transport(rc))
+            return err_set(e, RC_AGAIN,
+                           "the ledger cannot be reached; the proof is kept and sent later");
+    }
+    /* The node refused it, or it could not be kept: as if it had never been signed. */
+    chain_nonce_reset(w->chain, &w->keys->sender_address);
+    buf_reset(&j->tx);
+    (void)!journal_put(w->config.dir, j, NULL);
+    return rc;
+}
+
+enum rc onchain_submit_proof(struct worker *w, struct journal_entry *j, struct bytes calldata,
+                             struct err *e)
+{
+    enum rc rc;
+
+    (void)pthread_mutex_lock(&w->send);
+    rc = submit_locked(w, j, calldata, e);
+    (void)pthread_mutex_unlock(&w->send);
+    return rc;
+}
+
+enum rc onchain_claim(struct worker *w, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    AUTO_CLEAR(buf) struct buf reply = {0};
+    struct tee_pool_TeeInfo tee;
+
+    tee_pool_put_tees(&data, &w->keys->sender_address);
+    TRY(call(w, &reply, &w->config.tee_pool, &data, CHAIN_LATEST, e));
+    TRY(tee_pool_get_tees(&tee, NULL, buf_bytes(&reply), e));
+    if (u256_cmp(&tee.amount, &tee.withdrawnAmount) <= 0)
+        return RC_OK;
+    buf_reset(&data);
+    tee_pool_put_claim(&data);
+    return send_and_wait(w, &data, e);
+}
+
+/* ---- finding a proof again ---- */
+
+static enum rc proofs_count(struct worker *w, uint64_t *n, const struct u256 *file, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    AUTO_CLEAR(buf) struct buf reply = {0};
+    struct u256 count;
+
+    data_registry_put_fileProofsCount(&data, file);
+    TRY(call(w, &reply, &w->config.data_registry, &data, CHAIN_LATEST, e));
+    TRY(data_registry_get_fileProofsCount(&count, NULL, buf_bytes(&reply), e));
+    return u256_to_u64(&count, n) ? RC_OK : err_set(e, RC_RANGE, "proof count");
+}
+
+static enum rc is_of_job(struct worker *w, bool *is, const struct u256 *file, uint64_t index,
+                         uint64_t job_id, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    AUTO_CLEAR(buf) struct buf reply = {0};
+    struct u256 i = u256_from_u64(index), job = u256_from_u64(job_id);
+    struct tee_pool_ProofRecord record;
+
+    tee_pool_put_proofRecord(&data, file, &i);
+    TRY(call(w, &reply, &w->config.tee_pool, &data, CHAIN_LATEST, e));
+    TRY(tee_pool_get_proofRecord(&record, NULL, buf_bytes(&reply), e));
+    *is = u256_cmp(&record.jobId, &job) == 0;
+    return RC_OK;
+}
+
+static enum rc read_proof(struct worker *w, struct onchain_proof *out, struct arena *a,
+                          const struct u256 *file, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    AUTO_CLEAR(buf) struct buf reply = {0};
+    struct u256 index = u256_from_u64(out->index);
+    struct data_registry_Proof proof;
+
+    data_registry_put_fileProofs(&data, file, &index);
+    TRY(call(w, &reply, &w->config.data_registry, &data, CHAIN_LATEST, e));
+    TRY(data_registry_get_fileProofs(&proof, a, buf_bytes(&reply), e));
+    TRY(check_text(proof.data.proofUrl, "the proof's URL", e));
+    out->url = arena_strdup(a, proof.data.proofUrl);
+    out->score = proof.data.score;
+    out->dlp_id = proof.data.dlpId;
+    return RC_OK;
+}
+
+enum rc onchain_find_proof(struct worker *w, struct onchain_proof *out, struct arena *a,
+                           uint64_t job_id, uint64_t file_id, struct err *e)
+{
+    struct u256 file = u256_from_u64(file_id);
+    uint64_t n = 0;
+
+    memset(out, 0, sizeof(*out));
+    TRY(proofs_count(w, &n, &file, e));
+    for (uint64_t i = n; i > 0 && n - i < SCAN_PROOFS; i--) {
+        bool is = false;
+
+        TRY(is_of_job(w, &is, &file, i, job_id, e));
+        if (!is)
+            continue;
+        out->index = i;
+        return read_proof(w, out, a, &file, e);
+    }
+    return err_set(e, RC_NOTFOUND, "no recorded proof of job %llu for file %llu",
+                   (unsigned long long)job_id, (unsigned long long)file_id);
+}

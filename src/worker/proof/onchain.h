@@ -1,0 +1,59 @@
+/* worker/proof/onchain.h - what the worker reads from the chain and writes to it.
+ * The node is believed in this version; what is read here is what a state proof can show
+ * (PROTOCOL.md P12), never a log, but for the hash of a transaction shown to people. */
+#pragma once
+
+#include "worker/internal/state.h"
+#include "worker/proof/journal.h"
+
+enum { JOB_NONE, JOB_SUBMITTED, JOB_COMPLETED, JOB_CANCELED };
+
+struct onchain_job {
+    uint64_t file_id;
+    uint64_t status;
+    struct address owner;
+    struct address tee;
+};
+struct onchain_file {
+    struct address owner;
+    char *url; /* in the arena */
+};
+struct onchain_pool {
+    struct address address;
+    char *instruction; /* in the arena */
+};
+
+enum rc onchain_job_get(struct worker *w, struct onchain_job *out, uint64_t job_id, struct err *e);
+/* RC_NOTFOUND: no such file. */
+enum rc onchain_file_get(struct worker *w, struct onchain_file *out, struct arena *a,
+                         uint64_t file_id, struct err *e);
+/* By the pool's number in DLPRegistry. RC_NOTFOUND. */
+enum rc onchain_pool_get(struct worker *w, struct onchain_pool *out, struct arena *a,
+                         uint64_t dlp_id, struct err *e);
+/* The pool's instruction as of a height; where the node does not keep it, as of now. */
+enum rc onchain_instruction_at(struct worker *w, char **out, struct arena *a,
+                               const struct address *pool, uint64_t height, struct err *e);
+
+/* Announce the proof signer if that is not done. RC_DENIED: we are not a registered worker. */
+enum rc onchain_ensure_signer(struct worker *w, struct err *e);
+/* Post startJob unless it is posted or the contract has none; *sent says whether to wait for
+ * *hash. */
+enum rc onchain_start_job(struct worker *w, bool *sent, struct hash32 *hash, uint64_t job_id,
+                          struct err *e);
+/* Sign addProof, write it to the journal, send it. RC_AGAIN: it stands in the journal but the node
+ * was not reached. Others: nothing was sent and the journal holds no transaction. */
+enum rc onchain_submit_proof(struct worker *w, struct journal_entry *j, struct bytes calldata,
+                             struct err *e);
+
+struct onchain_proof {
+    uint64_t index;
+    struct hash32 tx_hash; /* zero if not known */
+    const char *url;       /* in the arena */
+    struct u256 score;
+    struct u256 dlp_id;
+};
+/* The recorded proof of a completed job. RC_NOTFOUND. */
+enum rc onchain_find_proof(struct worker *w, struct onchain_proof *out, struct arena *a,
+                           uint64_t job_id, uint64_t file_id, struct err *e);
+/* Collect what was earned; nothing to collect is fine. */
+enum rc onchain_claim(struct worker *w, struct err *e);

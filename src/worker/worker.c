@@ -1,0 +1,190 @@
+#include "worker/worker.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "os/file.h"
+#include "worker/internal/state.h"
+#include "worker/proof/journal.h"
+#include "worker/proof/request.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define STOP_GRACE_MS 3000
+
+static char *copy_or_null(const char *s)
+{
+    return s != NULL ? xstrdup(s) : NULL;
+}
+
+/* A program that is installed beside ours. */
+static char *beside_us(const char *name)
+{
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+    if (n <= 0)
+        return xstrdup(name);
+    path[n] = '\0';
+    if (name[0] != '\0')
+        *(strrchr(path, '/') + 1) = '\0';
+    return xasprintf("%s%s", path, name);
+}
+
+static void set_defaults(struct worker_config *c, const struct worker_config *in)
+{
+    *c = *in;
+    c->dir = xstrdup(in->dir);
+    c->listen = xstrdup(in->listen != NULL ? in->listen : "127.0.0.1:8555");
+    c->url = copy_or_null(in->url);
+    c->rpc_url = xstrdup(in->rpc_url);
+    c->store_rpc = xstrdup(in->store_rpc);
+    c->store_gateway = copy_or_null(in->store_gateway);
+    c->key_file = in->key_file != NULL ? xstrdup(in->key_file) : xasprintf("%s/worker.key", c->dir);
+    c->jail_path = in->jail_path != NULL ? xstrdup(in->jail_path) : beside_us("cloister-jail");
+    c->validator_path = in->validator_path != NULL ? xstrdup(in->validator_path) : beside_us("");
+    c->n_jobs = in->n_jobs != 0 ? in->n_jobs : 4;
+    c->max_file_size = in->max_file_size != 0 ? in->max_file_size : 64ull << 20;
+    c->max_validator_size = in->max_validator_size != 0 ? in->max_validator_size : 2ull << 30;
+    c->gas = in->gas != 0 ? in->gas : 20000000000ull;
+    c->memory_size = in->memory_size != 0 ? in->memory_size : 256ull << 20;
+    c->wall_ms = in->wall_ms != 0 ? in->wall_ms : 60000;
+    c->claim_interval_s = in->claim_interval_s != 0 ? in->claim_interval_s : 30;
+}
+
+static void free_text(const char *s)
+{
+    char *p;
+
+    memcpy(&p, &s, sizeof(p));
+    free(p);
+}
+
+static void free_worker(struct worker *w)
+{
+    tasks_clear(w);
+    for (size_t i = 0; i < WORKER_MAX_PROGRAMS; i++) {
+        free(w->programs[i].instruction);
+        buf_clear(&w->programs[i].elf);
+    }
+    chain_client_free(w->chain);
+    secret_free(w->keys);
+    if (w->dir_lock >= 0)
+        (void)close(w->dir_lock);
+    free(w->validator_dir);
+    free(w->image_dir);
+    free(w->tmp_dir);
+    free_text(w->config.dir);
+    free_text(w->config.listen);
+    free_text(w->config.url);
+    free_text(w->config.rpc_url);
+    free_text(w->config.store_rpc);
+    free_text(w->config.store_gateway);
+    free_text(w->config.key_file);
+    free_text(w->config.jail_path);
+    free_text(w->config.validator_path);
+    (void)pthread_mutex_destroy(&w->lock);
+    (void)pthread_mutex_destroy(&w->send);
+    (void)pthread_mutex_destroy(&w->images);
+    (void)pthread_cond_destroy(&w->changed);
+    free(w);
+}
+
+static enum rc open_folders(struct worker *w, struct err *e)
+{
+    const char *dir = w->config.dir;
+
+    TRY(dir_make(dir, 0755, e));
+    TRY(dir_lock(&w->dir_lock, dir, e));
+    w->validator_dir = xasprintf("%s/validators", dir);
+    w->image_dir = xasprintf("%s/images", dir);
+    w->tmp_dir = xasprintf("%s/tmp", dir);
+    TRY(dir_make(w->validator_dir, 0755, e));
+    TRY(dir_make(w->image_dir, 0755, e));
+    TRY(dir_remove(w->tmp_dir, e));
+    TRY(dir_make(w->tmp_dir, 0700, e));
+    return journal_init(dir, e);
+}
+
+static enum rc listen_and_serve(struct worker *w, struct err *e)
+{
+    const struct http_server_config config = {.name = "worker",
+                                              .listen = w->config.listen,
+                                              .workers = w->config.n_jobs * 2 + 8,
+                                              .body_max = REQUEST_MAX_SIZE};
+
+    TRY(http_server_start(&w->http, &config, service_handle, NULL, w, e));
+    (void)pthread_mutex_lock(&w->lock);
+    if (w->config.url == NULL)
+        w->config.url = xstrdup(http_server_url(w->http));
+    (void)pthread_mutex_unlock(&w->lock);
+    return RC_OK;
+}
+
+static enum rc start(struct worker *w, struct err *e)
+{
+    int rc;
+
+    TRY(open_folders(w, e));
+    TRY(worker_keys_load(&w->keys, w->config.key_file, e));
+    w->chain = chain_client_new(w->config.rpc_url);
+    TRY(listen_and_serve(w, e));
+    rc = pthread_create(&w->keeper, NULL, keeper_main, w);
+    if (rc != 0)
+        return err_errno(e, rc, "worker: thread");
+    w->has_keeper = true;
+    return RC_OK;
+}
+
+enum rc worker_start(struct worker **out, const struct worker_config *config, struct err *e)
+{
+    const struct rlimit no_core = {0, 0};
+    struct worker *w;
+    enum rc rc;
+
+    *out = NULL;
+    if (config->dir == NULL || config->rpc_url == NULL || config->store_rpc == NULL ||
+        address_is_zero(&config->tee_pool) || address_is_zero(&config->data_registry) ||
+        address_is_zero(&config->dlp_registry))
+        return err_set(e, RC_MALFORMED,
+                       "worker: folder, ledger, store, TeePool, DataRegistry and DLPRegistry must "
+                       "be given");
+    /* A crash must not write what was decrypted to the disk. */
+    if (setrlimit(RLIMIT_CORE, &no_core) != 0)
+        return err_errno(e, errno, "worker: core dumps");
+    w = xcalloc(1, sizeof(*w));
+    w->dir_lock = -1;
+    (void)pthread_mutex_init(&w->lock, NULL);
+    (void)pthread_mutex_init(&w->send, NULL);
+    (void)pthread_mutex_init(&w->images, NULL);
+    (void)pthread_cond_init(&w->changed, NULL);
+    set_defaults(&w->config, config);
+    rc = start(w, e);
+    if (rc != RC_OK) {
+        worker_stop(w);
+        return rc;
+    }
+    *out = w;
+    return RC_OK;
+}
+
+const char *worker_url(const struct worker *w)
+{
+    return w->config.url;
+}
+
+void worker_stop(struct worker *w)
+{
+    if (w == NULL)
+        return;
+    (void)pthread_mutex_lock(&w->lock);
+    w->stopping = true;
+    (void)pthread_cond_broadcast(&w->changed);
+    (void)pthread_mutex_unlock(&w->lock);
+    http_server_stop(w->http, STOP_GRACE_MS);
+    if (w->has_keeper)
+        (void)pthread_join(w->keeper, NULL);
+    free_worker(w);
+}
