@@ -90,7 +90,8 @@ CONTRACT_TEST_MODULES := $(call closure_all,codec crypto vm base)
 define contract_test_rules
 $(NATIVE_DIR)/$1: $(B)/obj/tests/contracts/$1.o $(B)/obj/tests/contracts/world.o \
     $(B)/obj/tests/contracts/net.o $(B)/obj/tests/contracts/machine.o $(B)/obj/tests/lib/t.o \
-    $(call lib_files,$(CONTRACT_TEST_MODULES)) | $(NATIVE_SOS) $(ALL_CONTRACTS:%=$(O)/contracts/%.elf)
+    $(call lib_files,$(CONTRACT_TEST_MODULES)) | $(NATIVE_SOS) $(ALL_CONTRACTS:%=$(O)/contracts/%.elf) \
+    $(patsubst contracts/validators/%.c,$(O)/contracts/validators/%.elf,$(wildcard contracts/validators/*.c))
 	@mkdir -p $$(@D)
 	@echo "  ld  $$@"
 	@$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $(call link_libs,$(CONTRACT_TEST_MODULES)) -ldl

@@ -244,6 +244,17 @@ bytes32 topic_address(address v);
 /* Reverts (empty data) when coin came along. */
 void nonpayable(void);
 
+/* While a call of this contract is on the stack, calls back into it are refused. The functions with
+ * these selectors are let in all the same; only for ones that change nothing, or expect it:
+ *   REENTRANT_FUNCTIONS({0x70, 0xa0, 0x82, 0x31}, {0x18, 0x16, 0x0d, 0xdd}) */
+#ifdef SDK_NATIVE
+#define REENTRANT_FUNCTIONS(...)
+#else
+#define REENTRANT_FUNCTIONS(...)                                                                   \
+    __attribute__((used, section(".cloister.reentrant"))) static const u8                          \
+        reentrant_functions_[][4] = {__VA_ARGS__};
+#endif
+
 /* Generated: run the function that calldata names, give back its encoded result. */
 str contract_dispatch(str calldata);
 
