@@ -1,17 +1,20 @@
 #include "kv/lmdb.h"
 
+#include "os/clock.h"
 #include "os/file.h"
 
 #include <lmdb.h>
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #define DEFAULT_MAP_SIZE (1ull << 30)
 #define DEFAULT_READERS 512
 /* Grow before the map is full: a transaction that fills it has to run twice. */
 #define GROW_AT_PERCENT 80
+#define STAND_BACK_MS 100
 
 struct kv {
     MDB_env *env;
@@ -95,6 +98,7 @@ static enum rc open_env(struct kv *kv, const struct kv_options *o, struct err *e
 
 enum rc kv_open(struct kv **out, const struct kv_options *o, struct err *e)
 {
+    pthread_rwlockattr_t attr;
     struct kv *kv;
     enum rc rc;
 
@@ -102,7 +106,10 @@ enum rc kv_open(struct kv **out, const struct kv_options *o, struct err *e)
     if (!o->read_only)
         TRY(dir_make(o->dir, 0700, e));
     kv = xcalloc(1, sizeof(*kv));
-    CHECK(pthread_rwlock_init(&kv->map_lock, NULL) == 0);
+    CHECK(pthread_rwlockattr_init(&attr) == 0);
+    CHECK(pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_READER_NP) == 0);
+    CHECK(pthread_rwlock_init(&kv->map_lock, &attr) == 0);
+    (void)pthread_rwlockattr_destroy(&attr);
     rc = open_env(kv, o, e);
     if (rc != RC_OK) {
         kv_close(kv);
@@ -128,6 +135,8 @@ enum rc kv_read_begin(struct kv_txn **out, struct kv *kv, struct err *e)
     int code;
 
     *out = NULL;
+    for (int i = 0; i < STAND_BACK_MS && atomic_load(&kv->growing); i++)
+        clock_sleep_ms(1);
     CHECK(pthread_rwlock_rdlock(&kv->map_lock) == 0);
     code = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn);
     if (code != 0) {
@@ -164,9 +173,11 @@ static enum rc grow(struct kv *kv, bool must, struct err *e)
     MDB_envinfo info;
     int code;
 
-    if (must)
+    if (must) {
+        atomic_store(&kv->growing, true);
         CHECK(pthread_rwlock_wrlock(&kv->map_lock) == 0);
-    else if (pthread_rwlock_trywrlock(&kv->map_lock) != 0)
+        atomic_store(&kv->growing, false);
+    } else if (pthread_rwlock_trywrlock(&kv->map_lock) != 0)
         return RC_OK;
     code = mdb_env_info(kv->env, &info);
     if (code == 0)
