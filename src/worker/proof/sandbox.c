@@ -116,6 +116,7 @@ static enum rc child_run(struct child_header *h, struct buf *results,
     TRY(map_fd(&input, FD_INPUT, UINT32_MAX, e));
     TRY(map_fd(&elf, FD_PROGRAM, VALIDATOR_MAX_PROGRAM_SIZE, e));
     TRY(map_fd(&env_text, FD_ENV, ENV_MAX_SIZE, e));
+    json_object_seed(0); /* opens /dev/urandom, which it could not later */
     TRY(close_door(l->wall_ms, e));
     TRY(json_parse(&env, env_text, ENV_MAX_SIZE, e));
     return validator_run_here(&h->outcome, results, elf, input, env, l, e);
