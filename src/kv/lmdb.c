@@ -21,8 +21,10 @@ struct kv {
     unsigned n_tables;
     MDB_dbi tables[KV_MAX_TABLES];
     /* mdb_env_set_mapsize needs that no transaction is open in this process: each holds it shared.
-     */
+     * A thread may hold it twice (two snapshots), so a waiting writer must not stop readers:
+     * readers are preferred, and `growing` asks new ones to stand back for a moment instead. */
     pthread_rwlock_t map_lock;
+    atomic_bool growing;
 };
 
 struct kv_txn {
