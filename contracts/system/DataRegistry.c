@@ -171,7 +171,7 @@ void DataRegistry_addRefinementWithPermission(u256 fileId, u256 refinerId, str u
     if (!has_role(REFINEMENT_SERVICE_ROLE, msg_caller()) &&
         !DataRefinerRegistry_call_isRefinementService(refiner_registry(), refinerId, msg_sender()))
         revert_NoPermission();
-    if (file_of(fileId).added_at_block == 0)
+    if (fileId == 0 || fileId > files_count())
         revert_FileNotFound();
     if (url.n == 0)
         revert_InvalidUrl();
