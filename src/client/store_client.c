@@ -244,8 +244,9 @@ static enum rc give_memory(void *data, void *p, size_t cap, size_t *n, struct er
 
     (void)e;
     *n = s->left.n < cap ? s->left.n : cap;
-    if (*n != 0)
-        memcpy(p, s->left.p, *n);
+    if (*n == 0)
+        return RC_OK;
+    memcpy(p, s->left.p, *n);
     s->left = bytes_of(s->left.p + *n, s->left.n - *n);
     return RC_OK;
 }

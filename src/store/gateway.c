@@ -241,7 +241,8 @@ static enum rc resolve(struct get *g, enum form form, struct err *e)
     struct bytes path;
     struct cid root;
 
-    TRY(cid_parse_url(&root, &path, bytes_str(g->req->path), e));
+    if (cid_parse_url(&root, &path, bytes_str(g->req->path), e) != RC_OK)
+        return err_wrap(e, RC_MALFORMED, "%.100s", g->req->path);
     if (path.n != 0 && form == FORM_CAR)
         return err_set(e, RC_UNSUPPORTED, "a CAR of a path inside a folder is not supported");
     TRY(unixfs_resolve(&g->cid, &root, path, store_get_fn, g->store, e));

@@ -380,8 +380,9 @@ static enum rc read_part(void *ctx, void *p, size_t cap, size_t *n, struct err *
     if (r->left.n == 0)
         TRY(multipart_read(r->m, &r->left, e));
     *n = r->left.n < cap ? r->left.n : cap;
-    if (*n != 0)
-        memcpy(p, r->left.p, *n);
+    if (*n == 0)
+        return RC_OK;
+    memcpy(p, r->left.p, *n);
     r->left = bytes_of(r->left.p + *n, r->left.n - *n);
     return RC_OK;
 }
