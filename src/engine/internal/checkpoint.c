@@ -8,6 +8,7 @@
 
 /* Behind the window so many blocks are gathered before they are written, unless they are large. */
 #define BATCH_BLOCKS 1024
+#define FORGET_BLOCKS 16
 
 enum rc db_meta_read(struct kv_txn *txn, struct db_meta *out, struct err *e)
 {
@@ -124,32 +125,51 @@ static enum rc write_all(void *ctx, struct kv_txn *txn, struct err *e)
     return meta_write(txn, &w->meta, e);
 }
 
-/* Forget in RAM what is in LMDB and no snapshot looks for here. */
-static void forget(struct db *db, uint64_t next)
+/* A piece of forget(), under the lock for writing: at most FORGET_BLOCKS blocks, so that nobody
+ * waits long. *gone gets the blocks to give back. False: nothing was left. */
+static bool forget_some(struct db *db, uint64_t next, uint64_t floor, struct engine_block **gone,
+                        size_t *n_gone)
 {
-    struct engine_block **gone;
-    uint64_t floor = db_snapshot_floor(db, next);
+    uint64_t first = db->overlay.n_blocks != 0 ? db->overlay.blocks[0]->height : floor;
     size_t n = 0;
 
-    (void)pthread_rwlock_wrlock(&db->lock);
-    db->base_next = next;
-    overlay_trim(&db->overlay, floor);
-    while (n < db->n_recent && db->recent[n]->height < next)
-        n++;
-    gone = xmemdup(db->recent, n * sizeof(struct engine_block *));
-    for (size_t i = 0; i < n; i++) {
-        hashmap_remove(&db->index, &gone[i]->hash, gone[i]->height);
-        for (size_t k = 0; k < gone[i]->n_txs; k++)
-            hashmap_remove(&db->index, &gone[i]->txs[k].hash, gone[i]->height);
-        db->recent_size -= block_box_size(gone[i]);
+    if (first < floor)
+        overlay_trim(&db->overlay, floor - first > FORGET_BLOCKS ? first + FORGET_BLOCKS : floor);
+    for (; n < db->n_recent && n < FORGET_BLOCKS && db->recent[n]->height < next; n++) {
+        struct engine_block *b = db->recent[n];
+
+        hashmap_remove(&db->index, &b->hash, b->height);
+        for (size_t k = 0; k < b->n_txs; k++)
+            hashmap_remove(&db->index, &b->txs[k].hash, b->height);
+        db->recent_size -= block_box_size(b);
+        gone[n] = b;
     }
     memmove(db->recent, db->recent + n, (db->n_recent - n) * sizeof(struct engine_block *));
     db->n_recent -= n;
     db->first_recent += n;
+    *n_gone = n;
+    return n != 0 || first < floor;
+}
+
+/* Forget in RAM what is in LMDB and no snapshot looks for here. */
+static void forget(struct db *db, uint64_t next)
+{
+    struct engine_block *gone[FORGET_BLOCKS];
+    uint64_t floor = db_snapshot_floor(db, next);
+    bool more = true;
+
+    (void)pthread_rwlock_wrlock(&db->lock);
+    db->base_next = next;
     (void)pthread_rwlock_unlock(&db->lock);
-    for (size_t i = 0; i < n; i++)
-        engine_block_unref(gone[i]);
-    free(gone);
+    while (more) {
+        size_t n;
+
+        (void)pthread_rwlock_wrlock(&db->lock);
+        more = forget_some(db, next, floor, gone, &n);
+        (void)pthread_rwlock_unlock(&db->lock);
+        for (size_t i = 0; i < n; i++)
+            engine_block_unref(gone[i]);
+    }
 }
 
 enum rc db_checkpoint(struct db *db, uint64_t height, struct err *e)
