@@ -70,7 +70,9 @@ CONTRACT_OUTPUTS := $(ALL_CONTRACTS:%=$(O)/contracts/%.elf)
 contracts: $(CONTRACT_OUTPUTS) $(GEN_HEADERS)
 
 # ---- for this machine: one shared object a contract, loaded by tests/contracts/world.c -------------
-CONTRACT_SAN := $(if $(filter asan fuzz,$(BUILD)),-fsanitize=address,undefined -fno-sanitize-recover=all)
+ifneq ($(filter asan fuzz,$(BUILD)),)
+CONTRACT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
+endif
 CONTRACT_NATIVE := -g -O1 -fPIC -fvisibility=hidden -DSDK_NATIVE $(CONTRACT_SAN) $(CONTRACT_COMMON)
 NATIVE_DIR := $(B)/tests/contracts
 native_srcs = $(call contract_src,$1) $(CGEN)/$1.abi.c \

@@ -4,8 +4,8 @@
  *
  * The law
  * - Anybody may register a pool for any owner, for a deposit that goes to the treasury at once and is
- *   not given back. Ids are dense from 1. A pool's address and name name one pool; the address is
- *   never free again, the name when the pool takes another.
+ *   not given back (without a treasury none is taken). Ids are dense from 1. A pool's address and
+ *   name name one pool; the address is never free again, the name when the pool takes another.
  *       None -> Registered <-> Eligible, both -> Deregistered (final)
  * - Only its owner changes or deregisters a pool. The address never changes.
  * - Eligible = has a token, a liquidity position and a verification, all set by maintainers.
@@ -103,7 +103,7 @@ void DLPRegistry_registerDlp(struct DlpRegistration r)
                        r.website, r.metadata);
     set_status(id, &d, DLP_REGISTERED);
     dlp_of_set(id, d);
-    if (paid != 0 && !pay(treasury_address(), paid))
+    if (paid != 0 && (is_zero(treasury_address()) || !pay(treasury_address(), paid)))
         revert_TransferFailed();
 }
 

@@ -292,6 +292,14 @@ TEST(registration_rules)
     CHECK_MEM(BYTES_OF(&f.w->logs[0].topics[0]), BYTES_OF(&dlp_registry_topic_DlpRegistered));
     CHECK_MEM(BYTES_OF(&f.w->logs[1].topics[0]), BYTES_OF(&dlp_registry_topic_DlpStatusUpdated));
 
+    dlp_registry_put_updateTreasury(&b, &(struct address){{0}});
+    CHECK_CALL(f.w, world_call(f.w, f.n.admin, f.n.dlps, 0, &b));
+    struct dlp_registry_DlpRegistration third = r;
+
+    third.dlpAddress = world_account(79);
+    third.name = bytes_str("third");
+    CHECK_REVERT(f.w, register_dlp(&f, &third, 1000), "TransferFailed()");
+
     dlp_registry_put_updateDlp(&b, REF(u256, U(2)), &r);
     CHECK_REVERT(f.w, world_call(f.w, f.bob, f.n.dlps, 0, &b), "NotDlpOwner()");
     r.dlpAddress = world_account(78);
