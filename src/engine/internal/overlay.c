@@ -147,12 +147,15 @@ void overlay_commit(struct overlay *o, struct overlay_block *b)
     }
 }
 
-bool overlay_find(const struct overlay *o, struct bytes key, uint64_t height, struct bytes *value)
+bool overlay_find(const struct overlay *o, struct bytes key, uint64_t from, uint64_t height,
+                  struct bytes *value)
 {
     const struct overlay_node *n = find_newest(o, hash_key(o->seed, key), key);
 
     while (n != NULL && n->height > height)
         n = n->older;
+    if (n != NULL && n->height < from)
+        n = NULL;
     *value = n != NULL ? n->value : bytes_of(NULL, 0);
     return n != NULL;
 }

@@ -32,8 +32,10 @@ void overlay_clear(struct overlay *o);
 struct overlay_block *overlay_block_new(uint64_t height, const struct state_changes *changes);
 /* Add it; its height is one above the last one's (or any, if there is none). Takes ownership. */
 void overlay_commit(struct overlay *o, struct overlay_block *b);
-/* The newest value at or below `height`: true if there is one here (p NULL: deleted). */
-bool overlay_find(const struct overlay *o, struct bytes key, uint64_t height, struct bytes *value);
+/* The newest value at or below `height`: true if there is one here (p NULL: deleted). One below
+ * `from` is not looked at: it is in LMDB and may be trimmed at any time. */
+bool overlay_find(const struct overlay *o, struct bytes key, uint64_t from, uint64_t height,
+                  struct bytes *value);
 /* Forget blocks below `height`. */
 void overlay_trim(struct overlay *o, uint64_t height);
 /* Visit what blocks up to `height` leave: each key once, in key order (for LMDB). No lock is needed

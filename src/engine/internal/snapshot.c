@@ -11,7 +11,7 @@ static enum rc snapshot_get(void *data, struct bytes key, struct arena *out, str
 
     (void)out;
     (void)pthread_rwlock_rdlock(&s->db->lock);
-    found = overlay_find(&s->db->overlay, key, s->height, value);
+    found = overlay_find(&s->db->overlay, key, s->base_next, s->height, value);
     (void)pthread_rwlock_unlock(&s->db->lock);
     if (found || s->txn == NULL)
         return RC_OK;
