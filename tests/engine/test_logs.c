@@ -4,6 +4,8 @@
 #include "engine/net.h"
 #include "ledger/guest.h"
 
+#include <pthread.h>
+
 #define N_CONTRACTS 3
 #define N_CALLS 220
 
@@ -229,5 +231,69 @@ TEST(snapshots_stand_still)
         engine_snapshot_close(s[i]);
     }
     engine_close(en);
+    net_clear(&net);
+}
+
+struct reading {
+    struct engine *en;
+    int stop;
+};
+
+/* Values stay what they were for as long as the snapshot is open, and never go back. */
+static void *read_main(void *arg)
+{
+    static const struct address bob = {{0xb0}};
+    struct state_key key = state_key_account(&bob);
+    struct reading *r = arg;
+    uint64_t last = 0;
+
+    while (__atomic_load_n(&r->stop, __ATOMIC_RELAXED) == 0) {
+        AUTO_CLEAR(arena) struct arena mem = {0};
+        struct engine_snapshot *s;
+        const struct state_source *source;
+        uint8_t before[STATE_ACCOUNT_SIZE] = {0};
+        struct bytes value;
+        struct account a;
+        struct err e;
+
+        CHECK_OK(engine_snapshot_open(r->en, UINT64_MAX, &s, &e), &e);
+        source = engine_snapshot_source(s);
+        CHECK_OK(source->get(source->data, state_key_bytes(&key), &mem, &value, &e), &e);
+        if (value.n != 0)
+            memcpy(before, value.p, sizeof(before));
+        (void)usleep((useconds_t)(last % 7) * 300);
+        if (value.n != 0)
+            CHECK_MEM(value, bytes_of(before, sizeof(before)));
+        CHECK_OK(account_decode(&a, value, &e), &e);
+        CHECK_TRUE(a.balance.w[0] >= last);
+        last = a.balance.w[0];
+        engine_snapshot_close(s);
+    }
+    return NULL;
+}
+
+TEST(readers_beside_checkpoints)
+{
+    static const struct address bob = {{0xb0}};
+    struct engine_options o = {.checkpoint_bytes = 4000};
+    struct reading r = {0};
+    pthread_t t[3];
+    struct err e;
+
+    net_init(&net, t_tmpdir());
+    o.dir = net.dir;
+    o.genesis_path = net.genesis;
+    CHECK_OK(engine_open(&r.en, &o, &e), &e);
+    for (size_t i = 0; i < ARRAY_LEN(t); i++)
+        CHECK_TRUE(pthread_create(&t[i], NULL, read_main, &r) == 0);
+    for (uint64_t i = 0; i < 600; i++) {
+        struct hash32 h = net_send(r.en, &net, 0, &bob, i, 1);
+
+        (void)net_wait(r.en, &h);
+    }
+    __atomic_store_n(&r.stop, 1, __ATOMIC_RELAXED);
+    for (size_t i = 0; i < ARRAY_LEN(t); i++)
+        (void)pthread_join(t[i], NULL);
+    engine_close(r.en);
     net_clear(&net);
 }
