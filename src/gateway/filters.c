@@ -72,24 +72,30 @@ static enum rc one_or_many(struct rpc_call *c, const json_t *v, const char *what
     uint8_t *items;
 
     if (count > ENGINE_MAX_FILTER_ITEMS)
-        return err_set(e, RC_RANGE, "%zu values of %s exceed the limit of %d", count, what,
+        return err_set(e, RC_MALFORMED, "%zu values of %s exceed the limit of %d", count, what,
                        ENGINE_MAX_FILTER_ITEMS);
     items = arena_array(&c->mem, count, size);
     for (size_t i = 0; i < count; i++)
-        TRY(json_value_hex_fixed(items + i * size, size,
-                                 json_is_array(v) ? json_array_get(v, i) : v, what, e));
+        TRY(rpc_bad(json_value_hex_fixed(items + i * size, size,
+                                         json_is_array(v) ? json_array_get(v, i) : v, what, e)));
     *out = items;
     *n = count;
     return RC_OK;
 }
 
+/* A height, not a tag that moves with the head. */
+static bool is_number(const json_t *v)
+{
+    const char *s = json_string_value(v);
+
+    return json_is_integer(v) || (s != NULL && s[0] >= '0' && s[0] <= '9');
+}
+
 static enum rc range_of(struct rpc_call *c, const json_t *v, struct engine_log_filter *out,
                         struct err *e)
 {
-    const json_t *block_hash = json_object_get(v, "blockHash");
-
-    if (block_hash != NULL && !json_is_null(block_hash)) {
-        if (json_object_get(v, "fromBlock") != NULL || json_object_get(v, "toBlock") != NULL)
+    if (rpc_has(v, "blockHash")) {
+        if (rpc_has(v, "fromBlock") || rpc_has(v, "toBlock"))
             return err_set(e, RC_MALFORMED, "blockHash excludes fromBlock and toBlock");
         TRY(rpc_height_of(c, v, &out->from, e));
         out->to = out->from;
@@ -97,8 +103,9 @@ static enum rc range_of(struct rpc_call *c, const json_t *v, struct engine_log_f
     }
     TRY(rpc_height_of(c, json_object_get(v, "fromBlock"), &out->from, e));
     TRY(rpc_height_of(c, json_object_get(v, "toBlock"), &out->to, e));
-    if (out->from > out->to)
-        return err_set(e, RC_RANGE, "fromBlock %llu is above toBlock %llu",
+    if (out->from > out->to && is_number(json_object_get(v, "fromBlock")) &&
+        is_number(json_object_get(v, "toBlock")))
+        return err_set(e, RC_MALFORMED, "fromBlock %llu is above toBlock %llu",
                        (unsigned long long)out->from, (unsigned long long)out->to);
     return RC_OK;
 }
@@ -111,7 +118,7 @@ enum rc rpc_log_filter(struct rpc_call *c, const json_t *v, struct engine_log_fi
 
     *out = (struct engine_log_filter){0};
     if (!json_is_object(v))
-        return err_set(e, RC_MALFORMED, "missing parameter 1: a filter object");
+        return err_set(e, RC_MALFORMED, "parameter 1 is not a filter object");
     TRY(range_of(c, v, out, e));
     address = json_object_get(v, "address");
     if (address != NULL && !json_is_null(address)) {
@@ -136,6 +143,7 @@ enum rc rpc_log_filter(struct rpc_call *c, const json_t *v, struct engine_log_fi
 
 struct log_sink {
     struct buf *out;
+    size_t start;
     bool any;
 };
 
@@ -144,7 +152,9 @@ static enum rc put_one(void *ctx, const struct engine_block *b, uint32_t tx_inde
 {
     struct log_sink *s = ctx;
 
-    (void)e;
+    if (s->out->n - s->start > RPC_REPLY_MAX)
+        return err_set(e, RC_LIMIT, "the logs exceed %zu MiB of text: ask for fewer blocks",
+                       RPC_REPLY_MAX >> 20);
     if (s->any)
         buf_u8(s->out, ',');
     s->any = true;
@@ -154,8 +164,12 @@ static enum rc put_one(void *ctx, const struct engine_block *b, uint32_t tx_inde
 
 enum rc rpc_put_logs(struct rpc_call *c, const struct engine_log_filter *f, struct err *e)
 {
-    struct log_sink sink = {.out = c->out};
+    struct log_sink sink = {.out = c->out, .start = c->out->n};
 
+    if (f->from > f->to) {
+        buf_put_str(c->out, "[]");
+        return RC_OK;
+    }
     buf_u8(c->out, '[');
     TRY(engine_logs(c->g->engine, f, RPC_LOGS_MAX, put_one, &sink, e));
     buf_u8(c->out, ']');
@@ -218,7 +232,7 @@ static enum rc filter_take(struct rpc_call *c, bool remove, struct filter *out, 
     *out = (struct filter){0};
     if (rpc_param(c, 0) == NULL)
         return err_set(e, RC_MALFORMED, "missing parameter 1: a filter id");
-    TRY(json_value_u64(&id, rpc_param(c, 0), "filter id", UINT64_MAX, e));
+    TRY(rpc_bad(json_value_u64(&id, rpc_param(c, 0), "filter id", UINT64_MAX, e)));
     (void)pthread_mutex_lock(&f->lock);
     for (size_t i = 0; i < FILTERS_MAX && !found; i++) {
         struct filter *it = &f->items[i];
@@ -281,16 +295,12 @@ static enum rc put_new_logs(struct rpc_call *c, const json_t *query, uint64_t fr
                             struct err *e)
 {
     struct engine_log_filter f;
-    const json_t *to = json_object_get(query, "toBlock");
-
     TRY(rpc_log_filter(c, query, &f, e));
-    f.from = from;
-    if (to == NULL || json_is_null(to) || f.to >= end)
-        f.to = end - 1;
-    if (from >= end || f.from > f.to) {
-        buf_put_str(c->out, "[]");
-        return RC_OK;
-    }
+    if (!is_number(json_object_get(query, "fromBlock")) || f.from < from)
+        f.from = from;
+    if ((!rpc_has(query, "blockHash") && !is_number(json_object_get(query, "toBlock"))) ||
+        f.to >= end)
+        f.to = end - 1; /* end is above 0: there always is a block */
     return rpc_put_logs(c, &f, e);
 }
 

@@ -41,15 +41,13 @@ enum rc rpc_web3_clientVersion(struct rpc_call *c, struct err *e)
 
 enum rc rpc_web3_sha3(struct rpc_call *c, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf data = {0};
-    json_auto_t *holder = NULL;
+    struct bytes data;
     struct hash32 h;
 
     if (rpc_param(c, 0) == NULL)
         return err_set(e, RC_MALFORMED, "missing parameter 1: data");
-    holder = json_pack("{s:O}", "data", rpc_param(c, 0));
-    TRY(json_hex(&data, holder, "data", RPC_BODY_MAX, e));
-    keccak256(&h, buf_bytes(&data));
+    TRY(rpc_bytes_of(c, rpc_param(c, 0), "data", RPC_BODY_MAX, &data, e));
+    keccak256(&h, data);
     rpc_put_hex(c->out, BYTES_OF(&h));
     return RC_OK;
 }
@@ -112,10 +110,8 @@ static enum rc put_block_at(struct rpc_call *c, uint64_t height, bool full, stru
     AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
     enum rc rc;
 
-    if (height == 0) {
-        rpc_put_genesis_block(c);
-        return RC_OK;
-    }
+    if (height == 0)
+        return rpc_put_genesis_block(c, e);
     rc = engine_block_at(c->g->engine, height, &b, e);
     if (rc == RC_NOTFOUND) {
         buf_put_str(c->out, "null");
@@ -126,26 +122,42 @@ static enum rc put_block_at(struct rpc_call *c, uint64_t height, bool full, stru
     return RC_OK;
 }
 
-/* The block of a hash; *b NULL when there is none. */
-static enum rc block_by_hash(struct rpc_call *c, struct engine_block **b, struct err *e)
+/* What parameter 1 names; height 0 has no block. */
+struct found {
+    struct engine_block *b; /* NULL when there is none */
+    bool genesis;
+};
+
+static void found_clear(struct found *f)
+{
+    engine_block_unref(f->b);
+}
+
+static enum rc block_by_hash(struct rpc_call *c, struct found *f, struct err *e)
 {
     struct hash32 hash;
     enum rc rc;
 
-    *b = NULL;
+    *f = (struct found){0};
     TRY(rpc_param_hash(c, 0, &hash, e));
-    rc = engine_block_by_hash(c->g->engine, &hash, b, e);
+    f->genesis = memcmp(hash.b, engine_genesis_hash(c->g->engine)->b, sizeof(hash.b)) == 0;
+    if (f->genesis)
+        return RC_OK;
+    rc = engine_block_by_hash(c->g->engine, &hash, &f->b, e);
     return rc == RC_NOTFOUND ? RC_OK : rc;
 }
 
-static enum rc block_by_height(struct rpc_call *c, struct engine_block **b, struct err *e)
+static enum rc block_by_height(struct rpc_call *c, struct found *f, struct err *e)
 {
     uint64_t height;
     enum rc rc;
 
-    *b = NULL;
+    *f = (struct found){0};
     TRY(rpc_param_height(c, 0, &height, e));
-    rc = engine_block_at(c->g->engine, height, b, e);
+    f->genesis = height == 0;
+    if (f->genesis)
+        return RC_OK;
+    rc = engine_block_at(c->g->engine, height, &f->b, e);
     return rc == RC_NOTFOUND ? RC_OK : rc;
 }
 
@@ -161,58 +173,60 @@ enum rc rpc_eth_getBlockByNumber(struct rpc_call *c, struct err *e)
 
 enum rc rpc_eth_getBlockByHash(struct rpc_call *c, struct err *e)
 {
-    AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
+    AUTO_CLEAR(found) struct found f = {0};
     bool full;
 
     TRY(rpc_param_bool(c, 1, false, &full, e));
-    TRY(block_by_hash(c, &b, e));
-    if (b == NULL)
+    TRY(block_by_hash(c, &f, e));
+    if (f.genesis)
+        return rpc_put_genesis_block(c, e);
+    if (f.b == NULL)
         buf_put_str(c->out, "null");
     else
-        rpc_put_block(c, b, full);
+        rpc_put_block(c, f.b, full);
     return RC_OK;
 }
 
-static void put_tx_count(struct rpc_call *c, const struct engine_block *b)
+static void put_tx_count(struct rpc_call *c, const struct found *f)
 {
-    if (b == NULL)
-        buf_put_str(c->out, "null");
+    if (f->genesis || f->b != NULL)
+        rpc_put_quantity(c->out, f->b != NULL ? f->b->n_txs : 0);
     else
-        rpc_put_quantity(c->out, b->n_txs);
+        buf_put_str(c->out, "null");
 }
 
 enum rc rpc_eth_getBlockTransactionCountByNumber(struct rpc_call *c, struct err *e)
 {
-    AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
+    AUTO_CLEAR(found) struct found f = {0};
 
-    TRY(block_by_height(c, &b, e));
-    put_tx_count(c, b);
+    TRY(block_by_height(c, &f, e));
+    put_tx_count(c, &f);
     return RC_OK;
 }
 
 enum rc rpc_eth_getBlockTransactionCountByHash(struct rpc_call *c, struct err *e)
 {
-    AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
+    AUTO_CLEAR(found) struct found f = {0};
 
-    TRY(block_by_hash(c, &b, e));
-    put_tx_count(c, b);
+    TRY(block_by_hash(c, &f, e));
+    put_tx_count(c, &f);
     return RC_OK;
 }
 
 enum rc rpc_eth_getBlockReceipts(struct rpc_call *c, struct err *e)
 {
-    AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
+    AUTO_CLEAR(found) struct found f = {0};
 
-    TRY(block_by_height(c, &b, e));
-    if (b == NULL) {
+    TRY(block_by_height(c, &f, e));
+    if (f.b == NULL && !f.genesis) {
         buf_put_str(c->out, "null");
         return RC_OK;
     }
     buf_u8(c->out, '[');
-    for (uint32_t i = 0; i < b->n_txs; i++) {
+    for (uint32_t i = 0; f.b != NULL && i < f.b->n_txs; i++) {
         if (i != 0)
             buf_u8(c->out, ',');
-        rpc_put_receipt(c->out, b, i);
+        rpc_put_receipt(c->out, f.b, i);
     }
     buf_u8(c->out, ']');
     return RC_OK;
@@ -221,10 +235,12 @@ enum rc rpc_eth_getBlockReceipts(struct rpc_call *c, struct err *e)
 /* [height]: header and commit of a block in CometBFT's encoding, for light clients. */
 enum rc rpc_cloister_getCommit(struct rpc_call *c, struct err *e)
 {
-    AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
+    AUTO_CLEAR(found) struct found f = {0};
     AUTO_CLEAR(buf) struct buf encoded = {0};
+    const struct engine_block *b;
 
-    TRY(block_by_height(c, &b, e));
+    TRY(block_by_height(c, &f, e));
+    b = f.b;
     if (b == NULL) {
         buf_put_str(c->out, "null");
         return RC_OK;
@@ -285,11 +301,15 @@ enum rc rpc_eth_getTransactionByHash(struct rpc_call *c, struct err *e)
     }
     if (rc == RC_NOTFOUND)
         rc = put_pending(c, &hash, e);
-    if (rc == RC_NOTFOUND) {
+    if (rc != RC_NOTFOUND)
+        return rc;
+    /* It may have gone from the pool to a block between the two looks. */
+    rc = engine_tx_find(c->g->engine, &hash, &b, &index, e);
+    if (rc == RC_OK)
+        rpc_put_tx(c->out, b, index);
+    else if (rc == RC_NOTFOUND)
         buf_put_str(c->out, "null");
-        return RC_OK;
-    }
-    return rc;
+    return rc == RC_NOTFOUND ? RC_OK : rc;
 }
 
 enum rc rpc_eth_getTransactionReceipt(struct rpc_call *c, struct err *e)
@@ -316,7 +336,7 @@ static enum rc put_tx_at(struct rpc_call *c, const struct engine_block *b, struc
 
     if (rpc_param(c, 1) == NULL)
         return err_set(e, RC_MALFORMED, "missing parameter 2: an index");
-    TRY(json_value_u64(&index, rpc_param(c, 1), "index", UINT32_MAX, e));
+    TRY(rpc_bad(json_value_u64(&index, rpc_param(c, 1), "index", UINT32_MAX, e)));
     if (b == NULL || index >= b->n_txs)
         buf_put_str(c->out, "null");
     else
@@ -326,18 +346,18 @@ static enum rc put_tx_at(struct rpc_call *c, const struct engine_block *b, struc
 
 enum rc rpc_eth_getTransactionByBlockNumberAndIndex(struct rpc_call *c, struct err *e)
 {
-    AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
+    AUTO_CLEAR(found) struct found f = {0};
 
-    TRY(block_by_height(c, &b, e));
-    return put_tx_at(c, b, e);
+    TRY(block_by_height(c, &f, e));
+    return put_tx_at(c, f.b, e);
 }
 
 enum rc rpc_eth_getTransactionByBlockHashAndIndex(struct rpc_call *c, struct err *e)
 {
-    AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
+    AUTO_CLEAR(found) struct found f = {0};
 
-    TRY(block_by_hash(c, &b, e));
-    return put_tx_at(c, b, e);
+    TRY(block_by_hash(c, &f, e));
+    return put_tx_at(c, f.b, e);
 }
 
 enum rc rpc_eth_getLogs(struct rpc_call *c, struct err *e)
@@ -396,13 +416,16 @@ static enum rc percentiles_of(struct rpc_call *c, double **out, size_t *n, struc
     const json_t *list = rpc_param(c, 2);
 
     *n = json_array_size(list);
+    if (list != NULL && !json_is_array(list))
+        return err_set(e, RC_MALFORMED, "percentiles are not an array");
     if (*n > 100)
-        return err_set(e, RC_RANGE, "%zu percentiles exceed 100", *n);
+        return err_set(e, RC_MALFORMED, "%zu percentiles exceed 100", *n);
     *out = arena_array(&c->mem, *n, sizeof(**out));
     for (size_t i = 0; i < *n; i++) {
         (*out)[i] = json_number_value(json_array_get(list, i));
-        if (!((*out)[i] >= 0 && (*out)[i] <= 100) || (i > 0 && (*out)[i] < (*out)[i - 1]))
-            return err_set(e, RC_RANGE, "percentiles must rise from 0 to 100");
+        if (!json_is_number(json_array_get(list, i)) || !((*out)[i] >= 0 && (*out)[i] <= 100) ||
+            (i > 0 && (*out)[i] < (*out)[i - 1]))
+            return err_set(e, RC_MALFORMED, "percentiles must rise from 0 to 100");
     }
     return RC_OK;
 }
@@ -417,7 +440,7 @@ enum rc rpc_eth_feeHistory(struct rpc_call *c, struct err *e)
 
     if (rpc_param(c, 0) == NULL)
         return err_set(e, RC_MALFORMED, "missing parameter 1: how many blocks");
-    TRY(json_value_u64(&count, rpc_param(c, 0), "block count", UINT64_MAX, e));
+    TRY(rpc_bad(json_value_u64(&count, rpc_param(c, 0), "block count", UINT64_MAX, e)));
     TRY(rpc_param_height(c, 1, &newest, e));
     TRY(percentiles_of(c, &percentiles, &n_percentiles, e));
     if (newest > engine_height(c->g->engine))

@@ -1,21 +1,23 @@
 /* Taking transactions. */
 #include "chain/tx.h"
 #include "gateway/internal/rpc.h"
+#include "os/clock.h"
+
+#include <stdatomic.h>
 
 static enum rc submit(struct rpc_call *c, struct hash32 *hash, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf raw = {0};
-    json_auto_t *holder = NULL;
+    struct bytes raw;
+    enum rc rc;
 
     if (rpc_param(c, 0) == NULL)
         return err_set(e, RC_MALFORMED, "missing parameter 1: a raw transaction");
-    holder = json_pack("{s:O}", "transaction", rpc_param(c, 0));
-    TRY(json_hex(&raw, holder, "transaction", ENGINE_MAX_TX_SIZE, e));
+    TRY(rpc_bytes_of(c, rpc_param(c, 0), "transaction", ENGINE_MAX_TX_SIZE, &raw, e));
+    rc = engine_submit(c->g->engine, raw, hash, e);
     /* What the pool refuses, it refuses for good: geth's code, on which clients read the text. */
-    c->code = RPC_SERVER;
-    TRY(engine_submit(c->g->engine, buf_bytes(&raw), hash, e));
-    c->code = 0;
-    return RC_OK;
+    if (rc != RC_OK && rc != RC_CLOSED && rc != RC_IO && rc != RC_CORRUPT)
+        c->code = RPC_SERVER;
+    return rc;
 }
 
 enum rc rpc_eth_sendRawTransaction(struct rpc_call *c, struct err *e)
@@ -27,57 +29,95 @@ enum rc rpc_eth_sendRawTransaction(struct rpc_call *c, struct err *e)
     return RC_OK;
 }
 
+static enum rc late(struct rpc_call *c, const struct hash32 *hash)
+{
+    c->code = RPC_SYNC_LATE;
+    buf_put_bytes(&c->error_data, BYTES_OF(hash));
+    return RC_TIMEOUT;
+}
+
 /* EIP-7966: answer with the receipt. */
 enum rc rpc_eth_sendRawTransactionSync(struct rpc_call *c, struct err *e)
 {
     AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
+    struct gateway *g = c->g;
     uint64_t timeout = RPC_SYNC_TIMEOUT_MS;
+    uint64_t now = clock_mono_ms();
     struct hash32 hash;
     uint32_t index;
+    enum rc rc;
 
     if (rpc_param(c, 1) != NULL)
-        TRY(json_value_u64(&timeout, rpc_param(c, 1), "timeout", RPC_SYNC_TIMEOUT_MS, e));
+        TRY(rpc_bad(json_value_u64(&timeout, rpc_param(c, 1), "timeout", UINT64_MAX, e)));
+    if (timeout > RPC_SYNC_TIMEOUT_MS)
+        timeout = RPC_SYNC_TIMEOUT_MS;
+    if (now + timeout > c->deadline_ms)
+        timeout = c->deadline_ms > now ? c->deadline_ms - now : 0;
     TRY(submit(c, &hash, e));
-    c->code = 4; /* EIP-7966: the transaction is in the pool, but not in a block in time */
-    TRY(engine_wait(c->g->engine, &hash, timeout, &b, &index, e));
-    c->code = 0;
+    if (atomic_fetch_add(&g->waiting, 1) >= g->waiting_max) {
+        (void)atomic_fetch_sub(&g->waiting, 1);
+        (void)err_set(e, RC_TIMEOUT,
+                      "the transaction is in the pool, but %u calls wait for a block already",
+                      g->waiting_max);
+        return late(c, &hash);
+    }
+    rc = engine_wait(g->engine, &hash, timeout, &b, &index, e);
+    (void)atomic_fetch_sub(&g->waiting, 1);
+    if (rc == RC_TIMEOUT)
+        return late(c, &hash);
+    TRY(rc);
     rpc_put_receipt(c->out, b, index);
     return RC_OK;
 }
 
-static bool has(const json_t *v, const char *name)
+/* The fees that the object leaves open. */
+static enum rc fill_fees(struct rpc_call *c, const json_t *v, struct tx *tx, struct err *e)
 {
-    const json_t *m = json_object_get(v, name);
+    bool has_max = rpc_has(v, "maxFeePerGas"), has_tip = rpc_has(v, "maxPriorityFeePerGas");
+    struct engine_fees fees;
 
-    return m != NULL && !json_is_null(m);
+    engine_fees(c->g->engine, &fees);
+    tx->max_priority_wei = fees.priority_fee;
+    if (rpc_has(v, "gasPrice") && (has_max || has_tip))
+        return err_set(e, RC_MALFORMED,
+                       "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified");
+    if (has_tip)
+        TRY(rpc_bad(json_u256(&tx->max_priority_wei, v, "maxPriorityFeePerGas", e)));
+    if (rpc_has(v, "gasPrice"))
+        TRY(rpc_bad(json_u256(&tx->max_fee_wei, v, "gasPrice", e)));
+    else if (has_max)
+        TRY(rpc_bad(json_u256(&tx->max_fee_wei, v, "maxFeePerGas", e)));
+    else if (!u256_add(&tx->max_fee_wei, &fees.base_fee, &tx->max_priority_wei) ||
+             (tx->type == TX_DYNAMIC_FEE &&
+              !u256_add(&tx->max_fee_wei, &tx->max_fee_wei, &fees.base_fee)))
+        return err_set(e, RC_MALFORMED, "fees overflow");
+    if (u256_cmp(&tx->max_fee_wei, &tx->max_priority_wei) < 0) {
+        if (has_tip && has_max)
+            return err_set(e, RC_MALFORMED, "maxFeePerGas is below maxPriorityFeePerGas");
+        tx->max_priority_wei = tx->max_fee_wei;
+    }
+    tx->gas_price_wei = tx->max_fee_wei;
+    return RC_OK;
 }
 
 /* Nonce, gas and fees that the object leaves open. */
 static enum rc fill(struct rpc_call *c, const json_t *v, struct ledger_tx *t, struct err *e)
 {
-    struct engine_fees fees;
-    struct tx *tx = &t->tx;
     uint64_t type = TX_DYNAMIC_FEE;
+    struct tx *tx = &t->tx;
 
-    if (!has(v, "nonce"))
+    if (!rpc_has(v, "nonce"))
         TRY(engine_pending_nonce(c->g->engine, &t->sender, &tx->nonce, e));
+    if (rpc_has(v, "gasPrice"))
+        type = rpc_has(v, "accessList") ? TX_ACCESS_LIST : TX_LEGACY;
+    if (rpc_has(v, "type"))
+        TRY(rpc_bad(json_u64(&type, v, "type", TX_DYNAMIC_FEE, e)));
+    tx->type = (uint8_t)type;
+    TRY(fill_fees(c, v, tx, e));
+    if (type == TX_LEGACY)
+        tx->n_access = 0;
     if (tx->gas_limit == 0)
         TRY(rpc_estimate(c, t, &tx->gas_limit, e));
-    TRY(json_u64_opt(&type, v, "type", TX_DYNAMIC_FEE,
-                     has(v, "gasPrice") ? TX_LEGACY : TX_DYNAMIC_FEE, e));
-    engine_fees(c->g->engine, &fees);
-    tx->type = (uint8_t)(type & 3);
-    tx->max_priority_wei = fees.priority_fee;
-    if (has(v, "maxPriorityFeePerGas"))
-        TRY(json_u256(&tx->max_priority_wei, v, "maxPriorityFeePerGas", e));
-    if (has(v, "gasPrice"))
-        TRY(json_u256(&tx->max_fee_wei, v, "gasPrice", e));
-    else if (has(v, "maxFeePerGas"))
-        TRY(json_u256(&tx->max_fee_wei, v, "maxFeePerGas", e));
-    else if (!u256_add(&tx->max_fee_wei, &fees.base_fee, &fees.base_fee) ||
-             !u256_add(&tx->max_fee_wei, &tx->max_fee_wei, &tx->max_priority_wei))
-        return err_set(e, RC_RANGE, "fees overflow");
-    tx->gas_price_wei = tx->max_fee_wei;
     return RC_OK;
 }
 

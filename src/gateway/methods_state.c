@@ -86,7 +86,7 @@ enum rc rpc_eth_getStorageAt(struct rpc_call *c, struct err *e)
     TRY(rpc_param_address(c, 0, &who, e));
     if (rpc_param(c, 1) == NULL)
         return err_set(e, RC_MALFORMED, "missing parameter 2: a storage slot");
-    TRY(json_value_u256(&slot, rpc_param(c, 1), "storage slot", e));
+    TRY(rpc_bad(json_value_u256(&slot, rpc_param(c, 1), "storage slot", e)));
     TRY(rpc_param_height(c, 2, &height, e));
     u256_to_be(key, &slot);
     TRY(engine_snapshot_open(c->g->engine, height, &s, e));
@@ -103,22 +103,40 @@ enum rc rpc_eth_getStorageAt(struct rpc_call *c, struct err *e)
 
 static enum rc call_data(struct rpc_call *c, const json_t *v, struct bytes *out, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf data = {0};
-    const char *name = json_is_string(json_object_get(v, "input")) ? "input" : "data";
+    const char *name = rpc_has(v, "input") ? "input" : "data";
 
     *out = (struct bytes){0};
-    if (json_is_null(json_object_get(v, name)) || json_object_get(v, name) == NULL)
+    if (!rpc_has(v, name))
         return RC_OK;
-    TRY(json_hex(&data, v, name, RPC_BODY_MAX, e));
-    *out = arena_dup(&c->mem, buf_bytes(&data));
-    return RC_OK;
+    return rpc_bytes_of(c, json_object_get(v, name), name, RPC_BODY_MAX, out, e);
 }
 
-static bool has(const json_t *v, const char *name)
+/* [{address, storageKeys}]: counts in the intrinsic gas. */
+static enum rc call_access(struct rpc_call *c, const json_t *list, struct tx *tx, struct err *e)
 {
-    const json_t *m = json_object_get(v, name);
+    size_t n_keys = 0;
 
-    return m != NULL && !json_is_null(m);
+    if (!json_is_array(list) || json_array_size(list) > TX_MAX_ACCESS)
+        return err_set(e, RC_MALFORMED, "accessList is not an array of at most %d", TX_MAX_ACCESS);
+    tx->n_access = json_array_size(list);
+    tx->access = arena_array(&c->mem, tx->n_access, sizeof(*tx->access));
+    for (size_t i = 0; i < tx->n_access; i++) {
+        const json_t *item = json_array_get(list, i);
+        const json_t *keys = json_object_get(item, "storageKeys");
+        struct tx_access *a = &tx->access[i];
+
+        TRY(rpc_bad(json_hex_fixed(a->address.b, 20, item, "address", e)));
+        a->n_keys = json_array_size(keys);
+        n_keys += a->n_keys;
+        if (n_keys > TX_MAX_ACCESS_KEYS)
+            return err_set(e, RC_MALFORMED, "accessList has more than %d storage keys",
+                           TX_MAX_ACCESS_KEYS);
+        a->keys = arena_array(&c->mem, a->n_keys, sizeof(*a->keys));
+        for (size_t k = 0; k < a->n_keys; k++)
+            TRY(rpc_bad(
+                json_value_hex_fixed(a->keys[k].b, 32, json_array_get(keys, k), "storage key", e)));
+    }
+    return RC_OK;
 }
 
 enum rc rpc_call_object(struct rpc_call *c, const json_t *v, struct ledger_tx *out, struct err *e)
@@ -127,40 +145,41 @@ enum rc rpc_call_object(struct rpc_call *c, const json_t *v, struct ledger_tx *o
 
     *out = (struct ledger_tx){.decoded = TX_OK};
     if (!json_is_object(v))
-        return err_set(e, RC_MALFORMED, "missing parameter 1: a transaction object");
+        return err_set(e, RC_MALFORMED, "parameter 1 is not a transaction object");
     tx->type = TX_DYNAMIC_FEE;
     tx->has_chain_id = true;
     tx->chain_id = engine_chain_id(c->g->engine);
-    tx->is_create = !has(v, "to");
-    if (has(v, "from"))
-        TRY(json_hex_fixed(out->sender.b, 20, v, "from", e));
+    tx->is_create = !rpc_has(v, "to");
+    if (rpc_has(v, "from"))
+        TRY(rpc_bad(json_hex_fixed(out->sender.b, 20, v, "from", e)));
     if (!tx->is_create)
-        TRY(json_hex_fixed(tx->to.b, 20, v, "to", e));
-    if (has(v, "value"))
-        TRY(json_u256(&tx->value_wei, v, "value", e));
-    if (has(v, "gas"))
-        TRY(json_u64(&tx->gas_limit, v, "gas", UINT64_MAX, e));
-    if (has(v, "nonce"))
-        TRY(json_u64(&tx->nonce, v, "nonce", UINT64_MAX, e));
+        TRY(rpc_bad(json_hex_fixed(tx->to.b, 20, v, "to", e)));
+    if (rpc_has(v, "value"))
+        TRY(rpc_bad(json_u256(&tx->value_wei, v, "value", e)));
+    if (rpc_has(v, "gas"))
+        TRY(rpc_bad(json_u64(&tx->gas_limit, v, "gas", UINT64_MAX, e)));
+    if (rpc_has(v, "nonce"))
+        TRY(rpc_bad(json_u64(&tx->nonce, v, "nonce", UINT64_MAX, e)));
+    if (rpc_has(v, "accessList"))
+        TRY(call_access(c, json_object_get(v, "accessList"), tx, e));
+    if (rpc_has(v, "chainId")) {
+        uint64_t id;
+
+        TRY(rpc_bad(json_u64(&id, v, "chainId", UINT64_MAX, e)));
+        if (id != tx->chain_id)
+            return err_set(e, RC_MALFORMED, "chainId is %llu, this chain is %llu",
+                           (unsigned long long)id, (unsigned long long)tx->chain_id);
+    }
     return call_data(c, v, &tx->data, e);
 }
 
-/* The block a call pretends to be in: the one at that height. */
-static enum rc env_at(struct rpc_call *c, uint64_t height, struct block_env *env, struct err *e)
+/* Error(string) and Panic(uint256) have words; geth says no more of the others. */
+static bool has_reason(struct bytes revert)
 {
-    const struct genesis *g = engine_genesis(c->g->engine);
-    struct address proposer = {0};
-    struct engine_block *b = NULL;
+    static const uint8_t error[4] = {0x08, 0xc3, 0x79, 0xa0};
+    static const uint8_t panic[4] = {0x4e, 0x48, 0x7b, 0x71};
 
-    if (height == 0) {
-        *env = genesis_block_env(g, 0, g->time_s, 0, &proposer);
-    } else {
-        TRY(engine_block_at(c->g->engine, height, &b, e));
-        *env = genesis_block_env(g, height, (uint64_t)b->header->time.s,
-                                 (uint32_t)b->header->time.ns, &b->header->proposer_address);
-        engine_block_unref(b);
-    }
-    return RC_OK;
+    return revert.n >= 4 && (memcmp(revert.p, error, 4) == 0 || memcmp(revert.p, panic, 4) == 0);
 }
 
 /* Fill in the error of a call that did not succeed. */
@@ -175,7 +194,7 @@ static enum rc call_failed(struct rpc_call *c, const struct exec_result *r, stru
     }
     c->code = RPC_REVERT;
     buf_put_bytes(&c->error_data, r->output);
-    if (r->output.n == 0)
+    if (!has_reason(r->output))
         return err_set(e, RC_DENIED, "execution reverted");
     contract_error_text(&text, r->output, NULL, 0);
     return err_set(e, RC_DENIED, "execution reverted: %s", buf_cstr(&text));
@@ -194,7 +213,7 @@ enum rc rpc_eth_call(struct rpc_call *c, struct err *e)
 
     TRY(rpc_call_object(c, rpc_param(c, 0), &tx, e));
     TRY(rpc_param_height(c, 1, &height, e));
-    TRY(env_at(c, height, &env, e));
+    TRY(engine_block_env(c->g->engine, height, &env, e));
     TRY(engine_snapshot_open(c->g->engine, height, &s, e));
     journal_init(&j, *engine_snapshot_source(s));
     x = executors_take(c->g->executors);
@@ -217,7 +236,7 @@ enum rc rpc_estimate(struct rpc_call *c, const struct ledger_tx *tx, uint64_t *g
     enum rc rc;
 
     *gas = 0;
-    TRY(env_at(c, engine_height(c->g->engine), &env, e));
+    TRY(engine_block_env(c->g->engine, engine_height(c->g->engine), &env, e));
     TRY(engine_snapshot_open(c->g->engine, env.height, &s, e));
     x = executors_take(c->g->executors);
     rc = ledger_estimate(x, *engine_snapshot_source(s), &env, tx, &c->mem, gas, &result, e);
@@ -267,7 +286,7 @@ enum rc rpc_cloister_getProof(struct rpc_call *c, struct err *e)
 {
     AUTO_CLEAR(engine_block_p) struct engine_block *next = NULL;
     AUTO_CLEAR(buf) struct buf value = {0};
-    AUTO_CLEAR(buf) struct buf storage_key = {0};
+    struct bytes storage_key;
     AUTO_CLEAR(buf) struct buf encoded = {0};
     const json_t *key_param = rpc_param(c, 1);
     json_auto_t *proof_json = NULL;
@@ -281,12 +300,10 @@ enum rc rpc_cloister_getProof(struct rpc_call *c, struct err *e)
     TRY(rpc_param_address(c, 0, &who, e));
     key = state_key_account(&who);
     if (key_param != NULL) {
-        json_auto_t *holder = json_pack("{s:O}", "key", key_param);
-
-        TRY(json_hex(&storage_key, holder, "key", STATE_STORAGE_KEY_MAX, e));
+        TRY(rpc_bytes_of(c, key_param, "storage key", STATE_STORAGE_KEY_MAX, &storage_key, e));
         if (storage_key.n == 0)
             return err_set(e, RC_MALFORMED, "storage key is empty");
-        key = state_key_storage(&who, buf_bytes(&storage_key));
+        key = state_key_storage(&who, storage_key);
     }
     if (rpc_param(c, 2) != NULL && !(json_is_string(rpc_param(c, 2)) &&
                                      strcmp(json_string_value(rpc_param(c, 2)), "latest") == 0))

@@ -198,7 +198,10 @@ void rpc_put_block(struct rpc_call *c, const struct engine_block *b, bool full)
     receipts_root(&receipts_hash, receipts, b->n_txs);
     buf_u8(out, '{');
     field_hex(out, "hash", BYTES_OF(&b->hash));
-    field_hex(out, "parentHash", BYTES_OF(&b->header->last_block_id.hash));
+    /* The first header has no parent; for clients genesis is one. */
+    field_hex(out, "parentHash",
+              b->height == 1 ? BYTES_OF(engine_genesis_hash(c->g->engine))
+                             : BYTES_OF(&b->header->last_block_id.hash));
     field_quantity(out, "number", b->height);
     field_quantity(out, "timestamp", (uint64_t)b->header->time.s);
     field_hex(out, "miner", BYTES_OF(&b->header->proposer_address));
@@ -224,19 +227,21 @@ void rpc_put_block(struct rpc_call *c, const struct engine_block *b, bool full)
     buf_put_str(out, "]}");
 }
 
-void rpc_put_genesis_block(struct rpc_call *c)
+enum rc rpc_put_genesis_block(struct rpc_call *c, struct err *e)
 {
+    AUTO_CLEAR(engine_block_p) struct engine_block *first = NULL;
     const struct genesis *g = engine_genesis(c->g->engine);
     static const uint8_t zeros[256];
     struct buf *out = c->out;
 
+    TRY(engine_block_at(c->g->engine, 1, &first, e));
     buf_u8(out, '{');
-    field_hex(out, "hash", bytes_of(zeros, 32));
+    field_hex(out, "hash", BYTES_OF(engine_genesis_hash(c->g->engine)));
     field_hex(out, "parentHash", bytes_of(zeros, 32));
     field_quantity(out, "number", 0);
     field_quantity(out, "timestamp", g->time_s);
     field_hex(out, "miner", bytes_of(zeros, 20));
-    field_hex(out, "stateRoot", bytes_of(zeros, 32));
+    field_hex(out, "stateRoot", bytes_of(first->header->app_hash, 32));
     field_hex(out, "transactionsRoot", bytes_of(zeros, 32));
     field_hex(out, "receiptsRoot", bytes_of(zeros, 32));
     field_hex(out, "logsBloom", bytes_of(zeros, 256));
@@ -247,4 +252,5 @@ void rpc_put_genesis_block(struct rpc_call *c)
     put_constants(out);
     field_raw(out, "transactions", "[]");
     buf_u8(out, '}');
+    return RC_OK;
 }

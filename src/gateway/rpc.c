@@ -1,10 +1,10 @@
-/* The server: HTTP in, JSON-RPC 2.0 dispatch by the method table, HTTP out. */
+/* JSON-RPC 2.0: dispatch by the method table. */
 #include "gateway/internal/rpc.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/gateway.h"
-#include "net/http_server.h"
+#include "os/clock.h"
 
 static const struct {
     struct gateway_method_info info;
@@ -106,186 +106,149 @@ static int code_of(enum rc rc)
     return RPC_INTERNAL;
 }
 
-static void put_error(struct buf *out, const json_t *id, int code, const char *text,
-                      struct bytes data)
+/* Texts quote what clients and contracts gave, and may be cut within a character. */
+static void put_text(struct buf *out, const char *text)
 {
-    json_auto_t *message = json_stringn(text, strlen(text));
+    json_auto_t *message = json_string(text);
 
-    /* A text cut in the middle of a character is no JSON string. */
-    if (message == NULL)
-        message = json_string("error text is not UTF-8");
-    buf_put_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
-    json_put(out, id);
-    buf_printf(out, ",\"error\":{\"code\":%d,\"message\":", code);
+    if (message == NULL) {
+        AUTO_FREE char *plain = xstrdup(text);
+
+        for (char *p = plain; *p != 0; p++)
+            if ((unsigned char)*p >= 0x80)
+                *p = '?';
+        message = json_string(plain);
+    }
     json_put(out, message);
-    if (code == RPC_REVERT) {
+}
+
+static void put_id(struct buf *out, const json_t *request)
+{
+    const json_t *id = json_object_get(request, "id");
+
+    buf_put_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
+    if (json_is_string(id) || json_is_number(id))
+        json_put(out, id);
+    else
+        buf_put_str(out, "null");
+}
+
+static void put_error(struct buf *out, const json_t *request, int code, const char *text,
+                      const struct buf *data)
+{
+    put_id(out, request);
+    buf_printf(out, ",\"error\":{\"code\":%d,\"message\":", code);
+    put_text(out, text);
+    if (code == RPC_REVERT || code == RPC_SYNC_LATE) {
         buf_put_str(out, ",\"data\":");
-        rpc_put_hex(out, data);
+        rpc_put_hex(out, buf_bytes(data));
     }
     buf_put_str(out, "}}");
 }
 
-/* Answer one request object. */
-static void answer_one(struct gateway *g, const json_t *request, struct buf *out)
+static void run_method(struct rpc_call *c, const char *name, rpc_method *fn, const json_t *request)
 {
-    static json_t *null_id;
-    json_auto_t *no_params = json_array();
-    const char *name = json_string_value(json_object_get(request, "method"));
-    const json_t *id = json_object_get(request, "id");
-    const json_t *params = json_object_get(request, "params");
-    struct rpc_call c = {.g = g, .out = out};
+    size_t start = c->out->n;
     struct err e = {0};
-    size_t start = out->n;
-    rpc_method *fn;
     enum rc rc;
 
-    null_id = json_null(); /* a constant of jansson's */
-    if (id == NULL || json_is_object(id) || json_is_array(id))
-        id = null_id;
-    if (params == NULL || json_is_null(params))
-        params = no_params;
-    if (name == NULL || !json_is_array(params)) {
-        put_error(out, id, RPC_INVALID_REQUEST,
-                  name == NULL ? "request has no method" : "params is not an array",
-                  bytes_of(NULL, 0));
+    put_id(c->out, request);
+    buf_put_str(c->out, ",\"result\":");
+    rc = fn(c, &e);
+    if (rc == RC_OK) {
+        buf_u8(c->out, '}');
+        return;
+    }
+    if (c->code == 0)
+        c->code = code_of(rc);
+    c->out->n = start;
+    put_error(c->out, request, c->code, e.msg, &c->error_data);
+    if (c->code == RPC_INTERNAL)
+        log_warn("gateway", "%s: %s", name, e.msg);
+}
+
+/* Answer one request object. */
+static void answer_one(struct gateway *g, const json_t *request, uint64_t deadline_ms,
+                       struct buf *out)
+{
+    json_auto_t *no_params = json_array();
+    const char *name = json_string_value(json_object_get(request, "method"));
+    const json_t *params = json_object_get(request, "params");
+    struct rpc_call c = {.g = g, .out = out, .deadline_ms = deadline_ms};
+    struct err e;
+    rpc_method *fn;
+
+    c.params = params == NULL || json_is_null(params) ? no_params : params;
+    if (name == NULL) {
+        put_error(out, request, RPC_INVALID_REQUEST, "request has no method", NULL);
         return;
     }
     fn = find_method(name);
     if (fn == NULL) {
         /* ethers knows "unsupported" by these words only. */
         (void)err_set(&e, RC_UNSUPPORTED, "the method %.64s does not exist/is not available", name);
-        put_error(out, id, RPC_NO_METHOD, e.msg, bytes_of(NULL, 0));
-        return;
-    }
-    c.params = params;
-    buf_put_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
-    json_put(out, id);
-    buf_put_str(out, ",\"result\":");
-    rc = fn(&c, &e);
-    if (rc == RC_OK) {
-        buf_u8(out, '}');
+        put_error(out, request, RPC_NO_METHOD, e.msg, NULL);
+    } else if (!json_is_array(c.params)) {
+        put_error(out, request, RPC_INVALID_PARAMS, "params is not an array", NULL);
     } else {
-        out->n = start;
-        put_error(out, id, c.code != 0 ? c.code : code_of(rc), e.msg, buf_bytes(&c.error_data));
-        if (code_of(rc) == RPC_INTERNAL)
-            log_warn("gateway", "%s: %s", name, e.msg);
+        run_method(&c, name, fn, request);
     }
     buf_clear(&c.error_data);
     arena_clear(&c.mem);
 }
 
-static void answer_batch(struct gateway *g, const json_t *batch, struct buf *out)
+/* A request without id wants no answer. */
+static bool is_notification(const json_t *request)
+{
+    return json_is_string(json_object_get(request, "method")) &&
+           json_object_get(request, "id") == NULL;
+}
+
+static void answer_batch(struct gateway *g, const json_t *batch, uint64_t deadline_ms,
+                         struct buf *out)
 {
     size_t n = json_array_size(batch);
-    json_auto_t *none = json_null();
+    size_t start = out->n;
+    struct err e;
 
     if (n == 0 || n > RPC_BATCH_MAX) {
-        struct err e;
-
         (void)err_set(&e, RC_LIMIT, "batch of %zu calls: expected 1 to %d", n, RPC_BATCH_MAX);
-        put_error(out, none, RPC_INVALID_REQUEST, e.msg, bytes_of(NULL, 0));
+        put_error(out, NULL, RPC_INVALID_REQUEST, e.msg, NULL);
         return;
     }
-    buf_u8(out, '[');
     for (size_t i = 0; i < n; i++) {
         const json_t *request = json_array_get(batch, i);
+        size_t before = out->n;
 
-        if (i != 0)
-            buf_u8(out, ',');
-        if (out->n > RPC_REPLY_MAX)
-            put_error(out, json_is_object(request) ? json_object_get(request, "id") : none,
-                      RPC_SERVER, "the answers of this batch exceed 64 MiB", bytes_of(NULL, 0));
+        buf_u8(out, before == start ? '[' : ',');
+        if (out->n - start > RPC_REPLY_MAX)
+            put_error(out, request, RPC_SERVER, "the answers of this batch exceed 64 MiB", NULL);
+        else if (clock_mono_ms() >= deadline_ms)
+            put_error(out, request, RPC_SERVER, "this batch took more than 30 seconds", NULL);
         else
-            answer_one(g, request, out);
+            answer_one(g, request, deadline_ms, out);
+        if (is_notification(request))
+            out->n = before;
     }
-    buf_u8(out, ']');
+    if (out->n != start)
+        buf_u8(out, ']');
 }
 
-static void health(struct gateway *g, struct http_response *resp)
+void rpc_answer(struct gateway *g, struct bytes text, struct buf *out)
 {
-    struct err e;
-
-    if (engine_health(g->engine, &e) != RC_OK) {
-        http_response_text(resp, 503, "%s\n", e.msg);
-        return;
-    }
-    http_response_header(resp, "Content-Type", "application/json");
-    buf_printf(&resp->body, "{\"status\":\"ok\",\"height\":%llu}\n",
-               (unsigned long long)engine_height(g->engine));
-}
-
-static void handle(struct http_request *req, struct http_response *resp, void *data)
-{
-    struct gateway *g = data;
+    uint64_t deadline_ms = clock_mono_ms() + RPC_BATCH_MS;
     json_auto_t *request = NULL;
-    json_auto_t *none = json_null();
+    size_t start = out->n;
     struct err e;
 
-    if (!http_request_host_is_loopback(req) && g->origins == NULL) {
-        http_response_text(resp, 403, "Host is not this machine: refused\n");
-        return;
-    }
-    if (!http_request_origin_ok(req, g->origins)) {
-        http_response_text(resp, 403, "Origin is not allowed: start with --origin to allow it\n");
-        return;
-    }
-    if (http_response_cors(resp, req, g->origins, "POST, GET", "Content-Type"))
-        return;
-    if (strcmp(req->method, "GET") == 0 && strcmp(req->path, "/health") == 0) {
-        health(g, resp);
-        return;
-    }
-    if (strcmp(req->method, "POST") != 0) {
-        http_response_text(resp, 405, "JSON-RPC is asked by POST\n");
-        return;
-    }
-    http_response_header(resp, "Content-Type", "application/json");
-    if (json_parse(&request, req->body, RPC_BODY_MAX, &e) != RC_OK)
-        put_error(&resp->body, none, RPC_PARSE, e.msg, bytes_of(NULL, 0));
+    if (json_parse(&request, text, RPC_BODY_MAX, &e) != RC_OK)
+        put_error(out, NULL, RPC_PARSE, e.msg, NULL);
     else if (json_is_array(request))
-        answer_batch(g, request, &resp->body);
+        answer_batch(g, request, deadline_ms, out);
     else if (json_is_object(request))
-        answer_one(g, request, &resp->body);
+        answer_one(g, request, deadline_ms, out);
     else
-        put_error(&resp->body, none, RPC_INVALID_REQUEST, "request is neither object nor array",
-                  bytes_of(NULL, 0));
-}
-
-enum rc gateway_start(struct gateway **out, const struct gateway_config *config, struct err *e)
-{
-    const struct http_server_config http = {.name = "gateway",
-                                            .listen = config->listen,
-                                            .workers = config->workers,
-                                            .max_connections = 12000,
-                                            .queue_max = 12000,
-                                            .body_max = RPC_BODY_MAX};
-    struct gateway *g = xcalloc(1, sizeof(*g));
-    enum rc rc;
-
-    g->engine = config->engine;
-    g->origins = config->origins;
-    g->executors = executors_new();
-    g->filters = filters_new(g->engine);
-    rc = http_server_start(&g->http, &http, handle, NULL, g, e);
-    if (rc != RC_OK) {
-        gateway_stop(g);
-        g = NULL;
-    }
-    *out = g;
-    return rc;
-}
-
-void gateway_stop(struct gateway *g)
-{
-    if (g == NULL)
-        return;
-    http_server_stop(g->http, 2000);
-    filters_free(g->filters);
-    executors_free(g->executors);
-    free(g);
-}
-
-const char *gateway_url(const struct gateway *g)
-{
-    return http_server_url(g->http);
+        put_error(out, NULL, RPC_INVALID_REQUEST, "request is neither object nor array", NULL);
+    if (is_notification(request))
+        out->n = start;
 }

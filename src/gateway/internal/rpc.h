@@ -12,10 +12,10 @@
 
 #define RPC_BODY_MAX ((size_t)16 << 20)  /* bytes of a request */
 #define RPC_BATCH_MAX 1000               /* calls in a batch */
-#define RPC_REPLY_MAX ((size_t)64 << 20) /* bytes of a batch's answers, after which calls fail */
+#define RPC_REPLY_MAX ((size_t)64 << 20) /* bytes of answers, after which calls of a batch fail */
+#define RPC_BATCH_MS 30000               /* time of a batch, after which its further calls fail */
 #define RPC_LOGS_MAX 10000               /* logs in one answer */
 #define RPC_FEE_BLOCKS_MAX 1024          /* blocks in eth_feeHistory */
-#define RPC_CALL_GAS_FACTOR 1            /* eth_call may use so many blocks' gas */
 #define RPC_SYNC_TIMEOUT_MS 30000        /* eth_sendRawTransactionSync */
 
 enum rpc_code {
@@ -26,11 +26,15 @@ enum rpc_code {
     RPC_INTERNAL = -32603, /* clients retry on it: only for faults of this node */
     RPC_SERVER = -32000,   /* refused for good: pool rules, limits, pruned state */
     RPC_REVERT = 3,
+    RPC_SYNC_LATE = 4, /* EIP-7966: in the pool, but not in a block in time */
 };
 
 struct filters;
 
 struct gateway {
+    _Atomic unsigned waiting; /* calls that wait for a block */
+    unsigned waiting_max;     /* leaves threads to those that do not wait */
+    bool loopback;            /* serves this machine only */
     struct engine *engine;
     struct http_server *http;
     struct filters *filters;
@@ -43,13 +47,27 @@ struct rpc_call {
     const json_t *params; /* array (absent becomes empty) */
     struct arena mem;
     struct buf *out;
+    uint64_t deadline_ms;  /* clock_mono_ms() */
     int code;              /* 0: by the rc */
-    struct buf error_data; /* revert data */
+    struct buf error_data; /* revert data, or the hash of a late transaction */
 };
 
 typedef enum rc rpc_method(struct rpc_call *c, struct err *e);
 
+/* Answer the JSON text of a request or a batch. Appends nothing for notifications. (rpc.c) */
+void rpc_answer(struct gateway *g, struct bytes text, struct buf *out);
+
 /* ---- parameters ---- */
+/* What the client gave is wrong, whatever way. */
+static inline enum rc rpc_bad(enum rc rc)
+{
+    return rc == RC_OK ? RC_OK : RC_MALFORMED;
+}
+/* Does the object have this member, not null? */
+bool rpc_has(const json_t *v, const char *name);
+/* Bytes of at most max from hexadecimal text; they live in c->mem. */
+enum rc rpc_bytes_of(struct rpc_call *c, const json_t *v, const char *what, size_t max,
+                     struct bytes *out, struct err *e);
 size_t rpc_n_params(const struct rpc_call *c);
 /* The i-th parameter, NULL when absent or null. */
 const json_t *rpc_param(const struct rpc_call *c, size_t i);
@@ -68,8 +86,8 @@ void rpc_put_u256(struct buf *out, const struct u256 *v);
 
 /* ---- objects (objects.c) ---- */
 void rpc_put_block(struct rpc_call *c, const struct engine_block *b, bool full);
-/* Height 0, which has no block of its own. */
-void rpc_put_genesis_block(struct rpc_call *c);
+/* Height 0, which has no block of its own. Its hash is the one that names the chain. */
+enum rc rpc_put_genesis_block(struct rpc_call *c, struct err *e);
 void rpc_put_tx(struct buf *out, const struct engine_block *b, uint32_t index);
 void rpc_put_receipt(struct buf *out, const struct engine_block *b, uint32_t index);
 void rpc_put_log(struct buf *out, const struct engine_block *b, uint32_t tx_index,
@@ -85,7 +103,8 @@ void executors_give(struct executors *p, struct executor *x);
 /* ---- filters.c ---- */
 struct filters *filters_new(struct engine *engine);
 void filters_free(struct filters *f);
-/* eth_getLogs' filter object. Addresses and topics go to c->mem. */
+/* eth_getLogs' filter object. Addresses and topics go to c->mem. A range that is empty because of
+ * where the head is comes out with from > to. */
 enum rc rpc_log_filter(struct rpc_call *c, const json_t *v, struct engine_log_filter *out,
                        struct err *e);
 /* Append a JSON array of the logs that match. */

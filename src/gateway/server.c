@@ -1,0 +1,102 @@
+/* The server: HTTP around rpc_answer(). */
+#include "base/mem.h"
+#include "gateway/gateway.h"
+#include "gateway/internal/rpc.h"
+#include "net/http_server.h"
+
+#include <stdatomic.h>
+
+#define DEFAULT_WORKERS 8
+
+static void health(struct gateway *g, struct http_response *resp)
+{
+    struct err e;
+
+    if (engine_health(g->engine, &e) != RC_OK) {
+        http_response_text(resp, 503, "%s\n", e.msg);
+        return;
+    }
+    http_response_header(resp, "Content-Type", "application/json");
+    buf_printf(&resp->body, "{\"status\":\"ok\",\"height\":%llu}\n",
+               (unsigned long long)engine_height(g->engine));
+}
+
+static bool lists_origins(const struct gateway *g)
+{
+    return g->origins != NULL && g->origins[0] != NULL;
+}
+
+static void handle(struct http_request *req, struct http_response *resp, void *data)
+{
+    struct gateway *g = data;
+
+    if (g->loopback && !http_request_host_is_loopback(req) && !lists_origins(g)) {
+        http_response_text(resp, 403, "Host is not this machine: refused\n");
+        return;
+    }
+    if (!http_request_origin_ok(req, g->origins)) {
+        http_response_text(resp, 403, "Origin is not allowed: start with --origin to allow it\n");
+        return;
+    }
+    if (http_response_cors(resp, req, g->origins, "POST, GET", "Content-Type"))
+        return;
+    if (strcmp(req->method, "GET") == 0 && strcmp(req->path, "/health") == 0) {
+        health(g, resp);
+        return;
+    }
+    if (strcmp(req->method, "POST") != 0) {
+        http_response_text(resp, 405, "JSON-RPC is asked by POST\n");
+        return;
+    }
+    http_response_header(resp, "Content-Type", "application/json");
+    rpc_answer(g, req->body, &resp->body);
+}
+
+/* A Host that is not ours on a loopback port is a web page after DNS rebinding. */
+static bool is_loopback(const char *listen)
+{
+    return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]", 5) == 0 ||
+           strncmp(listen, "localhost", 9) == 0;
+}
+
+enum rc gateway_start(struct gateway **out, const struct gateway_config *config, struct err *e)
+{
+    const unsigned workers = config->workers != 0 ? config->workers : DEFAULT_WORKERS;
+    const struct http_server_config http = {.name = "gateway",
+                                            .listen = config->listen,
+                                            .workers = workers,
+                                            .max_connections = 12000,
+                                            .queue_max = 12000,
+                                            .body_max = RPC_BODY_MAX};
+    struct gateway *g = xcalloc(1, sizeof(*g));
+    enum rc rc;
+
+    g->engine = config->engine;
+    g->origins = config->origins;
+    g->waiting_max = workers > 1 ? workers / 2 : 1;
+    g->loopback = is_loopback(config->listen);
+    g->executors = executors_new();
+    g->filters = filters_new(g->engine);
+    rc = http_server_start(&g->http, &http, handle, NULL, g, e);
+    if (rc != RC_OK) {
+        gateway_stop(g);
+        g = NULL;
+    }
+    *out = g;
+    return rc;
+}
+
+void gateway_stop(struct gateway *g)
+{
+    if (g == NULL)
+        return;
+    http_server_stop(g->http, 2000);
+    filters_free(g->filters);
+    executors_free(g->executors);
+    free(g);
+}
+
+const char *gateway_url(const struct gateway *g)
+{
+    return http_server_url(g->http);
+}
