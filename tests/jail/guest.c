@@ -133,8 +133,18 @@ static int facts(void)
 
 int main(int argc, char **argv)
 {
-    const char *what = argc > 1 ? argv[1] : "";
-    const char *arg = argc > 2 ? argv[2] : "";
+    const char *what = argc > 1 ? argv[1] : getenv("MODE");
+    const char *arg = argc > 2 ? argv[2] : getenv("ARG");
+
+    what = what != NULL ? what : "";
+    arg = arg != NULL ? arg : "";
+    if (strcmp(what, "good") == 0) {
+        char text[128];
+
+        snprintf(text, sizeof(text), "{\"dlp_id\":%s,\"valid\":true,\"score\":0.5}",
+                 getenv("DLP_ID"));
+        put("/output/results.json", text);
+    }
 
     if (strcmp(what, "exit") == 0)
         return atoi(arg);

@@ -72,7 +72,7 @@ TEST(bad_results_are_refused)
     CHECK_RC(results_of(&r, "[1]", &e), RC_MALFORMED, &e, "object");
     CHECK_RC(results_of(&r, "{\"score\":1}", &e), RC_MALFORMED, &e, "dlp_id");
     CHECK_RC(results_of(&r, "{\"dlp_id\":\"1\",\"score\":1}", &e), RC_MALFORMED, &e, "dlp_id");
-    CHECK_RC(results_of(&r, "{\"dlp_id\":-1}", &e), RC_RANGE, &e, "dlp_id");
+    CHECK_RC(results_of(&r, "{\"dlp_id\":-1}", &e), RC_MALFORMED, &e, "dlp_id");
     CHECK_RC(results_of(&r, "{\"dlp_id\":1,\"score\":NaN}", &e), RC_MALFORMED, &e, "results.json");
     CHECK_RC(results_of(&r, "{\"dlp_id\":1,\"score\":1e999}", &e), RC_MALFORMED, &e,
              "results.json");
@@ -87,6 +87,25 @@ TEST(bad_results_are_refused)
         buf_u8(&big, 'a');
     buf_put_str(&big, "\"}}");
     CHECK_RC(results_parse(&r, buf_bytes(&big), &e), RC_LIMIT, &e, "1024");
+}
+
+TEST(errors_do_not_repeat_what_the_validator_wrote)
+{
+    static const char *const texts[] = {"secret",
+                                        "{\"secret\":",
+                                        "[\"secret\"]",
+                                        "{\"dlp_id\":\"secret\"}",
+                                        "{\"dlp_id\":1,\"secret\":1,\"secret\":2}",
+                                        "{\"dlp_id\":1,\"score\":\"secret\"}",
+                                        "{\"dlp_id\":1,\"metadata\":\"secret\"}"};
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct results r;
+        struct err e = {0};
+
+        CHECK_RC(results_of(&r, texts[i], &e), RC_MALFORMED, &e, "results.json");
+        CHECK_TRUE(strstr(e.msg, "secret") == NULL);
+    }
 }
 
 /* ---- requests ---- */

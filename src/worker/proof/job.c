@@ -295,8 +295,8 @@ static enum rc judge(struct job *j, struct err *e)
     wipe(text.p, text.n);
     TRY(rc);
     if (j->r->has_authorization && j->results.dlp_id != j->r->dlp_id)
-        return err_set(e, RC_DENIED, "the validator speaks for pool %llu, the run is for pool %llu",
-                       (unsigned long long)j->results.dlp_id, (unsigned long long)j->r->dlp_id);
+        return err_set(e, RC_DENIED, "the validator speaks for another pool than %llu",
+                       (unsigned long long)j->r->dlp_id);
     if (!j->r->has_authorization) {
         /* Vana's clients do not name the pool; the validator did. */
         TRY(onchain_pool_get(j->w, &pool, &j->arena, j->results.dlp_id, e));

@@ -1,3 +1,5 @@
+/* Error texts here name fields, never their content: what a validator writes may be the file it was
+ * given, and errors are logged and sent. */
 #include "worker/proof/results.h"
 
 #include "base/mem.h"
@@ -45,10 +47,11 @@ static enum rc take(struct results *r, const json_t *o, struct err *e)
 
     if (!json_is_object(o))
         return err_set(e, RC_MALFORMED, "results.json is not an object");
-    if (!json_is_integer(json_object_get(o, "dlp_id")))
-        return err_set(e, RC_MALFORMED, "results.json: dlp_id is missing or not an integer");
-    TRY(json_u64(&r->dlp_id, o, "dlp_id", UINT64_MAX >> 1, e));
-    TRY(json_bool_opt(&r->valid, o, "valid", false, e));
+    if (!json_is_integer(json_object_get(o, "dlp_id")) ||
+        json_u64(&r->dlp_id, o, "dlp_id", UINT64_MAX >> 1, NULL) != RC_OK)
+        return err_set(e, RC_MALFORMED, "results.json: dlp_id is missing or no pool's number");
+    if (json_bool_opt(&r->valid, o, "valid", false, NULL) != RC_OK)
+        return err_set(e, RC_MALFORMED, "results.json: valid is neither true nor false");
     TRY(take_part(&r->score, o, "score", e));
     TRY(take_part(&r->authenticity, o, "authenticity", e));
     TRY(take_part(&r->ownership, o, "ownership", e));
@@ -71,9 +74,9 @@ enum rc results_parse(struct results *out, struct bytes text, struct err *e)
     enum rc rc;
 
     memset(out, 0, sizeof(*out));
-    rc = json_parse(&o, text, VALIDATOR_MAX_RESULTS_SIZE, e);
+    rc = json_parse(&o, text, VALIDATOR_MAX_RESULTS_SIZE, NULL);
     if (rc != RC_OK)
-        return err_wrap(e, rc, "results.json");
+        return err_set(e, rc, "results.json is not JSON");
     rc = take(out, o, e);
     if (rc != RC_OK)
         results_clear(out);
