@@ -388,6 +388,56 @@ static enum rc verify_document(struct cli *cli, json_t *list, const struct file_
     return RC_OK;
 }
 
+/* Our own signature beside Vana's form binds what that leaves out: chain, contract, job, pool. Only
+ * workers of older networks have none. */
+static enum rc verify_binding(struct cli *cli, json_t *list, const struct file_info *f,
+                              const struct chain_proof *p, uint64_t index, const json_t *doc,
+                              const struct address *signer, struct err *e)
+{
+    const char *args[2] = {contract_arg_u64(&cli->mem, f->id), contract_arg_u64(&cli->mem, index)};
+    const json_t *ours = json_object_get(doc, "cloister");
+    AUTO_CLEAR(buf) struct buf text = {0};
+    struct hash32 evidence, domain, hash, digest;
+    struct address tee_pool, prover;
+    struct chain_client *c;
+    struct abi_value v;
+    struct eip712 h;
+    struct u256 job;
+    uint64_t chain;
+    uint8_t sig[65];
+
+    if (!json_is_object(ours))
+        return err_set(e, RC_DENIED,
+                       "the document has no signature over chain, job and pool: it is an older "
+                       "network's");
+    TRY(json_hex_fixed(sig, sizeof(sig), ours, "signature", e));
+    TRY(cli_contract(cli, &tee_pool, "TeePool", e));
+    TRY(cli_chain(cli, &c, e));
+    TRY(chain_id(c, &chain, e));
+    TRY(contract_read(c, &cli->mem, &v, &tee_pool,
+                      "proofRecord(uint256,uint256)((uint256,address,address,uint8,uint256,"
+                      "uint256))",
+                      args, 2, e));
+    job = value_u256(value_item(&v, 0), 0);
+    json_python_dumps(&text, json_object_get(doc, "signed_fields"));
+    keccak256(&evidence, buf_bytes(&text));
+    eip712_domain(&domain, "Cloister", "1", chain, &tee_pool);
+    eip712_begin(&h, "ContributionProof(uint256 jobId,uint256 fileId,uint256 dlpId,bytes32 "
+                     "evidenceHash)");
+    eip712_u256(&h, &job);
+    eip712_u64(&h, f->id);
+    eip712_u256(&h, &p->dlp_id);
+    eip712_hash(&h, &evidence);
+    eip712_end(&hash, &h);
+    eip712_digest(&digest, &domain, &hash);
+    TRY(secp_recover_address(&prover, &digest, sig, SECP_S_LOW, e));
+    if (!address_eq(&prover, signer))
+        return err_set(e, RC_DENIED,
+                       "the document is not signed for this chain, job, file and pool");
+    checked(cli, list, "the document is bound to this chain, job, file and pool");
+    return RC_OK;
+}
+
 struct hashing {
     struct sha256_ctx ctx;
 };
@@ -439,6 +489,7 @@ static enum rc proof_verify(struct cli *cli, struct err *e)
     TRY(verify_chain(cli, list, &f, &p, index, &signer, e));
     TRY(document(cli, &doc, p.proof_url, e));
     TRY(verify_document(cli, list, &f, &p, doc, &signer, e));
+    TRY(verify_binding(cli, list, &f, &p, index, doc, &signer, e));
     TRY(verify_ciphertext(cli, list, &f, doc, e));
     cli_print(cli, "proof %llu of file %llu is verified (score %s, prover %s)",
               (unsigned long long)index, (unsigned long long)file_id,
