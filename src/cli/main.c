@@ -173,6 +173,23 @@ static int parse(struct cli *cli, int argc, char **argv, bool *help)
     return 0;
 }
 
+/* How many of the arguments are options that stand before the command, with their values. */
+static int leading_options(int argc, char **argv)
+{
+    static const char *const flags[] = {"--json", "--quiet"};
+    int n = 0;
+
+    while (n + 1 < argc && strncmp(argv[n + 1], "--", 2) == 0) {
+        const char *a = argv[n + 1];
+        bool flag = strchr(a, '=') != NULL;
+
+        for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+            flag = flag || strcmp(a, flags[i]) == 0;
+        n += flag ? 1 : 2;
+    }
+    return n < argc - 1 ? n : argc - 1;
+}
+
 static void clear(struct cli *cli)
 {
     chain_client_free(cli->chain);
@@ -198,11 +215,12 @@ static int report(const struct cli *cli, const struct err *e)
 
 int cli_main(int argc, char **argv)
 {
-    struct cli cli = {0};
+    static const struct cli_command none = {.name = ""};
+    struct cli cli = {.command = &none};
     struct err e = {0};
     bool help = false;
     int used = 0;
-    int code;
+    int lead, code;
 
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         (strcmp(argv[1], "help") == 0 && argc == 2)) {
@@ -212,6 +230,18 @@ int cli_main(int argc, char **argv)
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
         (void)printf("cloister " CLOISTER_VERSION "\n");
         return 0;
+    }
+    cli.network = getenv("CLOISTER_NETWORK");
+    cli.key_name = getenv("CLOISTER_KEY");
+    cli.color = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL;
+    lead = leading_options(argc, argv);
+    if (parse(&cli, lead, argv + 1, &help) != 0)
+        return CLI_USAGE;
+    argv += lead;
+    argc -= lead;
+    if (argc < 2) {
+        print_commands(stderr);
+        return CLI_USAGE;
     }
     if (strcmp(argv[1], "help") == 0) {
         argv++;
@@ -225,9 +255,6 @@ int cli_main(int argc, char **argv)
                           argv[1]);
         return argc > 2 && strcmp(argv[2], "--help") == 0 ? 0 : CLI_USAGE;
     }
-    cli.network = getenv("CLOISTER_NETWORK");
-    cli.key_name = getenv("CLOISTER_KEY");
-    cli.color = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL;
     code = parse(&cli, argc - 1 - used, argv + 1 + used, &help);
     if (code == 0 && help) {
         print_help(stdout, cli.command);
