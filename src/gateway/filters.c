@@ -2,6 +2,7 @@
  * FILTER_IDLE_MS; there are at most FILTERS_MAX. */
 #include "base/hex.h"
 #include "base/mem.h"
+#include "chain/receipt.h"
 #include "crypto/random.h"
 #include "gateway/internal/rpc.h"
 #include "os/clock.h"
@@ -117,6 +118,7 @@ enum rc rpc_log_filter(struct rpc_call *c, const json_t *v, struct engine_log_fi
     void *items = NULL;
 
     *out = (struct engine_log_filter){0};
+    c->min_topics = 0;
     if (!json_is_object(v))
         return err_set(e, RC_MALFORMED, "parameter 1 is not a filter object");
     TRY(range_of(c, v, out, e));
@@ -130,6 +132,7 @@ enum rc rpc_log_filter(struct rpc_call *c, const json_t *v, struct engine_log_fi
         return RC_OK;
     if (!json_is_array(topics) || json_array_size(topics) > 4)
         return err_set(e, RC_MALFORMED, "topics is not an array of at most 4");
+    c->min_topics = json_array_size(topics);
     for (size_t i = 0; i < json_array_size(topics); i++) {
         const json_t *t = json_array_get(topics, i);
 
@@ -144,6 +147,7 @@ enum rc rpc_log_filter(struct rpc_call *c, const json_t *v, struct engine_log_fi
 struct log_sink {
     struct buf *out;
     size_t start;
+    size_t min_topics; /* [null, null] asks for logs that have two */
     bool any;
 };
 
@@ -152,6 +156,8 @@ static enum rc put_one(void *ctx, const struct engine_block *b, uint32_t tx_inde
 {
     struct log_sink *s = ctx;
 
+    if (b->txs[tx_index].receipt->logs[log_in_tx].n_topics < s->min_topics)
+        return RC_OK;
     if (s->out->n - s->start > RPC_REPLY_MAX)
         return err_set(e, RC_LIMIT, "the logs exceed %zu MiB of text: ask for fewer blocks",
                        RPC_REPLY_MAX >> 20);
@@ -164,7 +170,7 @@ static enum rc put_one(void *ctx, const struct engine_block *b, uint32_t tx_inde
 
 enum rc rpc_put_logs(struct rpc_call *c, const struct engine_log_filter *f, struct err *e)
 {
-    struct log_sink sink = {.out = c->out, .start = c->out->n};
+    struct log_sink sink = {.out = c->out, .start = c->out->n, .min_topics = c->min_topics};
 
     if (f->from > f->to) {
         buf_put_str(c->out, "[]");

@@ -48,6 +48,7 @@ struct rpc_call {
     struct arena mem;
     struct buf *out;
     uint64_t deadline_ms;  /* clock_mono_ms() */
+    size_t min_topics;     /* of a log, by the filter object read last */
     int code;              /* 0: by the rc */
     struct buf error_data; /* revert data, or the hash of a late transaction */
 };
