@@ -37,7 +37,7 @@ static const struct cli_option OPTIONS[] = {
      .values = &env_list},
     {.name = "resume",
      .arg = "FILE_ID",
-     .help = "go on with a contribution that was interrupted (no FILE then)",
+     .help = "go on with a contribution that was interrupted: its number or CID (no FILE then)",
      .value = &resume},
     {0},
 };
@@ -127,18 +127,20 @@ static enum rc encrypt_and_store(struct cli *cli, struct contribution *x, const 
 
 /* ---- what is written down ---- */
 
-static enum rc record_path(struct cli *cli, const char **out, uint64_t chain_id, uint64_t file_id,
+static enum rc record_path(struct cli *cli, const char **out, uint64_t chain_id, const char *cid,
                            struct err *e)
 {
     const char *home;
     char *path;
+    size_t n;
 
     TRY(cli_home(cli, &home, e));
-    path = arena_alloc(&cli->mem, strlen(home) + 96);
-    (void)snprintf(path, strlen(home) + 96, "%s/contributions", home);
+    n = strlen(home) + strlen(cid) + 64;
+    path = arena_alloc(&cli->mem, n);
+    (void)snprintf(path, n, "%s/contributions", home);
     TRY(dir_make(path, 0700, e));
-    (void)snprintf(path, strlen(home) + 96, "%s/contributions/%llu-%llu.json", home,
-                   (unsigned long long)chain_id, (unsigned long long)file_id);
+    (void)snprintf(path, n, "%s/contributions/%llu-%s.json", home, (unsigned long long)chain_id,
+                   cid);
     *out = path;
     return RC_OK;
 }
@@ -153,13 +155,13 @@ static enum rc record_write(struct cli *cli, const struct contribution *x, struc
     const char *path;
 
     CHECK(v != NULL);
-    TRY(record_path(cli, &path, x->chain_id, x->file_id, e));
+    TRY(record_path(cli, &path, x->chain_id, x->cid, e));
     json_put(&text, v);
     buf_u8(&text, '\n');
     return file_write_atomic(path, buf_bytes(&text), 0600, e);
 }
 
-static enum rc record_read(struct cli *cli, json_t **out, uint64_t chain_id, uint64_t file_id,
+static enum rc record_read(struct cli *cli, json_t **out, uint64_t chain_id, const char *cid,
                            struct err *e)
 {
     AUTO_CLEAR(buf) struct buf text = {0};
@@ -167,10 +169,10 @@ static enum rc record_read(struct cli *cli, json_t **out, uint64_t chain_id, uin
     enum rc rc;
 
     *out = NULL;
-    TRY(record_path(cli, &path, chain_id, file_id, e));
+    TRY(record_path(cli, &path, chain_id, cid, e));
     rc = file_read(&text, path, 65536, e);
     if (rc != RC_OK)
-        return err_wrap(e, rc, "no record of file %llu was kept here", (unsigned long long)file_id);
+        return err_wrap(e, rc, "no record of this contribution was kept here");
     return json_parse(out, buf_bytes(&text), 65536, e);
 }
 
@@ -261,6 +263,27 @@ static enum rc request_job(struct cli *cli, struct contribution *x, struct err *
     cli_step(cli, "job %llu requested for %s coin, transaction %s, block %llu",
              (unsigned long long)x->job_id, cli_amount_text(cli, &fee),
              cli_hash_text(cli, &receipt.tx_hash), (unsigned long long)receipt.height);
+    return RC_OK;
+}
+
+#define JOB_SUBMITTED 1
+#define JOB_COMPLETED 2
+
+static enum rc job_state(struct cli *cli, const struct contribution *x, uint64_t job_id,
+                         uint64_t *status, struct address *asker, struct err *e)
+{
+    const char *arg = contract_arg_u64(&cli->mem, job_id);
+    const struct abi_value *job;
+    struct chain_client *c;
+    struct abi_value v;
+
+    TRY(cli_chain(cli, &c, e));
+    TRY(contract_read(c, &cli->mem, &v, &x->tee_pool,
+                      "jobs(uint256)((uint256,uint256,uint8,uint256,address,address))", &arg, 1,
+                      e));
+    job = value_item(&v, 0);
+    *status = value_u64(job, 2);
+    *asker = value_address(job, 4);
     return RC_OK;
 }
 
@@ -483,6 +506,21 @@ static enum rc find_proof(struct cli *cli, const struct contribution *x, uint64_
                    (unsigned long long)x->file_id, (unsigned long long)x->pool.id);
 }
 
+/* What the pool paid for this file; zero: nothing yet. */
+static enum rc already_paid(struct cli *cli, const struct contribution *x, struct u256 *out,
+                            struct err *e)
+{
+    const char *arg = contract_arg_u64(&cli->mem, x->file_id);
+    struct chain_client *c;
+    struct abi_value v;
+
+    TRY(cli_chain(cli, &c, e));
+    TRY(contract_read(c, &cli->mem, &v, &x->pool.dlp,
+                      "files(uint256)((uint256,uint256,uint256,uint256))", &arg, 1, e));
+    *out = value_u256(value_item(&v, 0), 3);
+    return RC_OK;
+}
+
 static enum rc finish(struct cli *cli, const struct contribution *x, json_t *result, struct err *e)
 {
     struct chain_proof proof;
@@ -493,6 +531,13 @@ static enum rc finish(struct cli *cli, const struct contribution *x, json_t *res
     TRY(find_proof(cli, x, &index, &proof, e));
     cli_step(cli, "proof %llu with score %s, document %s", (unsigned long long)index,
              cli_amount_text(cli, &proof.score), proof.proof_url);
+    TRY(already_paid(cli, x, &paid, e));
+    if (!u256_is_zero(&paid)) {
+        cli_step(cli, "the reward of %s %s was paid before", cli_amount_text(cli, &paid),
+                 x->pool.token_symbol);
+        CHECK(json_object_set_new(result, "reward", json_string(cli_amount_text(cli, &paid))) == 0);
+        return RC_OK;
+    }
     TRY(cli_reward(cli, x->key, &x->pool, x->file_id, index, &paid, &tx, e));
     cli_step(cli, "reward of %s %s, transaction %s", cli_amount_text(cli, &paid),
              x->pool.token_symbol, cli_hash_text(cli, &tx));
@@ -504,15 +549,73 @@ static enum rc finish(struct cli *cli, const struct contribution *x, json_t *res
     return RC_OK;
 }
 
+/* The number the registry has for a URL; 0: none. */
+static enum rc registered_as(struct cli *cli, const struct contribution *x, const char *url,
+                             uint64_t *out, struct err *e)
+{
+    struct chain_client *c;
+    struct abi_value v;
+
+    TRY(cli_chain(cli, &c, e));
+    TRY(contract_read(c, &cli->mem, &v, &x->registry, "fileIdByUrl(string)(uint256)", &url, 1, e));
+    *out = value_u64(&v, 0);
+    return RC_OK;
+}
+
+/* The CID that --resume names, itself or by a file's number. */
+static enum rc resume_cid(struct cli *cli, const struct contribution *x, const char **out,
+                          struct err *e)
+{
+    struct chain_client *c;
+    struct abi_value v;
+    uint64_t id;
+    char *url;
+
+    *out = resume;
+    if (resume[0] < '0' || resume[0] > '9')
+        return RC_OK;
+    TRY(cli_number(&id, resume, "file", UINT64_MAX, e));
+    TRY(cli_chain(cli, &c, e));
+    TRY(contract_read(c, &cli->mem, &v, &x->registry,
+                      "files(uint256)((uint256,address,string,uint256,uint256))", &resume, 1, e));
+    url = value_str(&cli->mem, value_item(&v, 0), 2);
+    *out = strncmp(url, "ipfs://", 7) == 0 ? url + 7 : url;
+    return RC_OK;
+}
+
+/* A job of ours for this file that is still open: asked for before the interruption. */
+static enum rc open_job(struct cli *cli, struct contribution *x, struct err *e)
+{
+    const char *arg = contract_arg_u64(&cli->mem, x->file_id);
+    const struct abi_value *jobs;
+    struct chain_client *c;
+    struct abi_value v;
+
+    TRY(cli_chain(cli, &c, e));
+    TRY(contract_read(c, &cli->mem, &v, &x->tee_pool, "fileJobIds(uint256)(uint256[])", &arg, 1,
+                      e));
+    jobs = value_item(&v, 0);
+    for (size_t i = jobs->n_items; i-- > 0 && x->job_id == 0;) {
+        uint64_t status;
+        struct address asker;
+        uint64_t id = value_u64(jobs, i);
+
+        TRY(job_state(cli, x, id, &status, &asker, e));
+        if ((status == JOB_SUBMITTED || status == JOB_COMPLETED) && address_eq(&asker, &x->owner))
+            x->job_id = id;
+    }
+    return RC_OK;
+}
+
 /* Take up where the record says. */
 static enum rc take_up(struct cli *cli, struct contribution *x, struct err *e)
 {
     json_auto_t *record = NULL;
-    const char *text;
+    const char *text, *cid;
     uint64_t pool;
 
-    TRY(cli_number(&x->file_id, resume, "file", UINT64_MAX, e));
-    TRY(record_read(cli, &record, x->chain_id, x->file_id, e));
+    TRY(resume_cid(cli, x, &cid, e));
+    TRY(record_read(cli, &record, x->chain_id, cid, e));
     TRY(json_u64(&x->job_id, record, "job_id", UINT64_MAX, e));
     TRY(json_u64(&pool, record, "pool", UINT64_MAX, e));
     TRY(json_str(&text, record, "seed", 1024, e));
@@ -520,7 +623,13 @@ static enum rc take_up(struct cli *cli, struct contribution *x, struct err *e)
     TRY(json_str(&text, record, "url", 1024, e));
     x->url = arena_strdup(&cli->mem, bytes_str(text));
     x->cid = strncmp(x->url, "ipfs://", 7) == 0 ? x->url + 7 : x->url;
-    return cli_pool(cli, &x->pool, contract_arg_u64(&cli->mem, pool), e);
+    TRY(cli_pool(cli, &x->pool, contract_arg_u64(&cli->mem, pool), e));
+    TRY(registered_as(cli, x, x->url, &x->file_id, e));
+    if (x->file_id == 0)
+        TRY(register_file(cli, x, e));
+    if (x->job_id == 0)
+        TRY(open_job(cli, x, e));
+    return record_write(cli, x, e);
 }
 
 static enum rc begin(struct cli *cli, struct contribution *x, struct err *e)
@@ -531,15 +640,39 @@ static enum rc begin(struct cli *cli, struct contribution *x, struct err *e)
         return err_set(e, RC_MALFORMED, "give a FILE and --pool POOL (cloister pool list)");
     TRY(cli_pool(cli, &x->pool, pool_name, e));
     TRY(encrypt_and_store(cli, x, cli->args[0], e));
+    /* Before anything is on chain: the seed is the only way to the file's key. */
+    TRY(record_write(cli, x, e));
     TRY(register_file(cli, x, e));
     return record_write(cli, x, e);
+}
+
+/* Have the job run, unless its proof is on chain already. */
+static enum rc have_proof(struct cli *cli, const struct contribution *x, struct err *e)
+{
+    json_auto_t *answer = NULL;
+    struct address asker;
+    uint64_t status;
+    struct err why;
+    enum rc rc;
+
+    TRY(job_state(cli, x, x->job_id, &status, &asker, e));
+    if (status == JOB_COMPLETED)
+        return RC_OK;
+    rc = run_proof(cli, x, &answer, &why);
+    if (rc == RC_OK)
+        return RC_OK;
+    /* The worker may have finished although its answer did not arrive. */
+    TRY(job_state(cli, x, x->job_id, &status, &asker, e));
+    if (status == JOB_COMPLETED)
+        return RC_OK;
+    return err_set(e, rc, "file %llu, job %llu: %s", (unsigned long long)x->file_id,
+                   (unsigned long long)x->job_id, why.msg);
 }
 
 static enum rc contribute(struct cli *cli, struct err *e)
 {
     AUTO_CLEAR(secp_key) struct secp_key key = {0};
     struct contribution x = {.key = &key};
-    json_auto_t *answer = NULL;
     struct chain_client *c;
     json_t *result;
     enum rc rc;
@@ -555,10 +688,7 @@ static enum rc contribute(struct cli *cli, struct err *e)
         TRY(request_job(cli, &x, e));
         TRY(record_write(cli, &x, e));
     }
-    rc = run_proof(cli, &x, &answer, e);
-    if (rc != RC_OK)
-        return err_wrap(e, rc, "file %llu, job %llu", (unsigned long long)x.file_id,
-                        (unsigned long long)x.job_id);
+    TRY(have_proof(cli, &x, e));
     result = json_pack("{s:I, s:I, s:I, s:s, s:s}", "file", (json_int_t)x.file_id, "job",
                        (json_int_t)x.job_id, "pool", (json_int_t)x.pool.id, "url", x.url, "owner",
                        cli_addr_text(cli, &x.owner));

@@ -18,6 +18,8 @@
 #define RETRY_MOST_MS 1000
 #define POLL_FIRST_MS 2
 #define POLL_MOST_MS 250
+#define INCLUSION_WAIT_MS 2000
+#define INCLUSION_TRIES 30
 #define LOGS_MAX 100000
 #define NONCES_MAX 64 /* keys one client sends with */
 /* Above this many wei a gas we take the node's offer for a mistake: 10,000 gwei. */
@@ -526,6 +528,23 @@ static enum rc revert_reason(struct chain_client *c, const struct chain_receipt 
                    (unsigned long long)r->height, (unsigned long long)r->gas_used);
 }
 
+/* Wait for the receipt, handing the bytes to the node again from time to time: a node that was
+ * restarted has forgotten what was in its pool. */
+static enum rc wait_included(struct chain_client *c, struct chain_receipt *out, struct arena *a,
+                             const struct hash32 *hash, struct bytes raw, struct err *e)
+{
+    enum rc rc = RC_TIMEOUT;
+
+    for (int i = 0; i < INCLUSION_TRIES && rc == RC_TIMEOUT; i++) {
+        rc = chain_receipt_wait(c, out, a, hash, INCLUSION_WAIT_MS, e);
+        if (rc == RC_TIMEOUT)
+            TRY(chain_send_raw(c, raw, e));
+    }
+    return rc == RC_TIMEOUT ? err_set(e, rc, "transaction is not in a block after %d s",
+                                      INCLUSION_TRIES * INCLUSION_WAIT_MS / 1000)
+                            : rc;
+}
+
 enum rc chain_transact(struct chain_client *c, struct chain_receipt *out, struct arena *a,
                        const struct secp_key *key, const struct chain_send *s, struct err *e)
 {
@@ -542,6 +561,6 @@ enum rc chain_transact(struct chain_client *c, struct chain_receipt *out, struct
         chain_nonce_reset(c, &from);
         return rc;
     }
-    TRY(chain_receipt_wait(c, out, a, &hash, 60000, e));
+    TRY(wait_included(c, out, a, &hash, buf_bytes(&raw), e));
     return out->ok ? RC_OK : revert_reason(c, out, key, s, e);
 }
