@@ -3,6 +3,7 @@ and runs a job of its own. Usage: check.py NETWORK HOME FILE_ID JOB_ID KEY_OUT <
 alice's about her file, not run yet; shown is what `cloister proof show --json` says of a proof of it;
 the file key is written to KEY_OUT. Prints what it checked; fails at the first thing that is not as
 the page says."""
+import glob
 import json
 import os
 import sys
@@ -16,7 +17,8 @@ NET = json.load(open(os.path.join(sys.argv[1], "devnet.json")))
 GENESIS = json.load(open(os.path.join(sys.argv[1], "genesis.json")))
 FILE, JOB = int(sys.argv[3]), int(sys.argv[4])
 CHAIN, TEE_POOL = NET["chain_id"], NET["contracts"]["TeePool"]
-RECORD = json.load(open(f"{sys.argv[2]}/contributions/{CHAIN}-{FILE}.json"))
+RECORD = next(r for name in glob.glob(f"{sys.argv[2]}/contributions/*.json")
+              if (r := json.load(open(name)))["file_id"] == FILE)
 OWNER_KEY = int(next(a["private_key"] for a in NET["accounts"] if a["name"] == "alice"), 16)
 
 
