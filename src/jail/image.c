@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "jail/internal/unpack.h"
 #include "jail/jail.h"
+#include "os/clock.h"
 #include "os/file.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 #define RATIO_FREE_SIZE (64ull << 20)
 #define MAX_META_SIZE (4u << 20)
 #define TMP_PREFIX "tmp."
+#define ABANDONED_S 3600
 
 static struct image_limits with_defaults(const struct image_limits *in)
 {
@@ -321,7 +323,10 @@ static enum rc note(void *ctx, const char *name, struct err *e)
     AUTO_FREE char *path = xasprintf("%s/%s", s->dir, name);
     struct stat st;
 
-    (void)e;
+    /* Left by a process that was killed while unpacking. */
+    if (strncmp(name, TMP_PREFIX, strlen(TMP_PREFIX)) == 0 && stat(path, &st) == 0 &&
+        clock_wall_ns() / 1000000000 > (uint64_t)st.st_mtime + ABANDONED_S)
+        return dir_remove(path, e);
     if (strlen(name) != 64 || s->n == ARRAY_LEN(s->list) || stat(path, &st) != 0)
         return RC_OK;
     memcpy(s->list[s->n].name, name, 65);

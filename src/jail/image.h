@@ -42,5 +42,6 @@ void image_clear(struct image *image);
 /* True if the first bytes look like what image_open reads (tar or gzip). */
 bool image_is_archive(struct bytes head);
 
-/* Remove all but the `keep` most recently used images of the cache. */
+/* Remove all but the `keep` most recently used images of the cache, and what killed processes left
+ * unfinished more than an hour ago. Not while containers of these images run. */
 enum rc image_cache_trim(const char *cache_dir, unsigned keep, struct err *e);

@@ -112,3 +112,21 @@ TEST(a_program_that_never_ends_is_stopped_by_the_clock)
     CHECK_TRUE(strstr(o.error, "longer than 300 ms") != NULL);
     CHECK_TRUE(clock_mono_ms() - start < 6000);
 }
+
+TEST(the_guides_smallest_validator)
+{
+    static const struct validator_limits l = {
+        .gas = 100000000, .memory_size = 64u << 20, .wall_ms = 10000};
+    AUTO_CLEAR(buf) struct buf elf = build_guest("contracts/validators/lines.c");
+    AUTO_CLEAR(buf) struct buf r = {0};
+    json_auto_t *env = json_pack("{s:s}", "DLP_ID", "12");
+    struct validator_outcome o;
+    struct err e = {0};
+
+    CHECK_OK(validator_run_here(&o, &r, buf_bytes(&elf),
+                                bytes_str("1\n2\n\n3\n4\n5\n6\n7\n8\n9\n10\n11\n"), env, &l, &e),
+             &e);
+    CHECK_STR(o.error, "");
+    CHECK_STR(buf_cstr(&r), "{\"dlp_id\":12,\"valid\":true,\"score\":0.11,"
+                            "\"metadata\":{\"lines\":10}}");
+}
