@@ -26,6 +26,7 @@
 #define STATE_SIZE "4m"
 #define CHUNK_SIZE 65536
 #define LOG_MAX 4096
+#define CRUN_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* Our folders, below one of the places where every system has an empty folder. */
 struct stage {
@@ -196,8 +197,7 @@ static _Noreturn void exec_crun(const struct stage *s, const char *crun, int out
                           s->bundle,
                           "jail",
                           NULL};
-    const char *envp[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                          NULL};
+    const char *envp[] = {"PATH=" CRUN_PATH, NULL};
     sigset_t none;
     int null_fd = open("/dev/null", O_RDWR);
 
@@ -208,6 +208,10 @@ static _Noreturn void exec_crun(const struct stage *s, const char *crun, int out
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     if (syscall(SYS_close_range, 3u, ~0u, 0u) != 0)
+        _exit(125);
+    /* execvpe() looks in our PATH, not in the one it hands on; the caller's is not to be trusted.
+     */
+    if (setenv("PATH", CRUN_PATH, 1) != 0)
         _exit(125);
     (void)execvpe(path, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)envp);
     _exit(errno == ENOENT ? 127 : 126);

@@ -40,7 +40,7 @@ struct jail_config {
     const char *const *env;  /* NULL-terminated "NAME=value" */
     const char *cwd;         /* absolute; NULL = "/" */
     const char *input_name;  /* file name in /input; NULL = "decrypted_file" */
-    const char *crun;        /* path of crun; NULL = found in PATH */
+    const char *crun;        /* path of crun; NULL = in the usual system folders */
     struct jail_limits limits;
     bool rlimit_only; /* do not use cgroups even where they can be had */
 };
