@@ -2,6 +2,7 @@
  * memory files that no name leads to, and only while the validator runs. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "chain/contracts.h"
 #include "chain/contribution.h"
 #include "client/store_client.h"
@@ -35,6 +36,7 @@ struct job {
     const char *code;
     struct onchain_job chain;
     struct onchain_file file;
+    uint64_t dlp_id;
     struct onchain_pool pool;
     struct secbuf key;
     int cipher_fd, plain_fd;
@@ -117,6 +119,30 @@ static enum rc check_job(struct job *j, bool *completed, struct err *e)
     return RC_OK;
 }
 
+/* Which pool is this for? Vana's clients do not say: there it follows from the validator, helped by
+ * the DLP_ID that some of them put into the environment. */
+static enum rc find_pool(struct job *j, struct err *e)
+{
+    const struct run_request *r = j->r;
+    const char *text = json_string_value(json_object_get(r->env, "DLP_ID"));
+    uint64_t hint = 0;
+
+    j->dlp_id = r->dlp_id;
+    if (!r->has_authorization) {
+        if (text == NULL || parse_u64(&hint, bytes_str(text), UINT64_MAX >> 1, NULL) != RC_OK)
+            hint = 0;
+        TRY(onchain_pool_find(j->w, &j->dlp_id, r->proof_url, hint, e));
+    }
+    TRY(onchain_pool_get(j->w, &j->pool, &j->arena, j->dlp_id, e));
+    j->http = 400;
+    j->code = "INVALID_PROOF_URL";
+    if (strcmp(j->pool.instruction, r->proof_url) != 0)
+        return err_set(e, RC_DENIED,
+                       "proof_url is not what pool %llu names as its validator (%.100s)",
+                       (unsigned long long)j->dlp_id, j->pool.instruction);
+    return RC_OK;
+}
+
 static enum rc check_consent(struct job *j, struct err *e)
 {
     const struct run_request *r = j->r;
@@ -124,15 +150,8 @@ static enum rc check_consent(struct job *j, struct err *e)
 
     step(j, "consent", 502, "CHAIN_UNAVAILABLE");
     TRY(onchain_file_get(j->w, &j->file, &j->arena, r->file_id, e));
-    if (r->has_authorization) {
-        TRY(onchain_pool_get(j->w, &j->pool, &j->arena, r->dlp_id, e));
-        j->http = 400;
-        j->code = "INVALID_PROOF_URL";
-        if (strcmp(j->pool.instruction, r->proof_url) != 0)
-            return err_set(e, RC_DENIED,
-                           "proof_url is not what pool %llu names as its validator (%.100s)",
-                           (unsigned long long)r->dlp_id, j->pool.instruction);
-    }
+    if (r->has_authorization || j->w->config.profile == WORKER_VANA_COMPAT)
+        TRY(find_pool(j, e));
     step(j, "consent", 403, "UNAUTHORIZED");
     s = subject_of(j);
     TRY(consent_check(j->w, &s, e));
@@ -263,7 +282,7 @@ static enum rc run_validator(struct job *j, struct buf *text, struct err *e)
     step(j, "validator", 502, "VALIDATOR_UNAVAILABLE");
     TRY(fetch_validator(j->w, &j->validator, j->r->proof_url, e));
     step(j, "validate", 400, "INVALID_SECRETS");
-    TRY(consent_env(j->w, &env, &s, j->r->dlp_id, e));
+    TRY(consent_env(j->w, &env, &s, j->dlp_id, e));
     j->http = 500;
     j->code = "VALIDATOR_ERROR";
     if (j->validator.kind == VALIDATOR_PROGRAM)
@@ -287,24 +306,15 @@ static enum rc run_validator(struct job *j, struct buf *text, struct err *e)
 static enum rc judge(struct job *j, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf text = {0};
-    struct onchain_pool pool;
     enum rc rc = run_validator(j, &text, e);
 
     if (rc == RC_OK)
         rc = results_parse(&j->results, buf_bytes(&text), e);
     wipe(text.p, text.n);
     TRY(rc);
-    if (j->r->has_authorization && j->results.dlp_id != j->r->dlp_id)
+    if (j->results.dlp_id != j->dlp_id)
         return err_set(e, RC_DENIED, "the validator speaks for another pool than %llu",
-                       (unsigned long long)j->r->dlp_id);
-    if (!j->r->has_authorization) {
-        /* Vana's clients do not name the pool; the validator did. */
-        TRY(onchain_pool_get(j->w, &pool, &j->arena, j->results.dlp_id, e));
-        if (strcmp(pool.instruction, j->r->proof_url) != 0)
-            return err_set(e, RC_DENIED, "proof_url is not the validator of pool %llu",
-                           (unsigned long long)j->results.dlp_id);
-        j->pool = pool;
-    }
+                       (unsigned long long)j->dlp_id);
     j->code = "PROOF_OF_CONTRIBUTION_ERROR";
     if (!j->results.valid || j->results.score == 0)
         return err_set(e, RC_DENIED,
@@ -470,6 +480,20 @@ static enum rc answer_completed(struct job *j, struct err *e)
     return RC_OK;
 }
 
+/* The owner asked, and this file will earn no proof however often it is tried: the requester gets
+ * the payment back now. Never before the consent was checked: a stranger's request must not end a
+ * job. What may pass (a store or a node that is away: 5xx) keeps the job open. */
+static void give_back(struct job *j, enum rc rc)
+{
+    struct err e;
+
+    if (j->http != 400 || (rc != RC_DENIED && rc != RC_MALFORMED && rc != RC_LIMIT))
+        return;
+    if (onchain_reject_job(j->w, j->r->job_id, &e) != RC_OK)
+        log_warn("worker", "job %llu could not be given back: %s", (unsigned long long)j->r->job_id,
+                 e.msg);
+}
+
 static enum rc run(struct job *j, struct err *e)
 {
     bool completed;
@@ -487,8 +511,13 @@ static enum rc run(struct job *j, struct err *e)
         return answer_completed(j, e);
     TRY(check_consent(j, e));
     TRY(begin(j, e));
-    TRY(open_file(j, e));
-    TRY(judge(j, e));
+    rc = open_file(j, e);
+    if (rc == RC_OK)
+        rc = judge(j, e);
+    if (rc != RC_OK) {
+        give_back(j, rc);
+        return rc;
+    }
     return send_proof(j, e);
 }
 

@@ -4,6 +4,7 @@
 #include "chain/contracts.h"
 
 #define RECEIPT_WAIT_MS 30000
+#define MAX_POOLS 1000 /* looked through for one with a given validator */
 #define SCAN_PROOFS 64 /* newest proofs of a file looked through */
 
 static enum rc call(struct worker *w, struct buf *out, const struct address *to,
@@ -95,6 +96,37 @@ enum rc onchain_pool_get(struct worker *w, struct onchain_pool *out, struct aren
     return onchain_instruction_at(w, &out->instruction, a, &out->address, CHAIN_LATEST, e);
 }
 
+static bool names(struct worker *w, uint64_t dlp_id, const char *instruction)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct onchain_pool pool;
+
+    return onchain_pool_get(w, &pool, &a, dlp_id, NULL) == RC_OK &&
+           strcmp(pool.instruction, instruction) == 0;
+}
+
+enum rc onchain_pool_find(struct worker *w, uint64_t *dlp_id, const char *instruction,
+                          uint64_t hint, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    AUTO_CLEAR(buf) struct buf reply = {0};
+    struct u256 count;
+    uint64_t n;
+
+    dlp_registry_put_dlpsCount(&data);
+    TRY(call(w, &reply, &w->config.dlp_registry, &data, CHAIN_LATEST, e));
+    TRY(dlp_registry_get_dlpsCount(&count, NULL, buf_bytes(&reply), e));
+    if (!u256_to_u64(&count, &n) || n > MAX_POOLS)
+        n = MAX_POOLS;
+    for (uint64_t i = 0; i <= n; i++) {
+        *dlp_id = i == 0 ? hint : i;
+        if (*dlp_id != 0 && names(w, *dlp_id, instruction))
+            return RC_OK;
+    }
+    *dlp_id = 0;
+    return err_set(e, RC_NOTFOUND, "no pool names %.100s as its validator", instruction);
+}
+
 /* ---- writing ---- */
 
 /* Sign and hand to the node under one lock, so that nonces reach it in order. */
@@ -184,6 +216,19 @@ enum rc onchain_start_job(struct worker *w, bool *sent, struct hash32 *hash, uin
     TRY(send_locked(w, hash, &data, e));
     *sent = true;
     return RC_OK;
+}
+
+enum rc onchain_reject_job(struct worker *w, uint64_t job_id, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    struct u256 id = u256_from_u64(job_id);
+    struct hash32 hash;
+    enum rc rc;
+
+    tee_pool_put_rejectJob(&data, &id);
+    /* Estimating its gas already says whether it would revert. */
+    rc = send_locked(w, &hash, &data, e);
+    return rc == RC_DENIED ? RC_OK : rc;
 }
 
 static bool is_transport(enum rc rc)

@@ -30,6 +30,10 @@ enum rc onchain_file_get(struct worker *w, struct onchain_file *out, struct aren
 /* By the pool's number in DLPRegistry. RC_NOTFOUND. */
 enum rc onchain_pool_get(struct worker *w, struct onchain_pool *out, struct arena *a,
                          uint64_t dlp_id, struct err *e);
+/* A pool that names this instruction, for Vana's clients, who do not say which: `hint` if it does,
+ * else the lowest number. RC_NOTFOUND. */
+enum rc onchain_pool_find(struct worker *w, uint64_t *dlp_id, const char *instruction,
+                          uint64_t hint, struct err *e);
 /* The pool's instruction as of a height; where the node does not keep it, as of now. */
 enum rc onchain_instruction_at(struct worker *w, char **out, struct arena *a,
                                const struct address *pool, uint64_t height, struct err *e);
@@ -40,6 +44,9 @@ enum rc onchain_ensure_signer(struct worker *w, struct err *e);
  * *hash. */
 enum rc onchain_start_job(struct worker *w, bool *sent, struct hash32 *hash, uint64_t job_id,
                           struct err *e);
+/* Give the job back: its payment returns to the requester. Nothing happens on a contract without
+ * this function (Vana's), or when the job is not open any more. */
+enum rc onchain_reject_job(struct worker *w, uint64_t job_id, struct err *e);
 /* Sign addProof, write it to the journal, send it. RC_AGAIN: it stands in the journal but the node
  * was not reached. Others: nothing was sent and the journal holds no transaction. */
 enum rc onchain_submit_proof(struct worker *w, struct journal_entry *j, struct bytes calldata,
