@@ -52,8 +52,12 @@ static enum rc run_child(struct jail_status *out, struct buf *results, const cha
                                    {fds[1], JAIL_FD_STATUS},
                                    {fds[2], JAIL_FD_RESULTS},
                                    {input_fd, JAIL_FD_INPUT}};
-    const struct spawn_options o = {
-        .argv = argv, .fds = map, .n_fds = input_fd >= 0 ? 4 : 3, .new_session = true};
+    /* A worker that is killed takes its containers, and what they were given, with it. */
+    const struct spawn_options o = {.argv = argv,
+                                    .fds = map,
+                                    .n_fds = input_fd >= 0 ? 4 : 3,
+                                    .new_session = true,
+                                    .die_with_parent = true};
     AUTO_CLEAR(child) struct child child = {0};
     AUTO_CLEAR(buf) struct buf status = {0};
     struct child_status ended;

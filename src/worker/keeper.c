@@ -13,6 +13,7 @@
 #define RETRY_MS 500
 #define JOURNAL_EVERY_MS 5000
 #define RECEIPT_WAIT_MS 10000
+#define MAX_RUNS 5
 
 static bool pause_for(const struct worker *w, uint64_t ms)
 {
@@ -54,7 +55,10 @@ static void settle(struct worker *w, uint64_t job_id, bool with_tx_only)
         return;
     }
     if (!with_tx_only || j.tx.n != 0) {
-        if (j.request == NULL || run_request_from_json(&r, j.request, &e) != RC_OK) {
+        /* A job that brought the worker down time and again must not do so for ever. */
+        if (j.tx.n == 0 && j.n_runs >= MAX_RUNS)
+            settle_bare(w, &j);
+        else if (j.request == NULL || run_request_from_json(&r, j.request, &e) != RC_OK) {
             settle_bare(w, &j);
         } else {
             worker_run_unready(w, &r, &out);

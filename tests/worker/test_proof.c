@@ -224,10 +224,12 @@ TEST(the_journal_gives_back_what_was_put)
     CHECK_RC(journal_get(&k, dir, 42, &e), RC_NOTFOUND, &e, "");
     j.request = json_pack("{s:i}", "job_id", 42);
     CHECK_OK(journal_put(dir, &j, &e), &e);
+    j.n_runs = 3;
     buf_put_str(&j.tx, "raw transaction");
     CHECK_OK(journal_put(dir, &j, &e), &e);
     CHECK_OK(journal_get(&k, dir, 42, &e), &e);
     CHECK_MEM(buf_bytes(&k.tx), bytes_str("raw transaction"));
+    CHECK_INT(k.n_runs, 3);
     CHECK_STR(k.proof_url, "ipfs://bafy");
     CHECK_TRUE(json_equal(k.request, j.request));
     journal_entry_clear(&k);

@@ -21,6 +21,7 @@
 #include "worker/proof/validator.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -168,6 +169,8 @@ static enum rc begin(struct job *j, struct err *e)
     j->entry.job_id = j->r->job_id;
     if (j->entry.request == NULL && j->r->plain_key.n == 0)
         j->entry.request = json_incref(j->r->body);
+    if (j->entry.n_runs < UINT_MAX)
+        j->entry.n_runs++;
     TRY(journal_put(j->w->config.dir, &j->entry, e));
     j->http = 502;
     j->code = "CHAIN_ERROR";

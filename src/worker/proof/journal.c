@@ -44,6 +44,7 @@ enum rc journal_put(const char *dir, const struct journal_entry *j, struct err *
     CHECK(json_object_set_new(o, "job_id", json_integer((json_int_t)j->job_id)) == 0);
     CHECK(json_object_set(o, "request", j->request != NULL ? j->request : json_null()) == 0);
     CHECK(json_object_set_new(o, "tx", json_hex_new(buf_bytes(&j->tx))) == 0);
+    CHECK(json_object_set_new(o, "runs", json_integer((json_int_t)j->n_runs)) == 0);
     CHECK(json_object_set_new(o, "proof_url", json_string(j->proof_url)) == 0);
     json_put(&text, o);
     return file_write_atomic(path, buf_bytes(&text), 0600, e);
@@ -54,10 +55,13 @@ static enum rc parse(struct journal_entry *out, struct bytes text, struct err *e
     json_auto_t *o = NULL;
     json_t *request;
     const char *url;
+    uint64_t runs;
 
     TRY(json_parse(&o, text, ENTRY_MAX_SIZE, e));
     TRY(json_u64(&out->job_id, o, "job_id", UINT64_MAX >> 1, e));
     TRY(json_hex(&out->tx, o, "tx", TX_MAX_SIZE, e));
+    TRY(json_u64_opt(&runs, o, "runs", UINT32_MAX, 0, e));
+    out->n_runs = (unsigned)runs;
     TRY(json_str(&url, o, "proof_url", sizeof(out->proof_url) - 1, e));
     (void)snprintf(out->proof_url, sizeof(out->proof_url), "%s", url);
     if (out->tx.n != 0)

@@ -10,6 +10,7 @@ struct journal_entry {
     json_t *request; /* run_request.body, or NULL: not resumable without its sender */
     struct buf tx;   /* raw signed addProof; empty before there is one */
     struct hash32 tx_hash;
+    unsigned n_runs;     /* how often the job was begun */
     char proof_url[128]; /* of the document that the transaction names */
 };
 void journal_entry_clear(struct journal_entry *j);

@@ -195,8 +195,13 @@ static enum rc run_child(struct validator_outcome *out, struct buf *results, con
     const char *const envp[] = {NULL};
     const struct spawn_fd map[] = {
         {fds[0], FD_INPUT}, {fds[1], FD_PROGRAM}, {fds[2], FD_ENV}, {fds[3], FD_OUTPUT}};
-    const struct spawn_options o = {
-        .argv = argv, .envp = envp, .dir = "/", .fds = map, .n_fds = 4, .new_session = true};
+    const struct spawn_options o = {.argv = argv,
+                                    .envp = envp,
+                                    .dir = "/",
+                                    .fds = map,
+                                    .n_fds = 4,
+                                    .new_session = true,
+                                    .die_with_parent = true};
     AUTO_CLEAR(child) struct child child = {.pidfd = -1};
     struct child_status ended;
     uint64_t start = clock_mono_ms();
