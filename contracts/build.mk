@@ -66,6 +66,13 @@ endef
 $(foreach n,$(ALL_CONTRACTS),$(eval $(call contract_rules,$n)))
 CONTRACT_OUTPUTS := $(ALL_CONTRACTS:%=$(O)/contracts/%.elf)
 
+# The SDK as `cloister contract build` finds it beside the programs.
+SDK_COPIES := $(patsubst contracts/sdk/%,$(O)/contracts/sdk/%,$(wildcard contracts/sdk/*.[ch] contracts/sdk/link.ld))
+$(O)/contracts/sdk/%: contracts/sdk/%
+	@mkdir -p $(@D)
+	@cp $< $@
+CONTRACT_OUTPUTS += $(SDK_COPIES)
+
 .PHONY: contracts
 contracts: $(CONTRACT_OUTPUTS) $(GEN_HEADERS)
 

@@ -1,6 +1,6 @@
 /* TeePool - jobs for confidential workers ("tees"), their fees, and what they proved.
- * ABI: abi/TeePool.json, which is Vana's of today and: jobTee, startJob, startWindow, jobStartedAt,
- * setProofSigner, teeProofSigner, proofRecord, multicall.
+ * ABI: abi/TeePool.json, which is Vana's of today and: jobTee, startJob, rejectJob, startWindow,
+ * jobStartedAt, setProofSigner, teeProofSigner, proofRecord, multicall.
  *
  * The law
  * - A job asks for a proof about a file. It is assigned to activeTeeList[job id mod number of active
@@ -10,6 +10,8 @@
  * - The assigned tee, and only while it is active, may mark a job started, once. The job's owner
  *   takes the payment back when cancelDelay is over, but not within startWindow (at most an hour)
  *   after a start; at once when the assigned tee is no longer active, as nobody else can serve it.
+ * - The assigned tee gives a job back when the file earns no proof: Canceled, the whole payment
+ *   returned. It cannot keep a payment without a proof.
  * - addProof verifies: the signature is by the assigned tee's proof signer, over this file's URL and
  *   the proof's data (Vana's packed hash, EIP-191). Then it records (file, proof index) -> job, tee,
  *   signer, the tee's standing now. A pool pays only what is recorded here, so neither a proof put
@@ -145,6 +147,17 @@ void TeePool_startJob(u256 jobId)
     emit_JobStarted(jobId, sender);
 }
 
+/* Submitted -> Canceled, the payment back to who made it. */
+static void refund(u256 id, job j)
+{
+    j.status = JOB_CANCELED;
+    job_of_set(id, j);
+    pending_remove(j.tee, id);
+    if (!pay(j.owner, j.bid))
+        revert_TransferFailed();
+    emit_JobCanceled(id);
+}
+
 /* When the owner may cancel. */
 static u256 cancelable_from(u256 id, job j)
 {
@@ -171,12 +184,16 @@ void TeePool_cancelJob(u256 jobId)
             revert_CancelDelayNotPassed();
         revert_JobRunning(cancelable_from(jobId, j));
     }
-    j.status = JOB_CANCELED;
-    job_of_set(jobId, j);
-    pending_remove(j.tee, jobId);
-    if (!pay(j.owner, j.bid))
-        revert_TransferFailed();
-    emit_JobCanceled(jobId);
+    refund(jobId, j);
+}
+
+void TeePool_rejectJob(u256 jobId)
+{
+    address sender = only_active_tee();
+
+    when_not_paused();
+    refund(jobId, assigned_job(jobId, sender));
+    emit_JobRejected(jobId, sender);
 }
 
 /* ---- proofs ---- */

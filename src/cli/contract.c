@@ -2,6 +2,7 @@
 #include "abigen/abigen.h"
 #include "chain/abi_sig.h"
 #include "cli/internal/commands.h"
+#include "ledger/code.h"
 #include "os/file.h"
 #include "os/spawn.h"
 
@@ -17,11 +18,16 @@
 /* ---- build ---- */
 
 static const char *abi_path, *out_path;
+static struct cli_list uses;
 static const struct cli_option BUILD_OPTIONS[] = {
     {.name = "abi",
      .arg = "FILE",
      .help = "Solidity ABI JSON of the contract [NAME.json beside the source]",
      .value = &abi_path},
+    {.name = "uses",
+     .arg = "FILE",
+     .help = "ABI JSON of another contract that this one calls (OTHER.calls.h); may be repeated",
+     .values = &uses},
     {.name = "out", .arg = "FILE", .help = "the program [NAME.elf]", .value = &out_path},
     {0},
 };
@@ -124,6 +130,26 @@ static enum rc write_text(struct cli *cli, const char *dir, const char *name, co
     return file_write_atomic(*path, buf_bytes(text), 0644, e);
 }
 
+/* OTHER.calls.h of each contract that --uses names. */
+static enum rc write_calls(struct cli *cli, const char *dir, struct err *e)
+{
+    for (size_t i = 0; i < uses.n; i++) {
+        AUTO_CLEAR(buf) struct buf json = {0};
+        AUTO_CLEAR(buf) struct buf calls = {0};
+        const char *file = uses.items[i];
+        const char *base = strrchr(file, '/') != NULL ? strrchr(file, '/') + 1 : file;
+        size_t n = strcspn(base, ".");
+        const char *name = arena_strdup(&cli->mem, bytes_of(base, n));
+        const char *path;
+
+        TRY(file_read(&json, file, ABIGEN_JSON_MAX, e));
+        if (abigen_contract(NULL, NULL, &calls, buf_bytes(&json), name, e) != RC_OK)
+            return err_wrap(e, RC_MALFORMED, "%s", file);
+        TRY(write_text(cli, dir, name, ".calls.h", &calls, &path, e));
+    }
+    return RC_OK;
+}
+
 static enum rc build_in(struct cli *cli, const char *dir, const char *source, const char *name,
                         const char *abi, const char *out, struct err *e)
 {
@@ -140,6 +166,7 @@ static enum rc build_in(struct cli *cli, const char *dir, const char *source, co
     TRY(file_read(&json, abi, ABIGEN_JSON_MAX, e));
     if (abigen_contract(&header, &code, &calls, buf_bytes(&json), name, e) != RC_OK)
         return err_wrap(e, RC_MALFORMED, "%s", abi);
+    TRY(write_calls(cli, dir, e));
     TRY(write_text(cli, dir, name, ".abi.h", &header, &path, e));
     TRY(write_text(cli, dir, name, ".calls.h", &calls, &path, e));
     TRY(write_text(cli, dir, name, ".abi.c", &code, &path, e));
@@ -228,8 +255,15 @@ static enum rc contract_deploy(struct cli *cli, struct err *e)
     struct chain_receipt receipt;
     struct chain_client *c;
     struct chain_send s = {0};
+    struct bytes elf, rest;
+    enum rc rc;
 
     TRY(file_read(&data, cli->args[0], ELF_MAX, e));
+    rc = code_split(buf_bytes(&data), &elf, &rest, e);
+    if (rc != RC_OK || rest.n != 0)
+        return err_set(e, RC_MALFORMED,
+                       "%s is not an ELF program (cloister contract build makes one)",
+                       cli->args[0]);
     if (init_signature != NULL)
         TRY(abi_calldata(&data, bytes_str(init_signature), cli->args + 1, cli->n_args - 1, e));
     else if (cli->n_args > 1)

@@ -14,6 +14,7 @@ static enum rc load(struct cli *cli, const char *path, struct network *net, stru
     AUTO_CLEAR(buf) struct buf text = {0};
     const json_t *store;
     struct stat st;
+    enum rc rc;
 
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
         char *inside = arena_alloc(&cli->mem, strlen(path) + 16);
@@ -21,7 +22,10 @@ static enum rc load(struct cli *cli, const char *path, struct network *net, stru
         (void)snprintf(inside, strlen(path) + 16, "%s/devnet.json", path);
         path = inside;
     }
-    TRY(file_read(&text, path, NETWORK_FILE_MAX, e));
+    rc = file_read(&text, path, NETWORK_FILE_MAX, e);
+    if (rc == RC_NOTFOUND)
+        return err_set(e, rc, "no network at %s: start one with `cloister devnet --dir DIR`", path);
+    TRY(rc);
     net->path = path;
     if (json_parse(&net->file, buf_bytes(&text), NETWORK_FILE_MAX, e) != RC_OK)
         return err_wrap(e, RC_MALFORMED, "%s", path);

@@ -25,8 +25,8 @@ enum rc cli_program_dir(struct cli *cli, const char **out, struct err *e)
 
 enum rc cli_share(struct cli *cli, const char **out, const char *rel, struct err *e)
 {
-    /* build tree: build/release/bin, build/contracts, contracts/sdk */
-    static const char *const places[] = {"../share/cloister", "../..", "../../.."};
+    /* installed; build tree: build/release/bin and build/contracts */
+    static const char *const places[] = {"../share/cloister", "../.."};
     const char *dir;
 
     TRY(cli_program_dir(cli, &dir, e));

@@ -236,8 +236,10 @@ enum rc rpc_estimate(struct rpc_call *c, const struct ledger_tx *tx, uint64_t *g
     enum rc rc;
 
     *gas = 0;
-    TRY(engine_block_env(c->g->engine, engine_height(c->g->engine), &env, e));
-    TRY(engine_snapshot_open(c->g->engine, env.height, &s, e));
+    /* On the newest state, but in the block to come: on an idle chain the newest one may be old,
+     * and what waits for a time to pass would never be estimated to succeed. */
+    TRY(engine_block_env(c->g->engine, UINT64_MAX, &env, e));
+    TRY(engine_snapshot_open(c->g->engine, UINT64_MAX, &s, e));
     x = executors_take(c->g->executors);
     rc = ledger_estimate(x, *engine_snapshot_source(s), &env, tx, &c->mem, gas, &result, e);
     executors_give(c->g->executors, x);

@@ -78,7 +78,7 @@ static void step(struct play *p)
 
     p->w->time += 1 + t_rand_below(300);
     p->w->height++;
-    switch (t_rand_below(13)) {
+    switch (t_rand_below(14)) {
     case 0:
         if (p->files < FILES_MAX) {
             file_url(url, p->files + 1);
@@ -102,6 +102,10 @@ static void step(struct play *p)
     case 7:
         tee_pool_put_cancelJob(&b, &job);
         (void)world_call(p->w, person(p), p->n.tees, 0, &b);
+        break;
+    case 12:
+        tee_pool_put_rejectJob(&b, &job);
+        (void)world_call(p->w, who->at, p->n.tees, 0, &b);
         break;
     case 8:
         tee_pool_put_claim(&b);

@@ -57,6 +57,14 @@ static enum world_outcome start(struct fixture *f, struct address from, struct u
     return world_call(f->w, from, f->n.tees, 0, &b);
 }
 
+static bool reject(struct fixture *f, struct address from, struct u256 job)
+{
+    struct buf b = {0};
+
+    tee_pool_put_rejectJob(&b, &job);
+    return world_call(f->w, from, f->n.tees, 0, &b);
+}
+
 static struct tee_pool_Job job_of(struct fixture *f, struct u256 id)
 {
     struct buf b = {0};
@@ -220,6 +228,30 @@ TEST(cancel_rules)
         f.w, add_proof(&f, f.a.at, job, net_proof(&f.n, &f.a.key, "ipfs://one", HALF, U(4), "i")),
         "TeeNotActive()");
     CHECK_CALL(f.w, cancel(&f, f.alice, job));
+    net_clear(&f.n);
+}
+
+TEST(the_assigned_worker_gives_a_job_back)
+{
+    struct fixture f;
+
+    fixture_init(&f, 2);
+    struct u256 file = net_add_file(&f.n, f.alice, "ipfs://one");
+    struct u256 job = net_add_job(&f.n, f.alice, file, 50); /* list[1 mod 2]: b */
+
+    CHECK_REVERT(f.w, reject(&f, f.alice, job), "TeeNotActive()");
+    CHECK_REVERT(f.w, reject(&f, f.a.at, job), "InvalidJobTee()");
+    CHECK_CALL(f.w, start(&f, f.b.at, job));
+    CHECK_CALL(f.w, reject(&f, f.b.at, job));
+    CHECK_INT(job_of(&f, job).status, 3);
+    CHECK_U256(world_balance(f.w, f.alice), 1000000);
+    CHECK_U256(world_balance(f.w, f.n.tees), 0);
+    CHECK_U256(tee_of(&f, f.b.at).jobsCount, 0);
+    CHECK_REVERT(f.w, reject(&f, f.b.at, job), "InvalidJobStatus()");
+    CHECK_REVERT(f.w, cancel(&f, f.alice, job), "InvalidJobStatus()");
+    CHECK_REVERT(
+        f.w, add_proof(&f, f.b.at, job, net_proof(&f.n, &f.b.key, "ipfs://one", HALF, U(4), "i")),
+        "InvalidJobStatus()");
     net_clear(&f.n);
 }
 
