@@ -70,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
     if (gateway.engine == NULL)
         set_up();
-    rpc_answer(&gateway, bytes_of(p, n), &out);
+    rpc_answer(&gateway, NULL, bytes_of(p, n), &out);
     CHECK(engine_health(gateway.engine, &e) == RC_OK);
     if (out.n == 0)
         return 0;

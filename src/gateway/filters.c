@@ -41,6 +41,21 @@ static void on_pending(void *ctx, const struct hash32 *hash)
     (void)pthread_mutex_unlock(&f->lock);
 }
 
+size_t filters_pending(struct filters *f, uint64_t *next, struct hash32 *out, size_t max)
+{
+    size_t n = 0;
+
+    (void)pthread_mutex_lock(&f->lock);
+    if (*next > f->n_pending)
+        *next = f->n_pending;
+    if (f->n_pending - *next > PENDING_KEPT)
+        *next = f->n_pending - PENDING_KEPT;
+    for (; n < max && *next < f->n_pending; n++)
+        out[n] = f->pending[(*next)++ % PENDING_KEPT];
+    (void)pthread_mutex_unlock(&f->lock);
+    return n;
+}
+
 struct filters *filters_new(struct engine *engine)
 {
     struct filters *f = xcalloc(1, sizeof(*f));

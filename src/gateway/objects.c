@@ -187,7 +187,8 @@ static void put_constants(struct buf *out)
     field_raw(out, "uncles", "[]");
 }
 
-void rpc_put_block(struct rpc_call *c, const struct engine_block *b, bool full)
+/* Left open. */
+static void put_header(struct rpc_call *c, const struct engine_block *b)
 {
     struct receipt *receipts = arena_array(&c->mem, b->n_txs, sizeof(*receipts));
     struct buf *out = c->out;
@@ -214,6 +215,19 @@ void rpc_put_block(struct rpc_call *c, const struct engine_block *b, bool full)
     field_u256(out, "baseFeePerGas", &b->base_fee);
     field_quantity(out, "size", b->encoded.n);
     put_constants(out);
+}
+
+void rpc_put_head(struct rpc_call *c, const struct engine_block *b)
+{
+    put_header(c, b);
+    buf_u8(c->out, '}');
+}
+
+void rpc_put_block(struct rpc_call *c, const struct engine_block *b, bool full)
+{
+    struct buf *out = c->out;
+
+    put_header(c, b);
     key(out, "transactions");
     buf_u8(out, '[');
     for (uint32_t i = 0; i < b->n_txs; i++) {

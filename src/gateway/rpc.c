@@ -45,8 +45,10 @@ static const struct {
     METHOD(eth, newPendingTransactionFilter, "poll new transaction hashes"),
     METHOD(eth, sendRawTransaction, "[signed transaction]"),
     METHOD(eth, sendRawTransactionSync, "the same, answering with the receipt: [signed, ms]"),
+    METHOD(eth, subscribe, "WebSocket: [newHeads | logs | newPendingTransactions, filter object]"),
     METHOD(eth, syncing, "always false"),
     METHOD(eth, uninstallFilter, "[filter id]"),
+    METHOD(eth, unsubscribe, "WebSocket: [subscription id]"),
     METHOD(net, listening, "always true"),
     METHOD(net, version, "chain id in decimal"),
     METHOD(rpc, modules, "namespaces and versions"),
@@ -168,13 +170,13 @@ static void run_method(struct rpc_call *c, const char *name, rpc_method *fn, con
 }
 
 /* Answer one request object. */
-static void answer_one(struct gateway *g, const json_t *request, uint64_t deadline_ms,
-                       struct buf *out)
+static void answer_one(struct gateway *g, struct socket *s, const json_t *request,
+                       uint64_t deadline_ms, struct buf *out)
 {
     json_auto_t *no_params = json_array();
     const char *name = json_string_value(json_object_get(request, "method"));
     const json_t *params = json_object_get(request, "params");
-    struct rpc_call c = {.g = g, .out = out, .deadline_ms = deadline_ms};
+    struct rpc_call c = {.g = g, .socket = s, .out = out, .deadline_ms = deadline_ms};
     struct err e;
     rpc_method *fn;
 
@@ -204,8 +206,8 @@ static bool is_notification(const json_t *request)
            json_object_get(request, "id") == NULL;
 }
 
-static void answer_batch(struct gateway *g, const json_t *batch, uint64_t deadline_ms,
-                         struct buf *out)
+static void answer_batch(struct gateway *g, struct socket *s, const json_t *batch,
+                         uint64_t deadline_ms, struct buf *out)
 {
     size_t n = json_array_size(batch);
     size_t start = out->n;
@@ -226,7 +228,7 @@ static void answer_batch(struct gateway *g, const json_t *batch, uint64_t deadli
         else if (clock_mono_ms() >= deadline_ms)
             put_error(out, request, RPC_SERVER, "this batch took more than 30 seconds", NULL);
         else
-            answer_one(g, request, deadline_ms, out);
+            answer_one(g, s, request, deadline_ms, out);
         if (is_notification(request))
             out->n = before;
     }
@@ -234,7 +236,7 @@ static void answer_batch(struct gateway *g, const json_t *batch, uint64_t deadli
         buf_u8(out, ']');
 }
 
-void rpc_answer(struct gateway *g, struct bytes text, struct buf *out)
+void rpc_answer(struct gateway *g, struct socket *s, struct bytes text, struct buf *out)
 {
     uint64_t deadline_ms = clock_mono_ms() + RPC_BATCH_MS;
     json_auto_t *request = NULL;
@@ -244,9 +246,9 @@ void rpc_answer(struct gateway *g, struct bytes text, struct buf *out)
     if (json_parse(&request, text, RPC_BODY_MAX, &e) != RC_OK)
         put_error(out, NULL, RPC_PARSE, e.msg, NULL);
     else if (json_is_array(request))
-        answer_batch(g, request, deadline_ms, out);
+        answer_batch(g, s, request, deadline_ms, out);
     else if (json_is_object(request))
-        answer_one(g, request, deadline_ms, out);
+        answer_one(g, s, request, deadline_ms, out);
     else
         put_error(out, NULL, RPC_INVALID_REQUEST, "request is neither object nor array", NULL);
     if (is_notification(request))

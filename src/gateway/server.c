@@ -3,6 +3,7 @@
 #include "gateway/gateway.h"
 #include "gateway/internal/rpc.h"
 #include "net/http_server.h"
+#include "net/websocket.h"
 
 #include <stdatomic.h>
 
@@ -44,12 +45,16 @@ static void handle(struct http_request *req, struct http_response *resp, void *d
         health(g, resp);
         return;
     }
+    if (http_request_is_websocket(req)) {
+        http_response_websocket(resp, req, RPC_BODY_MAX, sockets_take, g->sockets);
+        return;
+    }
     if (strcmp(req->method, "POST") != 0) {
         http_response_text(resp, 405, "JSON-RPC is asked by POST\n");
         return;
     }
     http_response_header(resp, "Content-Type", "application/json");
-    rpc_answer(g, req->body, &resp->body);
+    rpc_answer(g, NULL, req->body, &resp->body);
 }
 
 /* A Host that is not ours on a loopback port is a web page after DNS rebinding. */
@@ -77,6 +82,7 @@ enum rc gateway_start(struct gateway **out, const struct gateway_config *config,
     g->loopback = is_loopback(config->listen);
     g->executors = executors_new();
     g->filters = filters_new(g->engine);
+    g->sockets = sockets_new(g, workers);
     rc = http_server_start(&g->http, &http, handle, NULL, g, e);
     if (rc != RC_OK) {
         gateway_stop(g);
@@ -90,7 +96,9 @@ void gateway_stop(struct gateway *g)
 {
     if (g == NULL)
         return;
+    sockets_stop(g->sockets);
     http_server_stop(g->http, 2000);
+    sockets_free(g->sockets);
     filters_free(g->filters);
     executors_free(g->executors);
     free(g);

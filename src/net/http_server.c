@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "net/internal/exchange.h"
+#include "net/internal/websocket.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -100,6 +101,17 @@ static ssize_t stream_reader(void *cls, uint64_t pos, char *out, size_t max)
     return got;
 }
 
+static void on_upgrade(void *cls, struct MHD_Connection *conn, void *con_cls, const char *early,
+                       size_t early_size, MHD_socket fd, struct MHD_UpgradeResponseHandle *urh)
+{
+    struct http_exchange *x = cls;
+
+    (void)conn;
+    (void)con_cls;
+    x->upgrade(x->upgrade_data,
+               websocket_new(fd, urh, bytes_of(early, early_size), x->upgrade_max));
+}
+
 static enum MHD_Result queue_answer(struct http_exchange *x, bool streamed)
 {
     struct buf *b = &x->resp.body;
@@ -107,6 +119,8 @@ static enum MHD_Result queue_answer(struct http_exchange *x, bool streamed)
     uint8_t *p = b->p;
     size_t n = b->n;
 
+    if (x->upgrade != NULL && x->resp.status == MHD_HTTP_SWITCHING_PROTOCOLS)
+        return queue(x, MHD_create_response_for_upgrade(on_upgrade, x));
     if (streamed)
         return queue(x, MHD_create_response_from_callback(
                             x->stream_size < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)x->stream_size,
@@ -511,7 +525,8 @@ static void apply_defaults(struct http_server *s)
 
 static enum rc start_daemon(struct http_server *s, struct err *e)
 {
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
+                     MHD_USE_ERROR_LOG;
     struct MHD_OptionItem pool[] = {
         {.option = MHD_OPTION_THREAD_POOL_SIZE, .value = (intptr_t)s->config.io_threads},
         {.option = MHD_OPTION_END},

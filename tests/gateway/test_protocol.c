@@ -223,11 +223,12 @@ TEST(every_method_is_found)
 
     rig_init(&r);
     for (size_t i = 0; m[i].name != NULL; i++) {
+        bool by_socket = strstr(m[i].name, "subscribe") != NULL;
         const json_t *reply = rig_call(&r, m[i].name, "[\"0xnonsense\",\"0xnonsense\",{}]");
 
-        CHECK_TRUE(code_of_reply(reply) != -32601 && code_of_reply(reply) != -32603);
+        CHECK_TRUE((code_of_reply(reply) == -32601) == by_socket && code_of_reply(reply) != -32603);
         reply = rig_call(&r, m[i].name, "[]");
-        CHECK_TRUE(code_of_reply(reply) != -32601 && code_of_reply(reply) != -32603);
+        CHECK_TRUE((code_of_reply(reply) == -32601) == by_socket && code_of_reply(reply) != -32603);
         CHECK_TRUE(m[i].help[0] != 0);
         if (i > 0)
             CHECK_TRUE(strcmp(m[i - 1].name, m[i].name) < 0);

@@ -30,6 +30,9 @@ enum rpc_code {
 };
 
 struct filters;
+struct socket;
+struct sockets;
+struct websocket;
 
 struct gateway {
     _Atomic unsigned waiting; /* calls that wait for a block */
@@ -38,13 +41,15 @@ struct gateway {
     struct engine *engine;
     struct http_server *http;
     struct filters *filters;
+    struct sockets *sockets;
     struct executors *executors;
     const char *const *origins;
 };
 
 struct rpc_call {
     struct gateway *g;
-    const json_t *params; /* array (absent becomes empty) */
+    struct socket *socket; /* NULL: over HTTP */
+    const json_t *params;  /* array (absent becomes empty) */
     struct arena mem;
     struct buf *out;
     uint64_t deadline_ms;  /* clock_mono_ms() */
@@ -55,8 +60,9 @@ struct rpc_call {
 
 typedef enum rc rpc_method(struct rpc_call *c, struct err *e);
 
-/* Answer the JSON text of a request or a batch. Appends nothing for notifications. (rpc.c) */
-void rpc_answer(struct gateway *g, struct bytes text, struct buf *out);
+/* Answer the JSON text of a request or a batch, over a WebSocket or (NULL) HTTP. Appends nothing
+ * for notifications. (rpc.c) */
+void rpc_answer(struct gateway *g, struct socket *s, struct bytes text, struct buf *out);
 
 /* ---- parameters ---- */
 /* What the client gave is wrong, whatever way. */
@@ -87,6 +93,8 @@ void rpc_put_u256(struct buf *out, const struct u256 *v);
 
 /* ---- objects (objects.c) ---- */
 void rpc_put_block(struct rpc_call *c, const struct engine_block *b, bool full);
+/* The same without transactions. */
+void rpc_put_head(struct rpc_call *c, const struct engine_block *b);
 /* Height 0, which has no block of its own. Its hash is the one that names the chain. */
 enum rc rpc_put_genesis_block(struct rpc_call *c, struct err *e);
 void rpc_put_tx(struct buf *out, const struct engine_block *b, uint32_t index);
@@ -111,7 +119,21 @@ enum rc rpc_log_filter(struct rpc_call *c, const json_t *v, struct engine_log_fi
 /* Append a JSON array of the logs that match. */
 enum rc rpc_put_logs(struct rpc_call *c, const struct engine_log_filter *f, struct err *e);
 
+/* Copy up to max hashes that went to the pool from number *next on, and move *next behind them;
+ * numbers that are forgotten, or to come, count as the nearest that is not. */
+size_t filters_pending(struct filters *f, uint64_t *next, struct hash32 *out, size_t max);
+
+/* ---- sockets.c ---- */
+/* At most `at_once` calls of theirs run at a time. */
+struct sockets *sockets_new(struct gateway *g, unsigned at_once);
+/* End all connections and wait for their threads. */
+void sockets_stop(struct sockets *all);
+void sockets_free(struct sockets *all);
+/* A websocket_fn; data is the struct sockets. */
+void sockets_take(void *data, struct websocket *ws);
+
 /* ---- methods ---- */
+rpc_method rpc_eth_subscribe, rpc_eth_unsubscribe;
 rpc_method rpc_eth_chainId, rpc_net_version, rpc_web3_clientVersion, rpc_eth_blockNumber,
     rpc_eth_syncing, rpc_eth_accounts, rpc_eth_gasPrice, rpc_eth_maxPriorityFeePerGas,
     rpc_eth_feeHistory, rpc_rpc_modules, rpc_net_listening, rpc_web3_sha3;

@@ -15,6 +15,8 @@
 #define HTTP_HEADERS_MAX ((size_t)100)      /* header lines */
 #define HTTP_ARGS_MAX ((size_t)256)         /* query arguments */
 
+struct websocket;
+
 struct ring {
     uint8_t *p;
     size_t cap;
@@ -59,7 +61,10 @@ struct http_exchange {
     int file_fd;
     uint64_t file_offset;
     uint64_t file_size;
-    int64_t stream_size; /* -1: chunked */
+    int64_t stream_size;                               /* -1: chunked */
+    void (*upgrade)(void *data, struct websocket *ws); /* NULL: stays HTTP */
+    void *upgrade_data;
+    size_t upgrade_max;
 
     /* shared between event and handler thread, under mu */
     pthread_mutex_t mu;

@@ -1,5 +1,5 @@
 // ethers 6 against cloister-ledger.
-import { Contract, ContractFactory, Interface, JsonRpcProvider, NonceManager, Wallet, ZeroAddress,
+import { Contract, ContractFactory, Interface, JsonRpcProvider, NonceManager, Wallet, WebSocketProvider, ZeroAddress,
   getCreateAddress, isError, parseEther } from "ethers";
 import { abi, accounts, check, contracts, elf, fails, finish, ok, same, until, url } from "./check.mjs";
 
@@ -176,6 +176,26 @@ await check("the main flow's calls", async () => {
   same([job.args.fileId, job.args.teeAddress, job.args.bidAmount], [id, accounts[4].address, 7n]);
   await fails(registry.addFile.staticCall("ipfs://ethers"), (e) =>
     same(e.revert.name, "FileUrlAlreadyUsed"));
+});
+
+await check("WebSocket: requests, blocks, events, pending", async () => {
+  const socket = new WebSocketProvider(url.replace("http:", "ws:"));
+  const blocks = [], heard = [], pending = [];
+  same((await socket.getNetwork()).chainId, 31337n);
+  const writer = book.connect(new Wallet(accounts[1].key, socket));
+  await socket.on("block", (n) => blocks.push(n));
+  await socket.on("pending", (h) => pending.push(h));
+  await writer.on("Signed", (...args) => heard.push(args[2]));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const began = Date.now();
+  const sent = await writer.sign("over a socket");
+  same((await sent.wait()).status, 1);
+  ok(Date.now() - began < 3000, "no polling");
+  await until(() => heard.includes("over a socket") && blocks.length > 0 &&
+    pending.includes(sent.hash), "news");
+  await writer.removeAllListeners();
+  await socket.removeAllListeners();
+  await socket.destroy();
 });
 
 provider.destroy();

@@ -1,7 +1,7 @@
 // viem 2 against cloister-ledger.
 import { BaseError, ContractFunctionRevertedError, InsufficientFundsError, NonceTooLowError,
   createPublicClient, createWalletClient, decodeEventLog, defineChain, encodeFunctionData,
-  getContract, getContractAddress, http, keccak256, parseEther, parseGwei, zeroAddress } from "viem";
+  getContract, getContractAddress, http, keccak256, parseEther, parseGwei, webSocket, zeroAddress } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { abi, accounts, check, contracts, elf, fails, finish, ok, same, until, url } from "./check.mjs";
 
@@ -196,6 +196,25 @@ await check("the main flow's calls", async () => {
   const asked = await wait(await pool.write.requestContributionProof([id], { value: 7n }));
   const job = event(pool, asked, "JobSubmitted");
   same([job.args.fileId, job.args.teeAddress, job.args.bidAmount], [id, accounts[4].address, 7n]);
+});
+
+await check("WebSocket: requests, blocks, events, pending", async () => {
+  const socket = createPublicClient({ chain, transport: webSocket(url.replace("http:", "ws:")) });
+  const heard = [], blocks = [], pending = [];
+  same(await socket.getChainId(), 31337);
+  const stop = [
+    socket.watchContractEvent({ address: book.address, abi: guestbook, eventName: "Signed",
+      onLogs: (logs) => heard.push(...logs) }),
+    socket.watchBlocks({ onBlock: (b) => blocks.push(b.number) }),
+    socket.watchPendingTransactions({ onTransactions: (hashes) => pending.push(...hashes) }),
+  ];
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const hash = await book.write.sign(["over a socket"]);
+  same((await socket.waitForTransactionReceipt({ hash })).status, "success");
+  await until(() => heard.length > 0 && blocks.length > 0 && pending.includes(hash), "news");
+  same(heard[0].transactionHash, hash);
+  for (const f of stop) f();
+  (await socket.transport.getRpcClient()).close();
 });
 
 finish();
