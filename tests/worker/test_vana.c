@@ -282,18 +282,22 @@ TEST(a_box_is_worth_nothing_to_another)
     set_plain(body, &key);
     status = run_proof(n, &reply, body);
     check_refused(status, reply, 400, "INVALID_KEY");
-    /* With his own key it does not open. */
     file_key_derive(&wrong, &bob, bytes_str(SEED_TEXT));
-    body = body_of(n, job, file);
-    set_plain(body, &wrong);
-    status = run_proof(n, &reply, body);
-    check_refused(status, reply, 400, "DECRYPTION_ERROR");
-    /* And without a seed nobody knows whose key it is. */
+    /* Without a seed nobody knows whose key it is. */
     body = body_of(n, job, file);
     set_plain(body, &wrong);
     CHECK_TRUE(json_object_del(body, "encryption_seed") == 0);
     status = run_proof(n, &reply, body);
     check_refused(status, reply, 400, "INVALID_KEY");
+    /* With his own key it does not open, which ends the job. */
+    body = body_of(n, job, file);
+    set_plain(body, &wrong);
+    status = run_proof(n, &reply, body);
+    check_refused(status, reply, 400, "DECRYPTION_ERROR");
+    body = body_of(n, job, file);
+    set_plain(body, &wrong);
+    status = run_proof(n, &reply, body);
+    check_refused(status, reply, 400, "INVALID_JOB");
 }
 
 TEST(an_expired_or_foreign_authorization_is_refused)

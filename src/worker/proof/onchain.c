@@ -222,12 +222,12 @@ enum rc onchain_reject_job(struct worker *w, uint64_t job_id, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf data = {0};
     struct u256 id = u256_from_u64(job_id);
-    struct hash32 hash;
     enum rc rc;
 
     tee_pool_put_rejectJob(&data, &id);
-    /* Estimating its gas already says whether it would revert. */
-    rc = send_locked(w, &hash, &data, e);
+    /* The requester is answered when the payment is back. A refusal means that the job is over
+     * already, or that the contract is Vana's. */
+    rc = send_and_wait(w, &data, e);
     return rc == RC_DENIED ? RC_OK : rc;
 }
 
