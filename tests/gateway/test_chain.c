@@ -1,6 +1,8 @@
 /* Blocks, fees, accounts, transactions on their way. */
 #include "rig.h"
 
+#include <pthread.h>
+
 #define BOB "0x00000000000000000000000000000000000000b0"
 
 static const struct address bob = {{[19] = 0xb0}};
@@ -371,29 +373,39 @@ TEST(waiting_transactions)
     rig_clear(&r);
 }
 
-/* Threads that wait for blocks leave room for others. */
+static void *wait_long(void *arg)
+{
+    struct rig *r = arg;
+    AUTO_CLEAR(http_reply) struct http_reply reply = {0};
+    AUTO_FREE char *p = NULL;
+    AUTO_FREE char *body = NULL;
+    struct err e;
+
+    transfer_param(r, &p, 0, 1, 1);
+    p[strlen(p) - 1] = 0;
+    body = xasprintf("{\"id\":1,\"method\":\"eth_sendRawTransactionSync\",\"params\":%s,3000]}", p);
+    CHECK_OK(http_post(&reply, gateway_url(r->g), "application/json", bytes_str(body), 1 << 20,
+                       10000, &e),
+             &e);
+    CHECK_TRUE(strstr(buf_cstr(&reply.body), "after 3000 ms") != NULL);
+    return NULL;
+}
+
+/* Threads that wait for blocks leave room for others: of two, one. */
 TEST(few_may_wait)
 {
-    AUTO_CLEAR(buf) struct buf body = {0};
-    const json_t *reply;
+    AUTO_FREE char *p = NULL;
+    pthread_t thread;
     struct rig r;
 
-    rig_init_with(&r, NULL, 1);
-    buf_u8(&body, '[');
-    for (unsigned i = 0; i < 3; i++) {
-        AUTO_FREE char *p = NULL;
-
-        transfer_param(&r, &p, i, 1, 1);
-        p[strlen(p) - 1] = 0;
-        buf_printf(&body,
-                   "%s{\"id\":1,\"method\":\"eth_sendRawTransactionSync\",\"params\":%s,\"0x20\"]}",
-                   i == 0 ? "" : ",", p);
-    }
-    buf_u8(&body, ']');
-    reply = rig_post(&r, buf_bytes(&body));
-    for (size_t i = 0; i < 3; i++)
-        CHECK_INT(json_integer_value(
-                      json_object_get(json_object_get(json_array_get(reply, i), "error"), "code")),
-                  4);
+    rig_init_with(&r, NULL, 2);
+    CHECK_INT(pthread_create(&thread, NULL, wait_long, &r), 0);
+    while (strcmp(rig_str(rig_ask(&r, "txpool_status", "[]"), "queued"), "0x1") != 0)
+        (void)usleep(1000);
+    (void)usleep(50000); /* from the pool to the wait */
+    transfer_param(&r, &p, 1, 1, 1);
+    rig_refused(&r, "eth_sendRawTransactionSync", p, 4, "1 calls wait for a block already");
+    CHECK_STR(rig_str(rig_ask(&r, "txpool_status", "[]"), "queued"), "0x2");
+    CHECK_INT(pthread_join(thread, NULL), 0);
     rig_clear(&r);
 }

@@ -209,6 +209,10 @@ TEST(subscriptions)
     CHECK_STR(rig_str(client_news(&ch, heads), "number"), "0x5");
     news = client_news(&cl, logs);
     CHECK_STR(rig_str(news, "data"), "0x78");
+    buf_reset(&data);
+    guest_log(&data, 1, "y");
+    (void)rig_run(&r, &r.guest, buf_bytes(&data));
+    CHECK_STR(rig_str(client_news(&cl, logs), "data"), "0x79"); /* none twice */
     (void)client_news(&cp, pending);
     (void)client_news(&cp, pending);
     CHECK_STR(json_string_value(client_news(&cp, pending)), hex);
