@@ -485,12 +485,19 @@ static enum rc answer_completed(struct job *j, struct err *e)
 
 /* The owner asked, and this file will earn no proof however often it is tried: the requester gets
  * the payment back now. Never before the consent was checked: a stranger's request must not end a
- * job. What may pass (a store or a node that is away: 5xx) keeps the job open. */
+ * job. What may pass (a store or a node that is away: 5xx) keeps the job open, and so do secrets
+ * that do not open: the owner's signature does not cover them, a better request may follow. */
 static void give_back(struct job *j, enum rc rc)
 {
+    static const char *const final[] = {"DECRYPTION_ERROR", "VALIDATOR_ERROR",
+                                        "PROOF_OF_CONTRIBUTION_ERROR"};
+    bool is_final = false;
     struct err e;
 
-    if (j->http != 400 || (rc != RC_DENIED && rc != RC_MALFORMED && rc != RC_LIMIT))
+    for (size_t i = 0; i < ARRAY_LEN(final); i++)
+        is_final = is_final || strcmp(j->code, final[i]) == 0;
+    if (!is_final || j->http != 400 ||
+        (rc != RC_DENIED && rc != RC_MALFORMED && rc != RC_LIMIT && rc != RC_RANGE))
         return;
     if (onchain_reject_job(j->w, j->r->job_id, &e) != RC_OK)
         log_warn("worker", "job %llu could not be given back: %s", (unsigned long long)j->r->job_id,
