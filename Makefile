@@ -87,7 +87,7 @@ $(foreach m,$(MODULES),$(foreach t,$(wildcard fuzz/$m/*.c),$(eval $(call fuzz_ru
 unit-bins: $(TEST_BINS) $(FUZZ_BINS)
 
 # ---- commands -----------------------------------------------------------------------------------
-.PHONY: help deps demo test check-source unit replay e2e fuzz bench clean
+.PHONY: help deps demo test check-source unit fuzz soak bench clean
 help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
@@ -123,6 +123,13 @@ fuzz:
 	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=fuzz $(O)/fuzz/fuzz/$(T)
 	@mkdir -p fuzz/$(T).corpus
 	@$(O)/fuzz/fuzz/$(T) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 fuzz/$(T).corpus
+
+## make soak          an hour of kill -9, property tests with new seeds, fuzzing (SOAK_SECONDS=3600)
+soak:
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=release all
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=asan all unit-bins
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=fuzz unit-bins
+	@tests/soak $(O)
 
 ## make bench         measure, beside the peers that are installed
 bench:
