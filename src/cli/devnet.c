@@ -19,6 +19,7 @@
 #define RESTART_MOST_MS 5000
 #define HEALTHY_MS 10000 /* lived so long: the next restart is quick again */
 #define STOP_MS 10000
+#define REFRESH_MS 1000
 #define MAX_DAEMONS (2 + DEVNET_MAX_WORKERS)
 
 static const char *dir_text, *workers_text, *ports_text, *profile_text;
@@ -51,6 +52,8 @@ struct daemon {
 
 struct net {
     struct devnet d;
+    bool announced;
+    uint64_t refresh_at_ms;
     struct daemon daemons[MAX_DAEMONS];
     size_t n;
 };
@@ -167,6 +170,16 @@ static void ended(struct net *n, struct daemon *m)
              devnet_path(&n->d, text_of(&n->d, "logs/%s.log", m->name)));
 }
 
+/* Pools that people made since devnet.json was written are put into it. */
+static void refresh(struct net *n)
+{
+    uint64_t pools;
+
+    chain_client_patience(n->d.cli->chain, 0);
+    if (devnet_n_pools(&n->d, &pools, NULL) == RC_OK && pools != n->d.n_pools)
+        (void)!devnet_write(&n->d, NULL);
+}
+
 /* Look after the children until `until_ms` or a stop signal (returned as true). */
 static bool supervise(struct net *n, int stop_fd, uint64_t until_ms)
 {
@@ -182,6 +195,10 @@ static bool supervise(struct net *n, int stop_fd, uint64_t until_ms)
         if (fds[0].revents != 0)
             return true;
         now = clock_mono_ms();
+        if (n->announced && now >= n->refresh_at_ms) {
+            refresh(n);
+            n->refresh_at_ms = now + REFRESH_MS;
+        }
         for (size_t i = 0; i < n->n; i++) {
             struct daemon *m = &n->daemons[i];
             struct err e;
@@ -251,6 +268,7 @@ static enum rc announce(struct net *n, struct err *e)
     struct devnet *d = &n->d;
 
     TRY(devnet_write(d, e));
+    n->announced = true;
     cli_field(d->cli, "ledger", "%s  (chain %llu)", d->rpc, (unsigned long long)d->chain_id);
     cli_field(d->cli, "store", "%s  gateway %s", d->store_rpc, d->store_gateway);
     for (size_t i = 0; i < d->n_workers; i++)

@@ -135,27 +135,33 @@ enum rc devnet_setup(struct devnet *d, struct err *e)
 
 /* ---- devnet.json ---- */
 
-static json_t *pools_json(struct devnet *d, struct err *e)
+enum rc devnet_n_pools(struct devnet *d, uint64_t *out, struct err *e)
 {
     struct address registry = devnet_address("DLPRegistry");
-    json_t *list = json_array();
+    struct arena scratch = {0};
     struct abi_value v;
+    enum rc rc =
+        contract_read(d->cli->chain, &scratch, &v, &registry, "dlpsCount()(uint256)", NULL, 0, e);
 
-    if (contract_read(d->cli->chain, &d->cli->mem, &v, &registry, "dlpsCount()(uint256)", NULL, 0,
-                      e) != RC_OK)
-        return list;
-    for (uint64_t id = 1; id <= value_u64(&v, 0); id++) {
+    *out = rc == RC_OK ? value_u64(&v, 0) : 0;
+    arena_clear(&scratch);
+    return rc;
+}
+
+static enum rc pools_json(struct devnet *d, json_t *list, struct err *e)
+{
+    TRY(devnet_n_pools(d, &d->n_pools, e));
+    for (uint64_t id = 1; id <= d->n_pools; id++) {
         struct pool_info p;
 
-        if (cli_pool(d->cli, &p, contract_arg_u64(&d->cli->mem, id), e) != RC_OK)
-            break;
+        TRY(cli_pool(d->cli, &p, contract_arg_u64(&d->cli->mem, id), e));
         CHECK(json_array_append_new(list,
                                     json_pack("{s:I, s:s, s:s, s:s, s:s}", "id", (json_int_t)p.id,
                                               "name", p.name, "dlp", cli_addr_text(d->cli, &p.dlp),
                                               "token", cli_addr_text(d->cli, &p.token),
                                               "proof_instruction", p.proof_instruction)) == 0);
     }
-    return list;
+    return RC_OK;
 }
 
 static json_t *accounts_json(struct devnet *d)
@@ -179,10 +185,13 @@ enum rc devnet_write(struct devnet *d, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf out = {0};
     json_auto_t *root = NULL;
-    json_t *contracts = json_object();
-    json_t *workers = json_array();
+    json_auto_t *pools = json_array();
+    json_t *contracts, *workers;
     char *text;
 
+    TRY(pools_json(d, pools, e));
+    contracts = json_object();
+    workers = json_array();
     for (size_t i = 0; i < DEVNET_N_CONTRACTS; i++)
         CHECK(json_object_set_new(contracts, DEVNET_CONTRACTS[i].name,
                                   json_string(DEVNET_CONTRACTS[i].address)) == 0);
@@ -191,11 +200,11 @@ enum rc devnet_write(struct devnet *d, struct err *e)
                                                        cli_addr_text(d->cli, &d->worker_address[i]),
                                                        "url", d->worker_url[i], "public_key",
                                                        d->worker_public_key[i])) == 0);
-    root = json_pack("{s:s, s:s, s:I, s:s, s:{s:s, s:s}, s:o, s:o, s:o, s:o}", "rpc", d->rpc, "ws",
+    root = json_pack("{s:s, s:s, s:I, s:s, s:{s:s, s:s}, s:o, s:o, s:o, s:O}", "rpc", d->rpc, "ws",
                      d->ws, "chain_id", (json_int_t)d->chain_id, "profile",
                      d->vana_compat ? "vana-compat" : "devnet", "store", "rpc", d->store_rpc,
                      "gateway", d->store_gateway, "contracts", contracts, "accounts",
-                     accounts_json(d), "workers", workers, "pools", pools_json(d, e));
+                     accounts_json(d), "workers", workers, "pools", pools);
     CHECK(root != NULL);
     text = json_dumps(root, JSON_INDENT(2));
     CHECK(text != NULL);

@@ -24,6 +24,7 @@ struct devnet {
     char worker_url[DEVNET_MAX_WORKERS][64];
     struct address worker_address[DEVNET_MAX_WORKERS];
     const char *worker_public_key[DEVNET_MAX_WORKERS];
+    uint64_t n_pools; /* in devnet.json */
 };
 
 /* System contracts and where they stand. */
@@ -43,5 +44,7 @@ const char *devnet_path(struct devnet *d, const char *rel);
 enum rc devnet_files(struct devnet *d, struct err *e);
 /* Contracts' settings, workers' roles and coins, the example pool. Needs ledger, store, workers. */
 enum rc devnet_setup(struct devnet *d, struct err *e);
+/* How many pools are registered on the chain. */
+enum rc devnet_n_pools(struct devnet *d, uint64_t *out, struct err *e);
 /* DIR/devnet.json. */
 enum rc devnet_write(struct devnet *d, struct err *e);
