@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "crypto/random.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -185,6 +186,34 @@ static bool own_dir(char out[CGROUP_PATH_SIZE], const struct hierarchy *h)
     return true;
 }
 
+/* Process numbers mean something within one PID namespace only, and the group tree is shared by all
+ * of them: a group's name says whose namespace its maker's number is of. */
+static uint64_t pid_namespace(void)
+{
+    struct stat st;
+
+    return stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
+}
+
+/* The maker's number in a group's name, "PREFIX NAMESPACE.PID.RANDOM", if it is of our namespace.
+ */
+static bool maker_of(const char *name, pid_t *pid)
+{
+    char ours[64];
+    const char *end;
+    uint64_t v;
+    int n = snprintf(ours, sizeof(ours), GROUP_PREFIX "%llu.", (unsigned long long)pid_namespace());
+
+    if (n < 0 || strncmp(name, ours, (size_t)n) != 0)
+        return false;
+    end = strchr(name + n, '.');
+    if (end == NULL ||
+        parse_u64(&v, bytes_of(name + n, (size_t)(end - name - n)), INT32_MAX, NULL) != RC_OK)
+        return false;
+    *pid = (pid_t)v;
+    return true;
+}
+
 /* Groups left by jails that were killed: empty ones whose maker is gone. */
 static void sweep(const char *parent)
 {
@@ -195,15 +224,9 @@ static void sweep(const char *parent)
         return;
     while ((d = readdir(dir)) != NULL) {
         char path[CGROUP_PATH_SIZE];
-        struct bytes pid = bytes_str(d->d_name);
-        uint64_t v;
+        pid_t maker;
 
-        if (strncmp(d->d_name, GROUP_PREFIX, strlen(GROUP_PREFIX)) != 0)
-            continue;
-        pid.p += strlen(GROUP_PREFIX);
-        pid.n -= strlen(GROUP_PREFIX);
-        if (parse_u64(&v, pid, INT32_MAX, NULL) != RC_OK ||
-            (kill((pid_t)v, 0) == 0 || errno != ESRCH))
+        if (!maker_of(d->d_name, &maker) || kill(maker, 0) == 0 || errno != ESRCH)
             continue;
         if (snprintf(path, sizeof(path), "%s/%s", parent, d->d_name) < (int)sizeof(path))
             (void)rmdir(path);
@@ -214,10 +237,13 @@ static void sweep(const char *parent)
 static bool make_child(struct cgroup *cg, const char *parent)
 {
     char *path = cg->dirs[cg->n_dirs];
-    int n = snprintf(path, CGROUP_PATH_SIZE, "%s/" GROUP_PREFIX "%d", parent, (int)getpid());
+    uint64_t random = rng_u64(NULL);
+    int n =
+        snprintf(path, CGROUP_PATH_SIZE, "%s/" GROUP_PREFIX "%llu.%d.%016llx", parent,
+                 (unsigned long long)pid_namespace(), (int)getpid(), (unsigned long long)random);
 
     sweep(parent);
-    if (n < 0 || n >= CGROUP_PATH_SIZE || (mkdir(path, 0755) != 0 && errno != EEXIST))
+    if (n < 0 || n >= CGROUP_PATH_SIZE || mkdir(path, 0755) != 0)
         return false;
     cg->n_dirs++;
     return true;
