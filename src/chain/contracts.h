@@ -7,6 +7,7 @@
 #pragma once
 
 #include "chain/gen/data_liquidity_pool.h"
+#include "chain/gen/data_refiner_registry.h"
 #include "chain/gen/data_registry.h"
 #include "chain/gen/data_token.h"
 #include "chain/gen/dlp_registry.h"

@@ -25,6 +25,7 @@ const struct devnet_contract DEVNET_CONTRACTS[] = {
     {"Multicall3", "0xcA11bde05977b3631167028862bE2a173976CA11"},
     {"Multicall3Vana", "0xD8d2dFca27E8797fd779F8547166A2d3B29d360E"},
     {"PoolFactory", "0xC101573100000000000000000000000000000001"},
+    {"DataRefinerRegistry", "0x93c3EF89369fDcf08Be159D9DeF0F18AB6Be008c"},
 };
 const size_t DEVNET_N_CONTRACTS = ARRAY_LEN(DEVNET_CONTRACTS);
 
@@ -177,6 +178,8 @@ static enum rc init_data(struct devnet *d, const char *name, struct buf *out, st
         tee_pool_put_initialize(out, &none, &admin, &registry, &delay);
     } else if (strcmp(name, "DLPRegistry") == 0) {
         dlp_registry_put_initialize(out, &admin);
+    } else if (strcmp(name, "DataRefinerRegistry") == 0) {
+        data_refiner_registry_put_initialize(out, &admin, &dlps);
     } else if (strcmp(name, "PoolFactory") == 0) {
         struct hash32 dlp, token;
 

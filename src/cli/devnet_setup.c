@@ -78,6 +78,28 @@ static enum rc set_fee(struct devnet *d, struct err *e)
     return write_contract(d, "TeePool", "updateTeeFee(uint256)", &fee, 1, e);
 }
 
+/* DataRegistry asks DataRefinerRegistry about schemas. A network from before there was one keeps
+ * going without. */
+static enum rc link_refiners(struct devnet *d, struct err *e)
+{
+    const struct address refiners = devnet_address("DataRefinerRegistry");
+    const struct address registry = devnet_address("DataRegistry");
+    const char *who = contract_arg_address(&d->cli->mem, &refiners);
+    AUTO_CLEAR(buf) struct buf code = {0};
+    struct abi_value v;
+    struct address now;
+
+    TRY(contract_read(d->cli->chain, &d->cli->mem, &v, &registry, "dataRefinerRegistry()(address)",
+                      NULL, 0, e));
+    now = value_address(&v, 0);
+    if (!address_is_zero(&now))
+        return RC_OK;
+    TRY(chain_code(d->cli->chain, &code, &refiners, e));
+    if (code.n == 0)
+        return RC_OK;
+    return write_contract(d, "DataRegistry", "updateDataRefinerRegistry(address)", &who, 1, e);
+}
+
 /* Admit a worker by role, or again when its place or key changed. */
 static enum rc admit(struct devnet *d, size_t i, struct err *e)
 {
@@ -125,6 +147,7 @@ enum rc devnet_setup(struct devnet *d, struct err *e)
         return err_set(e, RC_DENIED, "%s is chain %llu, not ours: is the port taken? (--ports)",
                        d->rpc, (unsigned long long)id);
     TRY(set_fee(d, e));
+    TRY(link_refiners(d, e));
     for (size_t i = 0; i < d->n_workers; i++) {
         TRY(worker_identity(d, i, e));
         TRY(fund(d, i, e));
