@@ -115,20 +115,24 @@ const file = await check('upload', async () => {
   assert.equal(r.fileId, 1)
   return r
 })
+let files
 await check('upload with a schema', async () => {
   const r = await alice.data.upload({ content: { rows: [1] }, filename: 'rows.json', schemaId: schema })
   assert.equal(r.isValid, true)
   const { address, abi } = bob.protocol.getContract('DataRegistry')
   const { schemaId } = await reader.readContract({ address, abi, functionName: 'files', args: [BigInt(r.fileId)] })
   assert.equal(Number(schemaId), schema)
+  // Early versions of the SDK only say so, later ones refuse.
   const bad = await alice.data.upload({ content: { columns: 1 }, filename: 'x.json', schemaId: schema })
+    .catch((e) => ({ isValid: !/required property/.test(e.message), refused: true }))
   assert.equal(bad.isValid, false)
+  files = bad.refused ? 2 : 3
 })
 const stored = await check('getFileById', async () => {
   const f = await bob.data.getFileById(file.fileId)
   assert.equal(f.url, file.url)
   assert.equal(f.ownerAddress.toLowerCase(), account('alice').address.toLowerCase())
-  assert.equal(await bob.data.getTotalFilesCount(), 3)
+  assert.equal(await bob.data.getTotalFilesCount(), files)
   return f
 })
 await check('decryptFile by the owner', async () => {
