@@ -135,6 +135,13 @@ const stored = await check('getFileById', async () => {
   assert.equal(await bob.data.getTotalFilesCount(), files)
   return f
 })
+await check('files of an owner, from the logs since genesis', async () => {
+  const found = await reader.getContractEvents({
+    address: network.contracts.DataRegistry, abi: abiOf('DataRegistry'), eventName: 'FileAddedV2',
+    args: { ownerAddress: account('alice').address }, fromBlock: 'earliest', toBlock: 'latest'
+  })
+  assert.deepEqual(found.map((e) => Number(e.args.fileId)), Array.from({ length: files }, (_, i) => i + 1))
+})
 await check('decryptFile by the owner', async () => {
   assert.equal(await (await alice.data.decryptFile(stored)).text(), text)
 })
