@@ -4,7 +4,7 @@
 #include "jail/image.h"
 #include "os/clock.h"
 #include "os/file.h"
-#include "worker/proof/validator.h"
+#include "worker/proof/container.h"
 
 #include <fcntl.h>
 #include <stdio.h>

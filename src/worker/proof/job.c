@@ -18,7 +18,7 @@
 #include "worker/proof/onchain.h"
 #include "worker/proof/request.h"
 #include "worker/proof/results.h"
-#include "worker/proof/validator.h"
+#include "worker/proof/container.h"
 
 #include <errno.h>
 #include <limits.h>
