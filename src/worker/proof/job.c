@@ -12,13 +12,13 @@
 #include "os/file.h"
 #include "worker/internal/state.h"
 #include "worker/proof/consent.h"
+#include "worker/proof/container.h"
 #include "worker/proof/document.h"
 #include "worker/proof/fetch.h"
 #include "worker/proof/journal.h"
 #include "worker/proof/onchain.h"
 #include "worker/proof/request.h"
 #include "worker/proof/results.h"
-#include "worker/proof/container.h"
 
 #include <errno.h>
 #include <limits.h>
