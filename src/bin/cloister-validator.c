@@ -4,13 +4,25 @@
 #include "validator/validator.h"
 
 #include <stdio.h>
+#include <string.h>
+
+static const char help[] =
+    "usage: cloister-validator GAS MEMORY_SIZE WALL_MS 3< input 4< program 5< env.json 6> out\n"
+    "\n"
+    "Runs one RISC-V validator in the virtual machine, with no file, no network and few system\n"
+    "calls. Meant to be started by cloister-worker, which reads what is written to descriptor 6.\n"
+    "\n"
+    "Exit status: 0 when there is an outcome to read, 1 when not, 2 usage.\n";
 
 int main(int argc, char **argv)
 {
-    int code = validator_main(argc, argv);
+    int code;
 
-    (void)fputs("usage: cloister-validator GAS MEMORY_SIZE WALL_MS 3<INPUT 4<PROGRAM 5<ENV 6>OUT\n"
-                "Started by cloister-worker for one run of a pool's RISC-V validator.\n",
-                stderr);
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        (void)fputs(help, stdout);
+        return 0;
+    }
+    code = validator_main(argc, argv);
+    (void)fputs(help, stderr);
     return code;
 }
