@@ -41,13 +41,15 @@ $(B)/obj/%.o: %.c mk/flags.mk | $(GEN_HEADERS)
 	@echo "  cc  $<"
 	@$(CC) $(CFLAGS) -I$(O)/gen -MMD -MP -c $< -o $@
 
+comma := ,
 # ---- executables --------------------------------------------------------------------------------
 BUILT_BINS := $(foreach b,$(BINS),$(if $(wildcard src/bin/$b.c),$(B)/bin/$b))
 define bin_rules
 $(B)/bin/$1: $(B)/obj/src/bin/$1.o $(call lib_files,$(call closure_all,$(BIN_$1)))
 	@mkdir -p $$(@D)
 	@echo "  ld  $$@"
-	@$$(CC) $$(LDFLAGS) -o $$@ $$< $(call link_libs,$(call closure_all,$(BIN_$1)))
+	@$$(CC) $$(LDFLAGS) -o $$@ $$< $(if $(filter $1,$(STATIC_BINS)),-Wl$(comma)-Bstatic) \
+	  $(call link_libs,$(call closure_all,$(BIN_$1))) -Wl,-Bdynamic
 endef
 $(foreach b,$(BINS),$(if $(wildcard src/bin/$b.c),$(eval $(call bin_rules,$b))))
 

@@ -2,7 +2,7 @@
 # its line. The link order and tools/check-layers.py come from this file. Add an edge only with a
 # reason in the commit. "sdk" is contracts/sdk: only its hostcall.h (numbers shared with guests).
 
-MODULES := base crypto codec vm abigen chain os kv net jail ledger store client engine gateway worker cli
+MODULES := base crypto codec vm abigen chain os kv net jail validator ledger store client engine gateway worker cli
 
 # Pure: no I/O, clock, threads, floats, mutable globals (base/log is the one sink)
 DEPS_base    :=
@@ -18,6 +18,7 @@ DEPS_os      := base
 DEPS_kv      := base os
 DEPS_net     := base crypto codec os
 DEPS_jail    := base crypto codec os
+DEPS_validator := base crypto codec vm sdk os
 
 # Capabilities
 DEPS_store   := base crypto codec os kv net
@@ -26,7 +27,7 @@ DEPS_client  := base crypto codec chain os net
 # Services: libraries with thin mains
 DEPS_engine  := base crypto codec chain vm ledger os kv
 DEPS_gateway := base crypto codec chain vm ledger engine os net
-DEPS_worker  := base crypto codec chain vm sdk os kv net jail client
+DEPS_worker  := base crypto codec chain os kv net jail validator client
 DEPS_cli     := base crypto codec chain abigen vm ledger os kv net jail engine store client
 
 # Pure modules may not include these headers (checked by the lint)
@@ -40,14 +41,19 @@ LIBS_abigen  := -ljansson
 LIBS_kv      := -llmdb
 LIBS_net     := -lmicrohttpd -lcurl -lssl -lcrypto
 LIBS_jail    := -larchive -lseccomp
+LIBS_validator := -lseccomp
 
 # Executables: src/bin/X.c links the closure of its line
-BINS := cloister cloister-ledger cloister-store cloister-worker cloister-jail
+BINS := cloister cloister-ledger cloister-store cloister-worker cloister-jail cloister-validator
 BIN_cloister        := cli
 BIN_cloister-ledger := gateway engine
 BIN_cloister-store  := store
 BIN_cloister-worker := worker
 BIN_cloister-jail   := jail
+BIN_cloister-validator := validator
+# These hold their libraries (all but the C library): started for every job, looking the libraries
+# up would be half of what that costs
+STATIC_BINS := cloister-validator
 
 # Tests of codec hash blocks
 TEST_DEPS_codec := crypto

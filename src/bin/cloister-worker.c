@@ -310,11 +310,8 @@ int main(int argc, char **argv)
 {
     struct options o = {.level = LOG_INFO};
     struct err e = {0};
-    int child = worker_validator_main(argc, argv);
     enum rc rc;
 
-    if (child >= 0)
-        return child;
     rc = parse_options(&o, argc, argv, &e);
     if (rc == RC_CLOSED) {
         (void)fputs(help, stdout);

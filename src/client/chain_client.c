@@ -16,8 +16,9 @@
 #define CALL_TIMEOUT_MS 30000
 #define RETRY_FIRST_MS 50
 #define RETRY_MOST_MS 1000
-#define POLL_FIRST_MS 2
-#define POLL_MOST_MS 250
+/* Our ledger includes a transaction in about a millisecond; others take seconds. */
+#define POLL_FIRST_US 500
+#define POLL_MOST_US 250000
 #define INCLUSION_WAIT_MS 2000
 #define INCLUSION_TRIES 30
 #define LOGS_MAX 100000
@@ -346,17 +347,19 @@ enum rc chain_receipt_wait(struct chain_client *c, struct chain_receipt *out, st
                            const struct hash32 *tx_hash, unsigned timeout_ms, struct err *e)
 {
     uint64_t give_up = clock_mono_ms() + timeout_ms;
-    uint64_t pause = POLL_FIRST_MS;
+    uint64_t pause = POLL_FIRST_US;
 
     for (;;) {
         enum rc rc = chain_receipt_get(c, out, a, tx_hash, e);
 
         if (rc != RC_NOTFOUND)
             return rc;
-        if (clock_mono_ms() + pause > give_up)
+        if (clock_mono_ms() + pause / 1000 > give_up)
             return err_wrap(e, RC_TIMEOUT, "waited %u ms", timeout_ms);
-        clock_sleep_ms(pause);
-        pause = pause * 2 > POLL_MOST_MS ? POLL_MOST_MS : pause * 2;
+        clock_sleep_us(pause);
+        pause += pause / 2;
+        if (pause > POLL_MOST_US)
+            pause = POLL_MOST_US;
     }
 }
 

@@ -331,6 +331,24 @@ static bool create_v1(struct cgroup *cg, const struct hierarchies *all,
     return true;
 }
 
+/* v1: a process that moves itself alone, through "tasks", does not wait for the kernel's lock on
+ * all threads of the system. Moved by another it would wait some ten milliseconds. */
+static bool open_joins(struct cgroup *cg)
+{
+    for (unsigned i = 0; i < cg->n_dirs; i++)
+        cg->join_fds[i] = -1;
+    cg->joins = true;
+    for (unsigned i = 0; i < cg->n_dirs; i++) {
+        char path[CGROUP_PATH_SIZE + 64];
+
+        if (snprintf(path, sizeof(path), "%s/tasks", cg->dirs[i]) < (int)sizeof(path))
+            cg->join_fds[i] = open(path, O_WRONLY | O_CLOEXEC);
+        if (cg->join_fds[i] < 0)
+            return false;
+    }
+    return true;
+}
+
 bool cgroup_create(struct cgroup *out, const struct jail_limits *limits, struct err *why)
 {
     struct hierarchies *all = xcalloc(1, sizeof(*all));
@@ -341,7 +359,7 @@ bool cgroup_create(struct cgroup *out, const struct jail_limits *limits, struct 
         ok = create_v2(out, all, limits);
         if (!ok) {
             cgroup_remove(out);
-            ok = create_v1(out, all, limits);
+            ok = create_v1(out, all, limits) && open_joins(out);
         }
     }
     if (!ok) {
@@ -355,9 +373,17 @@ bool cgroup_create(struct cgroup *out, const struct jail_limits *limits, struct 
 
 enum rc cgroup_enter(const struct cgroup *cg, pid_t pid, struct err *e)
 {
-    for (unsigned i = 0; i < cg->n_dirs; i++)
+    for (unsigned i = 0; i < cg->n_dirs && !cg->joins; i++)
         if (!write_u64(cg->dirs[i], "cgroup.procs", (uint64_t)pid))
             return err_errno(e, errno, "cgroup: cannot move process into %s", cg->dirs[i]);
+    return RC_OK;
+}
+
+enum rc cgroup_join(const struct cgroup *cg, struct err *e)
+{
+    for (unsigned i = 0; i < cg->n_dirs && cg->joins; i++)
+        if (write(cg->join_fds[i], "0", 1) != 1)
+            return err_errno(e, errno, "cgroup: cannot join %s", cg->dirs[i]);
     return RC_OK;
 }
 
@@ -379,11 +405,14 @@ bool cgroup_had_oom(const struct cgroup *cg)
 
 void cgroup_remove(struct cgroup *cg)
 {
-    const struct timespec pause = {.tv_nsec = 2000000};
+    const struct timespec pause = {.tv_nsec = 500000};
 
+    for (unsigned i = 0; i < cg->n_dirs && cg->joins; i++)
+        if (cg->join_fds[i] >= 0)
+            (void)close(cg->join_fds[i]);
     /* A group is busy until the kernel has let go of its last, killed process. */
     for (unsigned i = 0; i < cg->n_dirs; i++)
-        for (int tries = 0; rmdir(cg->dirs[i]) != 0 && errno == EBUSY && tries < 500; tries++)
+        for (int tries = 0; rmdir(cg->dirs[i]) != 0 && errno == EBUSY && tries < 2000; tries++)
             (void)nanosleep(&pause, NULL);
     memset(cg, 0, sizeof(*cg));
 }

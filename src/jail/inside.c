@@ -43,6 +43,15 @@ static enum rc mount_at(const char *type, const char *path, unsigned long flags,
     return RC_OK;
 }
 
+/* Asked of a file system that is never made: a refused mount() would be told in the kernel's log,
+ * which takes a millisecond. */
+static bool tmpfs_knows_noswap(void)
+{
+    AUTO_FD int fd = fsopen("tmpfs", FSOPEN_CLOEXEC);
+
+    return fd >= 0 && fsconfig(fd, FSCONFIG_SET_FLAG, "noswap", NULL, 0) == 0;
+}
+
 /* A tmpfs that is kept out of swap where the kernel knows how (6.4), else as it is. */
 static enum rc mount_tmpfs(const char *path, uint64_t size, unsigned mode, struct err *e)
 {
@@ -50,7 +59,7 @@ static enum rc mount_tmpfs(const char *path, uint64_t size, unsigned mode, struc
 
     (void)snprintf(data, sizeof(data), "size=%llu," INODES ",mode=%o,noswap",
                    (unsigned long long)size, mode);
-    if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, data) == 0)
+    if (tmpfs_knows_noswap() && mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, data) == 0)
         return RC_OK;
     data[strlen(data) - strlen(",noswap")] = '\0';
     return mount_at("tmpfs", path, MS_NOSUID | MS_NODEV, data, e);
@@ -364,6 +373,7 @@ static enum rc become_root_inside(const struct inside_args *args, struct err *e)
 
     if (read(args->go_fd, &go, 1) != 1)
         _exit(1);
+    TRY(cgroup_join(args->cgroup, e));
     if (setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0)
         return err_errno(e, errno, "jail: user of the namespace");
     /* After the change of user, which would undo it. The pipe tells if the outside half is gone

@@ -212,7 +212,7 @@ enum rc jail_run(struct jail_status *out, struct buf *results, const struct jail
     struct jail_config c = *config;
     struct cgroup cg = {0};
     struct jail_limits group_limits;
-    struct inside_args args = {.config = &c, .input_fd = input_fd};
+    struct inside_args args = {.config = &c, .input_fd = input_fd, .cgroup = &cg};
     struct stat st = {0};
     uint64_t start = clock_mono_ms();
     AUTO_FD int tree = -1;

@@ -23,10 +23,15 @@ uint64_t clock_mono_ns(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
-void clock_sleep_ms(uint64_t ms)
+void clock_sleep_us(uint64_t us)
 {
-    struct timespec t = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+    struct timespec t = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
 
     while (clock_nanosleep(CLOCK_MONOTONIC, 0, &t, &t) == EINTR)
         ;
+}
+
+void clock_sleep_ms(uint64_t ms)
+{
+    clock_sleep_us(ms * 1000);
 }

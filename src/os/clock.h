@@ -13,3 +13,4 @@ static inline uint64_t clock_mono_ms(void)
 }
 /* Sleep the whole time, signals or not. */
 void clock_sleep_ms(uint64_t ms);
+void clock_sleep_us(uint64_t us);

@@ -44,7 +44,8 @@ static void set_defaults(struct worker_config *c, const struct worker_config *in
     c->store_gateway = copy_or_null(in->store_gateway);
     c->key_file = in->key_file != NULL ? xstrdup(in->key_file) : xasprintf("%s/worker.key", c->dir);
     c->jail_path = in->jail_path != NULL ? xstrdup(in->jail_path) : beside_us("cloister-jail");
-    c->validator_path = in->validator_path != NULL ? xstrdup(in->validator_path) : beside_us("");
+    c->validator_path =
+        in->validator_path != NULL ? xstrdup(in->validator_path) : beside_us("cloister-validator");
     c->n_jobs = in->n_jobs != 0 ? in->n_jobs : 4;
     c->max_file_size = in->max_file_size != 0 ? in->max_file_size : 64ull << 20;
     c->max_validator_size = in->max_validator_size != 0 ? in->max_validator_size : 2ull << 30;

@@ -26,7 +26,7 @@ struct worker_config {
     struct address dlp_registry;  /* required */
     enum worker_profile profile;
     const char *jail_path;      /* cloister-jail [beside our executable] */
-    const char *validator_path; /* executable for --run-validator [our own] */
+    const char *validator_path; /* cloister-validator [beside our executable] */
     bool no_containers;         /* refuse images */
     bool jail_rlimit_only;
     unsigned n_jobs;             /* at the same time [4] */
@@ -47,7 +47,3 @@ enum rc worker_start(struct worker **out, const struct worker_config *config, st
 const char *worker_url(const struct worker *w);
 /* Finish running jobs for a while, stop, free. What is not finished goes on at the next start. */
 void worker_stop(struct worker *w);
-
-/* Entry of the child process in which one RISC-V validator runs: main() calls it first, with its
- * own arguments, and returns what it returns, unless that is -1 (not a child). */
-int worker_validator_main(int argc, char **argv);

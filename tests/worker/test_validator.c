@@ -3,7 +3,7 @@
 #include "crypto/hash.h"
 #include "guest.h"
 #include "os/clock.h"
-#include "worker/proof/validator.h"
+#include "worker/proof/container.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -29,8 +29,8 @@ static struct validator_outcome run(struct buf *results, struct bytes elf, const
 
     CHECK_OK(file_write_fd(fd, bytes_str("the contribution"), &e), &e);
     if (in_child)
-        CHECK_OK(validator_run_program(&o, results, built_binary("cloister-worker"), elf, fd, env,
-                                       &limits, &e),
+        CHECK_OK(validator_run_program(&o, results, built_binary("cloister-validator"), elf, fd,
+                                       env, &limits, &e),
                  &e);
     else
         CHECK_OK(

@@ -1,6 +1,7 @@
 /* jail/internal/inside.h - the half of the jail that runs inside its own namespaces. */
 #pragma once
 
+#include "jail/internal/cgroup.h"
 #include "jail/jail.h"
 
 /* What inside tells outside, over a pipe of their own; results.json follows it. */
@@ -19,8 +20,9 @@ struct inside_args {
     const struct jail_config *config; /* limits set */
     int tree_fd;                      /* the root filesystem, detached; -1: open config->rootfs */
     int input_fd;                     /* -1 = none */
-    int go_fd;                        /* a byte arrives when maps and cgroups are ready */
+    int go_fd;                        /* a byte arrives when maps are ready */
     int report_fd;
+    const struct cgroup *cgroup; /* joined before anything else is done */
     bool rlimit_only;
     uint64_t deadline_ms; /* on the monotonic clock */
 };

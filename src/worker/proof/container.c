@@ -1,8 +1,9 @@
 /* A validator that is a container image: environment and limits turned into the jail's terms. */
+#include "worker/proof/container.h"
+
 #include "base/mem.h"
 #include "jail/image.h"
 #include "jail/jail.h"
-#include "worker/proof/validator.h"
 
 #include <stdio.h>
 

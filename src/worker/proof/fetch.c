@@ -5,7 +5,7 @@
 #include "client/store_client.h"
 #include "crypto/hash.h"
 #include "os/file.h"
-#include "worker/proof/validator.h"
+#include "worker/proof/container.h"
 
 #include <errno.h>
 #include <fcntl.h>

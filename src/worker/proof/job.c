@@ -12,13 +12,13 @@
 #include "os/file.h"
 #include "worker/internal/state.h"
 #include "worker/proof/consent.h"
+#include "worker/proof/container.h"
 #include "worker/proof/document.h"
 #include "worker/proof/fetch.h"
 #include "worker/proof/journal.h"
 #include "worker/proof/onchain.h"
 #include "worker/proof/request.h"
 #include "worker/proof/results.h"
-#include "worker/proof/validator.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -50,12 +50,29 @@ struct job {
     struct results results;
     struct journal_entry entry;
     uint64_t started_ms;
+    const char *step; /* the current one, for the log, and when it began */
+    uint64_t step_ns;
     json_t *proof; /* the answer */
 };
+
+/* Where the time of a job goes, at level debug. */
+static void log_step(struct job *j, const char *next)
+{
+    uint64_t now = clock_mono_ns();
+
+    if (j->step != NULL && next != NULL && strcmp(j->step, next) == 0)
+        return;
+    if (j->step != NULL)
+        log_debug("worker", "job %llu: %s took %llu us", (unsigned long long)j->r->job_id, j->step,
+                  (unsigned long long)((now - j->step_ns) / 1000));
+    j->step = next;
+    j->step_ns = now;
+}
 
 /* From here on a failure means this. */
 static void step(struct job *j, const char *name, unsigned http, const char *code)
 {
+    log_step(j, name);
     j->http = http;
     j->code = code;
     task_step(j->w, j->t, name);
@@ -551,6 +568,7 @@ void job_run(struct worker *w, struct task *t, struct run_request *r)
 
     j.started_ms = clock_mono_ms();
     rc = run(&j, &e);
+    log_step(&j, NULL);
     /* While a signed transaction may still be recorded, the journal keeps it. */
     if (rc == RC_OK || j.entry.tx.n == 0)
         (void)!journal_remove(w->config.dir, r->job_id, NULL);

@@ -3,7 +3,7 @@
 #include "worker/proof/results.h"
 
 #include "base/mem.h"
-#include "worker/proof/validator.h"
+#include "worker/proof/container.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
-/* worker/proof/validator.h - run a pool's validator over one decrypted contribution.
- * Two kinds: a RISC-V program (contracts/sdk/validator.h) in a process of its own that has no keys,
- * no network and no files, or a container image in cloister-jail. Both see the contribution and the
- * environment, and give results.json and an exit code. */
+/* validator/validator.h - run a pool's RISC-V validator (contracts/sdk/validator.h) over one
+ * decrypted contribution, in a process of its own that has no keys, no network and no files. It
+ * sees the contribution and the environment, and gives results.json and an exit code. Container
+ * images, the other kind, are worker/proof/container.h's. */
 #pragma once
 
 #include "base/buf.h"
@@ -26,9 +26,10 @@ struct validator_outcome {
 };
 
 /* RC_OK whatever the program did: look at *out. `env` is an object of strings; `input_fd` is read
- * from its start; `results` is emptied first. RC_IO: no process or memory. */
+ * from its start; `results` is emptied first; `program_path` is cloister-validator. RC_IO: no
+ * process or memory. */
 enum rc validator_run_program(struct validator_outcome *out, struct buf *results,
-                              const char *self_path, struct bytes elf, int input_fd,
+                              const char *program_path, struct bytes elf, int input_fd,
                               const json_t *env, const struct validator_limits *limits,
                               struct err *e);
 
@@ -37,12 +38,6 @@ enum rc validator_run_here(struct validator_outcome *out, struct buf *results, s
                            struct bytes input, const json_t *env,
                            const struct validator_limits *limits, struct err *e);
 
-struct validator_jail {
-    const char *jail_path;
-    bool rlimit_only;
-};
-struct image;
-enum rc validator_run_image(struct validator_outcome *out, struct buf *results,
-                            const struct image *image, const struct validator_jail *jail,
-                            int input_fd, json_t *env, const struct validator_limits *limits,
-                            struct err *e);
+/* What cloister-validator's main() returns: runs what the worker handed it and does not come back,
+ * or 2 when it was not started by a worker. */
+int validator_main(int argc, char **argv);

@@ -1,5 +1,5 @@
 /* A RISC-V validator in the virtual machine: the host calls of contracts/sdk/validator.h.
- * Runs in the child process (sandbox.c); everything here may be wrong in the face of a hostile
+ * Runs in the child process (child.c); everything here may be wrong in the face of a hostile
  * program without reaching a key. Gas is charged for what a call makes the host do, so that the
  * same program over the same file costs the same everywhere. */
 #include "base/mem.h"
@@ -9,8 +9,8 @@
 #include "crypto/secp256k1.h"
 #include "os/clock.h"
 #include "sdk/hostcall.h"
+#include "validator/validator.h"
 #include "vm/vm.h"
-#include "worker/proof/validator.h"
 
 #include <stdio.h>
 

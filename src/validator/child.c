@@ -1,0 +1,125 @@
+/* Inside the process in which a RISC-V validator runs. It maps what it is given, closes the door
+ * behind itself (rlimits, no new privileges, a seccomp filter that allows memory and the
+ * descriptors it has), then decodes the program and runs it. */
+#include "validator/internal/child.h"
+
+#include "base/mem.h"
+#include "base/num.h"
+#include "os/file.h"
+#include "validator/validator.h"
+
+#include <seccomp.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#define ENV_MAX_SIZE (1u << 20)
+
+static enum rc map_fd(struct bytes *out, int fd, uint64_t max, struct err *e)
+{
+    struct stat st;
+    void *p;
+
+    *out = bytes_of(NULL, 0);
+    if (fstat(fd, &st) != 0 || st.st_size < 0 || (uint64_t)st.st_size > max)
+        return err_set(e, RC_LIMIT, "validator: descriptor %d is no file of at most %llu bytes", fd,
+                       (unsigned long long)max);
+    if (st.st_size == 0)
+        return RC_OK;
+    p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED)
+        return err_errno(e, errno, "validator: map descriptor %d", fd);
+    *out = bytes_of(p, (size_t)st.st_size);
+    return RC_OK;
+}
+
+/* No system call but those that memory, the clock and the open descriptors need. */
+static enum rc close_door(uint64_t wall_ms, struct err *e)
+{
+    static const int allowed[] = {SCMP_SYS(read),
+                                  SCMP_SYS(write),
+                                  SCMP_SYS(lseek),
+                                  SCMP_SYS(close),
+                                  SCMP_SYS(fstat),
+                                  SCMP_SYS(newfstatat),
+                                  SCMP_SYS(mmap),
+                                  SCMP_SYS(munmap),
+                                  SCMP_SYS(mremap),
+                                  SCMP_SYS(mprotect),
+                                  SCMP_SYS(madvise),
+                                  SCMP_SYS(brk),
+                                  SCMP_SYS(futex),
+                                  SCMP_SYS(rt_sigreturn),
+                                  SCMP_SYS(rt_sigprocmask),
+                                  SCMP_SYS(rt_sigaction),
+                                  SCMP_SYS(sigaltstack),
+                                  SCMP_SYS(clock_gettime),
+                                  SCMP_SYS(clock_nanosleep),
+                                  SCMP_SYS(getrandom),
+                                  SCMP_SYS(getpid),
+                                  SCMP_SYS(gettid),
+                                  SCMP_SYS(mlock),
+                                  SCMP_SYS(munlock),
+                                  SCMP_SYS(exit),
+                                  SCMP_SYS(exit_group)};
+    const struct rlimit none = {0, 0};
+    const struct rlimit cpu = {wall_ms / 1000 + 1, wall_ms / 1000 + 2};
+    const struct rlimit out = {VALIDATOR_MAX_RESULTS_SIZE + 65536,
+                               VALIDATOR_MAX_RESULTS_SIZE + 65536};
+    scmp_filter_ctx ctx;
+    int bad = 0;
+
+    if (setrlimit(RLIMIT_CORE, &none) != 0 || setrlimit(RLIMIT_CPU, &cpu) != 0 ||
+        setrlimit(RLIMIT_FSIZE, &out) != 0 || setrlimit(RLIMIT_NPROC, &none) != 0 ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return err_errno(e, errno, "validator: limits");
+    ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    CHECK(ctx != NULL);
+    for (size_t i = 0; i < ARRAY_LEN(allowed); i++)
+        bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+    if (bad == 0)
+        bad = seccomp_load(ctx);
+    seccomp_release(ctx);
+    return bad == 0 ? RC_OK : err_set(e, RC_IO, "validator: seccomp: %s", strerror(-bad));
+}
+
+static enum rc child_run(struct child_header *h, struct buf *results,
+                         const struct validator_limits *l, struct err *e)
+{
+    json_auto_t *env = NULL;
+    struct bytes input, elf, env_text;
+
+    TRY(map_fd(&input, FD_INPUT, UINT32_MAX, e));
+    TRY(map_fd(&elf, FD_PROGRAM, VALIDATOR_MAX_PROGRAM_SIZE, e));
+    TRY(map_fd(&env_text, FD_ENV, ENV_MAX_SIZE, e));
+    json_object_seed(0); /* opens /dev/urandom, which it could not later */
+    TRY(close_door(l->wall_ms, e));
+    TRY(json_parse(&env, env_text, ENV_MAX_SIZE, e));
+    return validator_run_here(&h->outcome, results, elf, input, env, l, e);
+}
+
+int validator_main(int argc, char **argv)
+{
+    struct validator_limits l;
+    struct child_header *h;
+    struct buf results = {0};
+    bool ok;
+
+    if (argc != 4 || parse_u64(&l.gas, bytes_str(argv[1]), UINT64_MAX, NULL) != RC_OK ||
+        parse_u64(&l.memory_size, bytes_str(argv[2]), UINT64_MAX, NULL) != RC_OK ||
+        parse_u64(&l.wall_ms, bytes_str(argv[3]), UINT64_MAX, NULL) != RC_OK)
+        return 2;
+    h = xcalloc(1, sizeof(*h));
+    h->magic = CHILD_MAGIC;
+    h->outcome.exit_code = -1;
+    h->rc = child_run(h, &results, &l, &h->err);
+    h->results_size = results.n;
+    ok = file_write_fd(FD_OUTPUT, bytes_of(h, sizeof(*h)), NULL) == RC_OK &&
+         file_write_fd(FD_OUTPUT, buf_bytes(&results), NULL) == RC_OK;
+    /* Not exit(): nothing is to be run on the way out. */
+    _exit(ok ? 0 : 1);
+}
