@@ -27,8 +27,9 @@ struct http_server {
     unsigned port;
     char url[80];
     char name[32];
-    pthread_mutex_t mu; /* guards what follows, but aborting */
-    pthread_cond_t cond;
+    pthread_mutex_t mu;  /* guards what follows, but aborting */
+    pthread_cond_t cond; /* for handler threads: a request, or the end */
+    pthread_cond_t idle; /* for http_server_stop(): no request lives */
     struct http_exchange *first, *last;
     unsigned queued;
     unsigned live;  /* requests begun and not completed */
@@ -249,8 +250,8 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
     CHECK(pthread_mutex_unlock(&x->mu) == 0);
     exchange_unref(x);
     CHECK(pthread_mutex_lock(&s->mu) == 0);
-    s->live--;
-    CHECK(pthread_cond_broadcast(&s->cond) == 0);
+    if (--s->live == 0 && s->stopping)
+        CHECK(pthread_cond_broadcast(&s->idle) == 0);
     CHECK(pthread_mutex_unlock(&s->mu) == 0);
 }
 
@@ -354,6 +355,19 @@ static enum MHD_Result more_body(struct http_exchange *x, const char *p, size_t 
     return dropped > HTTP_DRAIN_MAX ? MHD_NO : MHD_YES;
 }
 
+static bool answer_quickly(struct http_exchange *x)
+{
+    struct http_server *s = x->server;
+
+    if (s->config.quick == NULL || server_is_aborting(s) ||
+        !s->config.quick(&x->req, &x->resp, s->data))
+        return false;
+    CHECK(pthread_mutex_lock(&x->mu) == 0);
+    x->handler_done = true;
+    CHECK(pthread_mutex_unlock(&x->mu) == 0);
+    return true;
+}
+
 /* The request is here whole: run the handler if it has not been, then answer or sleep. */
 static enum MHD_Result end_of_request(struct http_exchange *x)
 {
@@ -366,7 +380,7 @@ static enum MHD_Result end_of_request(struct http_exchange *x)
         x->req.body = buf_bytes(&x->body);
         if (x->route.mode == HTTP_INLINE)
             run_handler(x);
-        else if (!dispatch(x))
+        else if (!answer_quickly(x) && !dispatch(x))
             return refuse(x, 503, "busy: too many requests are waiting");
     }
     CHECK(pthread_mutex_lock(&x->mu) == 0);
@@ -578,6 +592,7 @@ enum rc http_server_start(struct http_server **out, const struct http_server_con
     CHECK(pthread_condattr_init(&attr) == 0);
     CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
     CHECK(pthread_cond_init(&s->cond, &attr) == 0);
+    CHECK(pthread_cond_init(&s->idle, &attr) == 0);
     (void)pthread_condattr_destroy(&attr);
     apply_defaults(s);
     rc = open_listener(s, e);
@@ -619,7 +634,7 @@ static void wait_for_requests(struct http_server *s, unsigned grace_ms)
         t.tv_sec++;
     }
     while (s->live != 0)
-        if (pthread_cond_timedwait(&s->cond, &s->mu, &t) == ETIMEDOUT)
+        if (pthread_cond_timedwait(&s->idle, &s->mu, &t) == ETIMEDOUT)
             break;
 }
 
@@ -650,5 +665,6 @@ void http_server_stop(struct http_server *s, unsigned grace_ms)
     free(s->threads);
     (void)pthread_mutex_destroy(&s->mu);
     (void)pthread_cond_destroy(&s->cond);
+    (void)pthread_cond_destroy(&s->idle);
     free(s);
 }

@@ -1,7 +1,7 @@
 /* net/http_server.h - HTTP/1.1 server: bounded, streaming both ways, handlers in a thread pool.
  * Trust: everything a client sends is hostile; sizes and times are bounded here.
  * One handler serves all paths. It runs on a worker thread while its connection is suspended, so it
- * may block; the event threads never run it unless its route says HTTP_INLINE.
+ * may block; the event threads never run it unless its route says HTTP_INLINE, and `quick` only.
  * Plain HTTP only. Sources: RFC 9110, RFC 9112. */
 #pragma once
 
@@ -10,6 +10,13 @@
 #include "base/err.h"
 
 struct http_server;
+struct http_request;
+struct http_response;
+
+/* Tried on the event thread with a whole HTTP_POOL request, which saves the hand-over to a handler
+ * thread. True: answered (the handler's rules for resp). False: resp is untouched, the handler runs
+ * as usual. Must be fast, must not block and must not stream. */
+typedef bool http_quick_fn(struct http_request *req, struct http_response *resp, void *data);
 
 /* Zero or NULL means the default in brackets. */
 struct http_server_config {
@@ -23,6 +30,7 @@ struct http_server_config {
     size_t buffer_size;       /* bytes of I/O buffer a connection [64 KiB]; at least header_max */
     unsigned idle_timeout_s;  /* closes silent connections [75] */
     unsigned queue_max;       /* requests waiting for a handler thread [1024]; over it: 503 */
+    http_quick_fn *quick;     /* [none] */
 };
 
 /* How a request is run; what the route function chooses. */

@@ -159,6 +159,38 @@ TEST(notifications_get_no_answer)
     rig_clear(&r);
 }
 
+/* Transactions on their own take a shorter way; it has the same rules, and only they may take it.
+ */
+TEST(single_transactions)
+{
+    static const char *const evil[] = {"Origin: https://evil.example", NULL};
+    static const char *const rebound[] = {"Host: evil.example:8545", NULL};
+    static const char *const referred[] = {"Referer: https://evil.example/x", NULL};
+    const struct bytes send =
+        bytes_str("{\"id\":7,\"method\":\"eth_sendRawTransaction\",\"params\":[\"0x02\"]}");
+    const json_t *reply;
+    struct rig r;
+
+    rig_init(&r);
+    reply = rig_post(&r, send);
+    CHECK_INT(code_of_reply(reply), -32000);
+    CHECK_INT(json_integer_value(json_object_get(reply, "id")), 7);
+    CHECK_INT(rig_http(&r, "POST", "/", send, evil), 403);
+    CHECK_INT(rig_http(&r, "POST", "/", send, rebound), 403);
+    CHECK_INT(rig_http(&r, "POST", "/", send, referred), 403);
+    CHECK_INT(rig_http(&r, "PUT", "/", send, NULL), 405);
+    reply = rig_post(&r, bytes_str("{\"id\":1,\"method\":\"eth_chainId\",\"params\":"
+                                   "[\"eth_sendRawTransaction\"]}"));
+    CHECK_STR(rig_str(reply, "result"), "0x1e5b");
+    CHECK_INT(code_of_reply(rig_post(&r, bytes_str("{\"id\":1,\"eth_sendRawTransaction\""))),
+              -32700);
+    CHECK_INT(rig_http(&r, "POST", "/",
+                       bytes_str("{\"method\":\"eth_sendRawTransaction\",\"params\":[]}"), NULL),
+              200);
+    CHECK_INT(r.reply.body.n, 0);
+    rig_clear(&r);
+}
+
 TEST(http_and_health)
 {
     static const char *const gzip[] = {"Accept-Encoding: gzip, deflate", NULL};

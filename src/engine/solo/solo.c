@@ -166,7 +166,8 @@ static enum rc make_block(struct engine *en, struct batch *batch, bool even_empt
         if (pool_n_ready(en->pool) != 0 && b != NULL)
             en->fresh = true;
         (void)pthread_cond_broadcast(&en->news);
-        (void)pthread_cond_broadcast(&en->saved);
+        if (db_checkpoint_due(en->db, false) != UINT64_MAX)
+            (void)pthread_cond_broadcast(&en->saved);
         (void)pthread_mutex_unlock(&en->lock);
     }
     db_run_end(&r);

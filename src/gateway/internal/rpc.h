@@ -11,6 +11,7 @@
 #include "ledger/executor.h"
 
 #define RPC_BODY_MAX ((size_t)16 << 20)  /* bytes of a request */
+#define RPC_QUICK_MAX ((size_t)8 << 10)  /* bytes of a request answered on an event thread */
 #define RPC_BATCH_MAX 1000               /* calls in a batch */
 #define RPC_REPLY_MAX ((size_t)64 << 20) /* bytes of answers, after which calls of a batch fail */
 #define RPC_BATCH_MS 30000               /* time of a batch, after which its further calls fail */
@@ -63,6 +64,9 @@ typedef enum rc rpc_method(struct rpc_call *c, struct err *e);
 /* Answer the JSON text of a request or a batch, over a WebSocket or (NULL) HTTP. Appends nothing
  * for notifications. (rpc.c) */
 void rpc_answer(struct gateway *g, struct socket *s, struct bytes text, struct buf *out);
+/* For event threads: answer if the text is one small eth_sendRawTransaction, which takes some 0.1
+ * ms and waits for nothing. False: it is not, nothing was appended. (rpc.c) */
+bool rpc_answer_quickly(struct gateway *g, struct bytes text, struct buf *out);
 
 /* ---- parameters ---- */
 /* What the client gave is wrong, whatever way. */
