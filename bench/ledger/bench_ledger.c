@@ -1,7 +1,8 @@
 /* Transactions through the engine in one process, from signed bytes to a durable receipt: signature
  * recovery, pool, execution, state tree, block, fdatasync. Prints transactions a second (two
  * submitting threads, ten senders) and the time from submit to receipt, one at a time.
- * Usage: bench_ledger FOLDER DATAREGISTRY_ELF [N]: FOLDER must not exist. */
+ * Usage: bench_ledger FOLDER DATAREGISTRY_ELF [N [ROUNDS]]: FOLDER must not exist. With ROUNDS, N
+ * files are added so many times, to see whether speed falls as the state grows. */
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -228,23 +229,26 @@ int main(int argc, char **argv)
 {
     struct engine_options o = {0};
     struct engine *en;
-    uint64_t n = 40000, serial = 0, start;
+    uint64_t n = 40000, rounds = 1, serial = 0, start;
     char *genesis;
     struct err e;
 
-    if (argc != 3 && argc != 4) {
-        (void)fprintf(stderr, "usage: bench_ledger FOLDER DATAREGISTRY_ELF [N]\n");
+    if (argc < 3 || argc > 5) {
+        (void)fprintf(stderr, "usage: bench_ledger FOLDER DATAREGISTRY_ELF [N [ROUNDS]]\n");
         return 2;
     }
-    if (argc == 4)
+    if (argc > 3)
         must(parse_u64(&n, bytes_str(argv[3]), 10000000, &e), &e);
+    if (argc > 4)
+        must(parse_u64(&rounds, bytes_str(argv[4]), 1000, &e), &e);
     log_setup(LOG_WARN, LOG_TEXT);
     write_genesis(argv[1], argv[2], &genesis);
     o.dir = argv[1];
     o.genesis_path = genesis;
     must(engine_open(&en, &o, &e), &e);
     throughput(en, false, n, &serial);
-    throughput(en, true, n, &serial);
+    for (uint64_t i = 0; i < rounds; i++)
+        throughput(en, true, n, &serial);
     latency(en, false, &serial);
     latency(en, true, &serial);
     engine_close(en);
