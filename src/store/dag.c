@@ -5,22 +5,37 @@
 #include "codec/cid.h"
 #include "codec/dagpb.h"
 #include "crypto/hash.h"
+#include "store/internal/writer.h"
+
+/* Smaller chunks cost less to write than to hand over. */
+#define WRITER_MIN_CHUNK 65536
 
 /* ---- adding a file ---- */
 
+/* A leaf that is the chunk itself changes hands without a copy. */
 static enum rc put_block(void *ctx, const struct cid *cid, struct bytes block, struct err *e)
 {
-    return store_put_hashed(ctx, cid, block, e);
+    struct dag_adder *a = ctx;
+    AUTO_CLEAR(buf) struct buf copy = {0};
+
+    if (a->writer == NULL)
+        return store_put_hashed(a->store, cid, block, e);
+    if (block.p == a->chunk.p && block.n == a->chunk.n)
+        return writer_put(a->writer, cid, &a->chunk, e);
+    buf_put_bytes(&copy, block);
+    return writer_put(a->writer, cid, &copy, e);
 }
 
 void dag_adder_init(struct dag_adder *a, struct store *store, const struct unixfs_layout *layout)
 {
     *a = (struct dag_adder){.store = store, .chunk_size = layout->chunk_size};
-    unixfs_builder_init(&a->builder, layout, sha256, store != NULL ? put_block : NULL, store);
+    unixfs_builder_init(&a->builder, layout, sha256, store != NULL ? put_block : NULL, a);
 }
 
 void dag_adder_clear(struct dag_adder *a)
 {
+    writer_free(a->writer);
+    a->writer = NULL;
     unixfs_builder_clear(&a->builder);
     buf_clear(&a->chunk);
 }
@@ -32,9 +47,11 @@ enum rc dag_adder_write(struct dag_adder *a, struct bytes data, struct err *e)
 
         if (n > data.n)
             n = data.n;
-        buf_put(&a->chunk, data.p, n);
+        buf_put_bytes(&a->chunk, bytes_of(data.p, n));
         data = bytes_of(data.p + n, data.n - n);
         if (a->chunk.n == a->chunk_size) {
+            if (a->store != NULL && a->writer == NULL && a->chunk_size >= WRITER_MIN_CHUNK)
+                a->writer = writer_new(a->store);
             TRY(unixfs_builder_chunk(&a->builder, buf_bytes(&a->chunk), e));
             buf_reset(&a->chunk);
         }
@@ -48,7 +65,8 @@ enum rc dag_adder_finish(struct dag_adder *a, struct cid *root, uint64_t *file_s
     if (a->chunk.n != 0)
         TRY(unixfs_builder_chunk(&a->builder, buf_bytes(&a->chunk), e));
     buf_reset(&a->chunk);
-    return unixfs_builder_finish(&a->builder, root, file_size, tsize, e);
+    TRY(unixfs_builder_finish(&a->builder, root, file_size, tsize, e));
+    return a->writer != NULL ? writer_finish(a->writer, e) : RC_OK;
 }
 
 /* ---- a set of digests ---- */

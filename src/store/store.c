@@ -393,27 +393,29 @@ static enum rc check_block(const struct pack *p, const struct op *op, const stru
 static enum rc read_block(struct store *s, const struct pack *p, const struct op *op,
                           const struct cid *cid, struct buf *out, struct err *e)
 {
-    size_t n = PACK_HEADER_SIZE + op->size, old = out->n;
+    const struct disk *d = s->disk;
+    uint8_t header[PACK_HEADER_SIZE], *at;
+    size_t old = out->n;
     char text[CID_TEXT_SIZE];
-    uint8_t *at;
     enum rc rc;
 
-    cid_format(text, cid);
-    if (op->size > STORE_MAX_BLOCK || op->at < PACK_HEADER_SIZE)
+    if (op->size > STORE_MAX_BLOCK || op->at < PACK_HEADER_SIZE) {
+        cid_format(text, cid);
         return err_set(e, RC_CORRUPT, "index: bad entry for block %s", text);
-    at = buf_extend(out, n);
-    rc = s->disk->pread(s->disk->ctx, p->fd, at, n, op->at - PACK_HEADER_SIZE, e);
-    if (rc == RC_OK)
-        rc = check_block(p, op, cid, at, bytes_of(at + PACK_HEADER_SIZE, op->size), e);
-    else
-        rc = err_wrap(e, rc, "block %s, pack %016llx", text, (unsigned long long)p->seq);
-    if (rc != RC_OK) {
-        out->n = old;
-        return rc;
     }
-    memmove(at, at + PACK_HEADER_SIZE, op->size);
-    out->n = old + op->size;
-    return RC_OK;
+    at = buf_extend(out, op->size);
+    rc = d->pread(d->ctx, p->fd, header, sizeof(header), op->at - PACK_HEADER_SIZE, e);
+    if (rc == RC_OK)
+        rc = d->pread(d->ctx, p->fd, at, op->size, op->at, e);
+    if (rc == RC_OK) {
+        rc = check_block(p, op, cid, header, bytes_of(at, op->size), e);
+    } else {
+        cid_format(text, cid);
+        rc = err_wrap(e, rc, "block %s, pack %016llx", text, (unsigned long long)p->seq);
+    }
+    if (rc != RC_OK)
+        out->n = old;
+    return rc;
 }
 
 enum rc store_get(struct store *s, const struct cid *cid, struct buf *out, struct err *e)

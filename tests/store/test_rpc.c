@@ -64,10 +64,12 @@ TEST(only_hash_stores_nothing)
 
 TEST(options_that_change_the_result_are_not_ignored)
 {
-    static const char *const bad[] = {"trickle=true",         "inline=true",      "nocopy=1",
-                                      "hash=blake3",          "chunker=rabin",    "chunker=size-0",
-                                      "chunker=size-2096897", "max-file-links=1", "cid-version=2",
-                                      "raw-leaves=maybe",     "to-files=/x",      "mode=0644"};
+    static const char *const bad[] = {
+        "trickle=true",         "inline=true",          "nocopy=1",
+        "hash=blake3",          "chunker=rabin",        "chunker=size-0",
+        "chunker=size-2096897", "max-file-links=1",     "cid-version=2",
+        "raw-leaves=maybe",     "to-files=/x",          "mode=0644",
+        "max-hamt-fanout=64",   "max-directory-links=9"};
     struct tnode t;
     char path[128];
 
