@@ -212,6 +212,62 @@ enum rc dag_walk(struct store *s, const struct cid *root, dag_visit_fn fn, void 
     return rc;
 }
 
+/* ---- verifying ---- */
+
+static enum rc verify_one(struct walk *w, const struct cid *cid, bool follow, struct err *e)
+{
+    buf_reset(&w->block);
+    TRY(store_get(w->store, cid, &w->block, e));
+    return follow ? push_links(w, cid, e) : RC_OK;
+}
+
+static enum rc note_block(void *ctx, const struct hash32 *digest, uint64_t size, struct err *e)
+{
+    struct cid cid = cid_raw(digest);
+
+    (void)size;
+    (void)e;
+    stack_push(ctx, &cid);
+    return RC_OK;
+}
+
+static enum rc verify_all(struct walk *w, bool follow, dag_bad_fn fn, void *ctx, uint64_t *seen,
+                          struct err *e)
+{
+    while (w->todo.n != 0) {
+        struct cid cid = w->todo.p[--w->todo.n];
+        struct err why = {0};
+
+        if (follow && !digest_set_add(w->seen, &cid.digest))
+            continue;
+        ++*seen;
+        if (verify_one(w, &cid, follow, &why) != RC_OK)
+            TRY(fn(ctx, &cid, why.msg, e));
+    }
+    return RC_OK;
+}
+
+enum rc dag_verify(struct store *s, const struct cid *root, dag_bad_fn fn, void *ctx,
+                   uint64_t *seen, struct err *e)
+{
+    struct digest_set visited = {0};
+    struct walk w = {.store = s, .seen = &visited};
+    enum rc rc = RC_OK;
+
+    *seen = 0;
+    if (root != NULL)
+        stack_push(&w.todo, root);
+    else
+        rc = store_each(s, note_block, &w.todo, e);
+    if (rc == RC_OK)
+        rc = verify_all(&w, root != NULL, fn, ctx, seen, e);
+    stack_clear(&w.todo);
+    buf_clear(&w.block);
+    arena_clear(&w.arena);
+    digest_set_clear(&visited);
+    return rc;
+}
+
 /* ---- pins ---- */
 
 enum rc dag_pin(struct store *s, const struct cid *root, enum store_pin kind, struct bytes name,

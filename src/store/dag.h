@@ -43,6 +43,13 @@ enum rc dag_pin(struct store *s, const struct cid *root, enum store_pin kind, st
 /* RC_NOTFOUND: not pinned, or not in this way. */
 enum rc dag_unpin(struct store *s, const struct cid *root, bool recursive, struct err *e);
 
+/* Read every block below root, or (root NULL) every block of the store; fn hears of each that is
+ * missing, damaged or cannot be followed, with why. *seen: blocks looked at. Goes on after a bad
+ * one; fails only as fn does, or when the index cannot be read. */
+typedef enum rc (*dag_bad_fn)(void *ctx, const struct cid *cid, const char *why, struct err *e);
+enum rc dag_verify(struct store *s, const struct cid *root, dag_bad_fn fn, void *ctx,
+                   uint64_t *seen, struct err *e);
+
 /* Remove every block that no pin reaches; fn (may be NULL) hears of each. Callers must keep adds
  * out meanwhile: blocks of an add that is not pinned yet would go. RC_NOTFOUND: a pinned graph
  * misses a block: nothing is removed. */

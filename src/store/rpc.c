@@ -266,8 +266,10 @@ static const struct command {
     {"pin/ls", rpc_pin_ls, false},
     {"pin/rm", rpc_pin_rm, false},
     {"pin/update", rpc_pin_update, false},
+    {"pin/verify", rpc_pin_verify, false},
     {"repo/gc", rpc_repo_gc, false},
     {"repo/stat", rpc_repo_stat, false},
+    {"repo/verify", rpc_repo_verify, false},
     {"version", rpc_version, false},
 };
 
