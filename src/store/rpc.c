@@ -159,11 +159,13 @@ static enum rc put_removed(void *ctx, const struct cid *cid, struct bytes block,
 
 static enum rc rpc_repo_gc(struct rpc_call *c, struct err *e)
 {
-    uint64_t removed = 0;
+    uint64_t removed = 0, freed = 0;
     enum rc rc;
 
     CHECK(pthread_rwlock_wrlock(&c->rpc->gc) == 0);
     rc = dag_collect(c->store, put_removed, &c->resp->body, &removed, e);
+    if (rc == RC_OK)
+        rc = store_compact(c->store, &freed, e);
     CHECK(pthread_rwlock_unlock(&c->rpc->gc) == 0);
     rpc_json(c);
     return rc;
