@@ -3,6 +3,7 @@
 #include "codec/unixfs_read.h"
 
 #include "base/mem.h"
+#include "codec/hamt.h"
 
 /* One node, decoded; `block` backs all that is borrowed. */
 struct entry {
@@ -165,23 +166,132 @@ enum rc unixfs_stat(enum unixfs_type *type, uint64_t *size, const struct cid *ro
     return RC_OK;
 }
 
-static enum rc step(struct cid *at, struct bytes name, unixfs_get_fn get, void *get_ctx,
-                    struct err *e)
+/* One level of a sharded directory: either *at is the entry, or (*below) the next level. */
+static enum rc step_shard(struct cid *at, bool *below, const struct entry *n, struct bytes name,
+                          unsigned depth, struct err *e)
+{
+    struct hamt_node node;
+    struct bytes found;
+    size_t i;
+
+    *below = false;
+    TRY(hamt_parse(&node, &n->node, &n->fs, e));
+    if (!hamt_find(&i, &node, hamt_hash(name), depth))
+        return RC_NOTFOUND;
+    found = hamt_entry_name(&node, i);
+    *below = found.n == 0;
+    if (!*below && !bytes_eq(found, name))
+        return RC_NOTFOUND;
+    *at = node.links[i].cid;
+    return RC_OK;
+}
+
+/* RC_NOTFOUND without text. below: *at is a node inside a sharded directory. */
+static enum rc step_once(struct cid *at, bool *below, struct bytes name, unsigned depth,
+                         unixfs_get_fn get, void *get_ctx, struct err *e)
 {
     AUTO_CLEAR(entry) struct entry n = {0};
 
     TRY(load_entry(&n, at, get, get_ctx, e));
     if (n.fs.type == UNIXFS_HAMT)
-        return err_set(e, RC_UNSUPPORTED, "sharded directories cannot be followed");
+        return step_shard(at, below, &n, name, depth, e);
+    if (*below)
+        return err_set(e, RC_MALFORMED, "sharded directory: a node of UnixFS type %d inside",
+                       (int)n.fs.type);
     if (n.fs.type == UNIXFS_DIRECTORY)
         for (size_t i = 0; i < n.node.n_links; i++)
             if (bytes_eq(n.node.links[i].name, name)) {
                 *at = n.node.links[i].cid;
                 return RC_OK;
             }
-    return err_set(e, RC_NOTFOUND, "no link named '%.*s'", (int)(name.n > 100 ? 100 : name.n),
-                   (const char *)name.p);
+    return RC_NOTFOUND;
 }
+
+static enum rc step(struct cid *at, struct bytes name, unixfs_get_fn get, void *get_ctx,
+                    struct err *e)
+{
+    struct err why = {0};
+    bool below = false;
+    enum rc rc;
+
+    for (unsigned depth = 0; depth == 0 || below; depth++) {
+        why.msg[0] = '\0';
+        rc = step_once(at, &below, name, depth, get, get_ctx, &why);
+        if (rc == RC_NOTFOUND && why.msg[0] == '\0')
+            return err_set(e, RC_NOTFOUND, "no link named '%.*s'",
+                           (int)(name.n > 100 ? 100 : name.n), (const char *)name.p);
+        if (rc != RC_OK) {
+            if (e != NULL)
+                *e = why;
+            return rc;
+        }
+    }
+    return RC_OK;
+}
+
+/* ---- listing ---- */
+
+struct list {
+    unixfs_get_fn get;
+    void *get_ctx;
+    unixfs_entry_fn fn;
+    void *ctx;
+};
+
+static enum rc list_node(const struct list *l, const struct cid *cid, unsigned depth, bool *is_dir,
+                         struct err *e);
+
+static enum rc list_shard(const struct list *l, const struct entry *n, unsigned depth,
+                          struct err *e)
+{
+    struct hamt_node node;
+    bool is_dir;
+
+    TRY(hamt_parse(&node, &n->node, &n->fs, e));
+    if (node.bits * (depth + 1) > 64)
+        return err_set(e, RC_MALFORMED, "sharded directory deeper than its hash");
+    /* So that work is bounded by what is listed, though nodes may be shared. */
+    if (depth != 0 && node.n_links == 0)
+        return err_set(e, RC_MALFORMED, "sharded directory: an empty node inside");
+    for (size_t i = 0; i < node.n_links; i++) {
+        struct dagpb_link link = node.links[i];
+
+        link.name = hamt_entry_name(&node, i);
+        if (link.name.n != 0)
+            TRY(l->fn(l->ctx, &link, e));
+        else
+            TRY(list_node(l, &link.cid, depth + 1, &is_dir, e));
+    }
+    return RC_OK;
+}
+
+static enum rc list_node(const struct list *l, const struct cid *cid, unsigned depth, bool *is_dir,
+                         struct err *e)
+{
+    AUTO_CLEAR(entry) struct entry n = {0};
+
+    TRY(load_entry(&n, cid, l->get, l->get_ctx, e));
+    *is_dir = !is_file(n.fs.type);
+    if (n.fs.type == UNIXFS_HAMT)
+        return list_shard(l, &n, depth, e);
+    if (depth != 0)
+        return err_set(e, RC_MALFORMED, "sharded directory: a node of UnixFS type %d inside",
+                       (int)n.fs.type);
+    for (size_t i = 0; *is_dir && i < n.node.n_links; i++)
+        TRY(l->fn(l->ctx, &n.node.links[i], e));
+    return RC_OK;
+}
+
+enum rc unixfs_list(bool *is_dir, const struct cid *root, unixfs_get_fn get, void *get_ctx,
+                    unixfs_entry_fn fn, void *ctx, struct err *e)
+{
+    const struct list l = {.get = get, .get_ctx = get_ctx, .fn = fn, .ctx = ctx};
+
+    *is_dir = false;
+    return list_node(&l, root, 0, is_dir, e);
+}
+
+/* ---- paths ---- */
 
 enum rc unixfs_resolve(struct cid *out, const struct cid *root, struct bytes path,
                        unixfs_get_fn get, void *get_ctx, struct err *e)

@@ -20,7 +20,14 @@ enum rc unixfs_cat(const struct cid *root, uint64_t offset, uint64_t length, uni
  * UNIXFS_RAW for a raw block. */
 enum rc unixfs_stat(enum unixfs_type *type, uint64_t *size, const struct cid *root,
                     unixfs_get_fn get, void *get_ctx, struct err *e);
-/* Follow "a/b/c" (no leading slash; empty: the root itself) through directories. RC_NOTFOUND names
- * the missing part. RC_UNSUPPORTED: a sharded (HAMT) directory. */
+/* Follow "a/b/c" (no leading slash; empty: the root itself) through directories, also
+ * sharded ones. RC_NOTFOUND names the missing part. */
 enum rc unixfs_resolve(struct cid *out, const struct cid *root, struct bytes path,
                        unixfs_get_fn get, void *get_ctx, struct err *e);
+
+/* Call fn for each entry of a directory, also a sharded one, in the order of its blocks; the link
+ * is borrowed. *is_dir: false for a file, which has no entries. Depth is bounded; a graph whose
+ * nodes are shared can yield more entries than it has blocks: fn should bound them. */
+typedef enum rc (*unixfs_entry_fn)(void *ctx, const struct dagpb_link *link, struct err *e);
+enum rc unixfs_list(bool *is_dir, const struct cid *root, unixfs_get_fn get, void *get_ctx,
+                    unixfs_entry_fn fn, void *ctx, struct err *e);

@@ -5,22 +5,37 @@
 #include "codec/cid.h"
 #include "codec/dagpb.h"
 #include "crypto/hash.h"
+#include "store/internal/writer.h"
+
+/* Smaller chunks cost less to write than to hand over. */
+#define WRITER_MIN_CHUNK 65536
 
 /* ---- adding a file ---- */
 
+/* A leaf that is the chunk itself changes hands without a copy. */
 static enum rc put_block(void *ctx, const struct cid *cid, struct bytes block, struct err *e)
 {
-    return store_put_hashed(ctx, cid, block, e);
+    struct dag_adder *a = ctx;
+    AUTO_CLEAR(buf) struct buf copy = {0};
+
+    if (a->writer == NULL)
+        return store_put_hashed(a->store, cid, block, e);
+    if (block.p == a->chunk.p && block.n == a->chunk.n)
+        return writer_put(a->writer, cid, &a->chunk, e);
+    buf_put_bytes(&copy, block);
+    return writer_put(a->writer, cid, &copy, e);
 }
 
 void dag_adder_init(struct dag_adder *a, struct store *store, const struct unixfs_layout *layout)
 {
     *a = (struct dag_adder){.store = store, .chunk_size = layout->chunk_size};
-    unixfs_builder_init(&a->builder, layout, sha256, store != NULL ? put_block : NULL, store);
+    unixfs_builder_init(&a->builder, layout, sha256, store != NULL ? put_block : NULL, a);
 }
 
 void dag_adder_clear(struct dag_adder *a)
 {
+    writer_free(a->writer);
+    a->writer = NULL;
     unixfs_builder_clear(&a->builder);
     buf_clear(&a->chunk);
 }
@@ -32,9 +47,11 @@ enum rc dag_adder_write(struct dag_adder *a, struct bytes data, struct err *e)
 
         if (n > data.n)
             n = data.n;
-        buf_put(&a->chunk, data.p, n);
+        buf_put_bytes(&a->chunk, bytes_of(data.p, n));
         data = bytes_of(data.p + n, data.n - n);
         if (a->chunk.n == a->chunk_size) {
+            if (a->store != NULL && a->writer == NULL && a->chunk_size >= WRITER_MIN_CHUNK)
+                a->writer = writer_new(a->store);
             TRY(unixfs_builder_chunk(&a->builder, buf_bytes(&a->chunk), e));
             buf_reset(&a->chunk);
         }
@@ -48,7 +65,8 @@ enum rc dag_adder_finish(struct dag_adder *a, struct cid *root, uint64_t *file_s
     if (a->chunk.n != 0)
         TRY(unixfs_builder_chunk(&a->builder, buf_bytes(&a->chunk), e));
     buf_reset(&a->chunk);
-    return unixfs_builder_finish(&a->builder, root, file_size, tsize, e);
+    TRY(unixfs_builder_finish(&a->builder, root, file_size, tsize, e));
+    return a->writer != NULL ? writer_finish(a->writer, e) : RC_OK;
 }
 
 /* ---- a set of digests ---- */
@@ -191,6 +209,62 @@ enum rc dag_walk(struct store *s, const struct cid *root, dag_visit_fn fn, void 
     enum rc rc = walk_from(s, root, &seen, fn, ctx, e);
 
     digest_set_clear(&seen);
+    return rc;
+}
+
+/* ---- verifying ---- */
+
+static enum rc verify_one(struct walk *w, const struct cid *cid, bool follow, struct err *e)
+{
+    buf_reset(&w->block);
+    TRY(store_get(w->store, cid, &w->block, e));
+    return follow ? push_links(w, cid, e) : RC_OK;
+}
+
+static enum rc note_block(void *ctx, const struct hash32 *digest, uint64_t size, struct err *e)
+{
+    struct cid cid = cid_raw(digest);
+
+    (void)size;
+    (void)e;
+    stack_push(ctx, &cid);
+    return RC_OK;
+}
+
+static enum rc verify_all(struct walk *w, bool follow, dag_bad_fn fn, void *ctx, uint64_t *seen,
+                          struct err *e)
+{
+    while (w->todo.n != 0) {
+        struct cid cid = w->todo.p[--w->todo.n];
+        struct err why = {0};
+
+        if (follow && !digest_set_add(w->seen, &cid.digest))
+            continue;
+        ++*seen;
+        if (verify_one(w, &cid, follow, &why) != RC_OK)
+            TRY(fn(ctx, &cid, why.msg, e));
+    }
+    return RC_OK;
+}
+
+enum rc dag_verify(struct store *s, const struct cid *root, dag_bad_fn fn, void *ctx,
+                   uint64_t *seen, struct err *e)
+{
+    struct digest_set visited = {0};
+    struct walk w = {.store = s, .seen = &visited};
+    enum rc rc = RC_OK;
+
+    *seen = 0;
+    if (root != NULL)
+        stack_push(&w.todo, root);
+    else
+        rc = store_each(s, note_block, &w.todo, e);
+    if (rc == RC_OK)
+        rc = verify_all(&w, root != NULL, fn, ctx, seen, e);
+    stack_clear(&w.todo);
+    buf_clear(&w.block);
+    arena_clear(&w.arena);
+    digest_set_clear(&visited);
     return rc;
 }
 

@@ -5,13 +5,17 @@
 #include "codec/unixfs.h"
 #include "store/store.h"
 
-/* A file on its way in: any number of writes, then finish. Bounded memory: one chunk and the link
- * lists. Zero-initialise by dag_adder_init. One thread at a time. */
+struct writer;
+
+/* A file on its way in: any number of writes, then finish. Bounded memory: six chunks and the link
+ * lists. Zero-initialise by dag_adder_init; do not move it. One thread at a time; a file of more
+ * than one chunk is written on a thread of its own. */
 struct dag_adder {
     struct store *store; /* NULL: only compute the CID */
     struct unixfs_builder builder;
     uint32_t chunk_size;
     struct buf chunk;
+    struct writer *writer; /* NULL: not (yet) needed */
 };
 
 void dag_adder_init(struct dag_adder *a, struct store *store, const struct unixfs_layout *layout);
@@ -38,6 +42,13 @@ enum rc dag_pin(struct store *s, const struct cid *root, enum store_pin kind, st
                 struct err *e);
 /* RC_NOTFOUND: not pinned, or not in this way. */
 enum rc dag_unpin(struct store *s, const struct cid *root, bool recursive, struct err *e);
+
+/* Read every block below root, or (root NULL) every block of the store; fn hears of each that is
+ * missing, damaged or cannot be followed, with why. *seen: blocks looked at. Goes on after a bad
+ * one; fails only as fn does, or when the index cannot be read. */
+typedef enum rc (*dag_bad_fn)(void *ctx, const struct cid *cid, const char *why, struct err *e);
+enum rc dag_verify(struct store *s, const struct cid *root, dag_bad_fn fn, void *ctx,
+                   uint64_t *seen, struct err *e);
 
 /* Remove every block that no pin reaches; fn (may be NULL) hears of each. Callers must keep adds
  * out meanwhile: blocks of an add that is not pinned yet would go. RC_NOTFOUND: a pinned graph
@@ -72,9 +83,9 @@ enum rc dag_tree_add(struct dag_tree *t, struct bytes path, const struct cid *ci
 /* Make a folder that may stay empty; RC_OK if it is there. */
 enum rc dag_tree_add_folder(struct dag_tree *t, struct bytes path, struct err *e);
 /* Write all folder blocks, children first; fn hears of each folder below the top ("a/b"), and last,
- * if with_top, of the top ("") itself. RC_UNSUPPORTED: a folder above 256 KiB would have to be
- * sharded. */
+ * if with_top, of the top ("") itself. A folder above 256 KiB is sharded: by the bytes of its names
+ * and CIDs, or with the layout unixfs-v1-2025 by the size of its block. */
 typedef enum rc (*dag_folder_fn)(void *ctx, const char *path, const struct cid *cid, uint64_t tsize,
                                  struct err *e);
-enum rc dag_tree_finish(struct dag_tree *t, struct store *s, uint8_t cid_version, bool with_top,
-                        dag_folder_fn fn, void *ctx, struct err *e);
+enum rc dag_tree_finish(struct dag_tree *t, struct store *s, const struct unixfs_layout *layout,
+                        bool with_top, dag_folder_fn fn, void *ctx, struct err *e);

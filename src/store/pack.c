@@ -73,6 +73,17 @@ enum rc pack_open(struct pack *out, const struct disk *d, const char *dir, uint6
     return rc;
 }
 
+enum rc pack_remove(struct pack *p, const struct disk *d, const char *dir, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf path = {0};
+
+    pack_path(&path, dir, p->seq);
+    d->close(d->ctx, p->fd);
+    p->fd = -1;
+    TRY(d->unlink(d->ctx, buf_cstr(&path), e));
+    return d->sync_dir(d->ctx, dir, e);
+}
+
 void pack_header_encode(uint8_t out[PACK_HEADER_SIZE], const struct pack *p,
                         const struct pack_record *r)
 {

@@ -159,11 +159,13 @@ static enum rc put_removed(void *ctx, const struct cid *cid, struct bytes block,
 
 static enum rc rpc_repo_gc(struct rpc_call *c, struct err *e)
 {
-    uint64_t removed = 0;
+    uint64_t removed = 0, freed = 0;
     enum rc rc;
 
     CHECK(pthread_rwlock_wrlock(&c->rpc->gc) == 0);
     rc = dag_collect(c->store, put_removed, &c->resp->body, &removed, e);
+    if (rc == RC_OK)
+        rc = store_compact(c->store, &freed, e);
     CHECK(pthread_rwlock_unlock(&c->rpc->gc) == 0);
     rpc_json(c);
     return rc;
@@ -194,46 +196,52 @@ static enum rc rpc_block_stat(struct rpc_call *c, struct err *e)
     return RC_OK;
 }
 
-static enum rc put_link(struct rpc_call *c, const struct dagpb_link *l, struct err *e)
+#define LS_MAX_TEXT ((size_t)64 << 20) /* bytes of one listing */
+
+struct listing {
+    struct rpc_call *c;
+    bool with_type; /* read each entry's block for its type and size */
+    size_t n;
+};
+
+static enum rc put_link(void *ctx, const struct dagpb_link *l, struct err *e)
 {
-    struct buf *out = &c->resp->body;
-    enum unixfs_type type;
-    uint64_t size;
+    struct listing *ls = ctx;
+    struct buf *out = &ls->c->resp->body;
+    enum unixfs_type type = UNIXFS_RAW;
+    uint64_t size = 0;
     AUTO_CLEAR(buf) struct buf name = {0};
     char text[CID_TEXT_SIZE];
 
+    if (out->n > LS_MAX_TEXT)
+        return err_set(e, RC_LIMIT, "ls: more than %zu bytes of entries", LS_MAX_TEXT);
     buf_put_bytes(&name, l->name);
-    TRY(unixfs_stat(&type, &size, &l->cid, store_get_fn, c->store, e));
+    if (ls->with_type)
+        TRY(unixfs_stat(&type, &size, &l->cid, store_get_fn, ls->c->store, e));
     cid_format(text, &l->cid);
-    buf_put_str(out, "{\"Name\":");
+    buf_put_str(out, ls->n++ != 0 ? ",{\"Name\":" : "{\"Name\":");
     rpc_put_string(out, buf_cstr(&name));
+    if (ls->with_type && type == UNIXFS_HAMT)
+        type = UNIXFS_DIRECTORY; /* as Kubo: how a folder is laid out is not shown */
     buf_printf(out, ",\"Hash\":\"%s\",\"Size\":%llu,\"Type\":%d,\"Target\":\"\"}", text,
-               (unsigned long long)size, type == UNIXFS_RAW ? 2 : (int)type);
+               (unsigned long long)size, type == UNIXFS_RAW ? 2 * ls->with_type : (int)type);
     return RC_OK;
 }
 
 static enum rc rpc_ls(struct rpc_call *c, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf block = {0};
-    AUTO_CLEAR(arena) struct arena arena = {0};
-    struct dagpb_node node = {0};
-    struct unixfs_data fs = {.type = UNIXFS_RAW};
+    struct listing ls = {.c = c};
     struct cid cid;
     char text[CID_TEXT_SIZE];
+    bool is_dir, sizes;
 
     TRY(rpc_path(&cid, c, e));
-    TRY(store_get(c->store, &cid, &block, e));
-    if (cid.codec == CID_DAG_PB) {
-        TRY(dagpb_decode(&node, &arena, buf_bytes(&block), e));
-        TRY(unixfs_decode(&fs, &arena, node.data, e));
-    }
+    TRY(rpc_bool(&ls.with_type, c, "resolve-type", true, e));
+    TRY(rpc_bool(&sizes, c, "size", true, e));
+    ls.with_type = ls.with_type || sizes;
     cid_format(text, &cid);
     buf_printf(&c->resp->body, "{\"Objects\":[{\"Hash\":\"%s\",\"Links\":[", text);
-    for (size_t i = 0; fs.type == UNIXFS_DIRECTORY && i < node.n_links; i++) {
-        if (i != 0)
-            buf_u8(&c->resp->body, ',');
-        TRY(put_link(c, &node.links[i], e));
-    }
+    TRY(unixfs_list(&is_dir, &cid, store_get_fn, c->store, put_link, &ls, e));
     buf_put_str(&c->resp->body, "]}]}\n");
     rpc_json(c);
     return RC_OK;
@@ -260,8 +268,10 @@ static const struct command {
     {"pin/ls", rpc_pin_ls, false},
     {"pin/rm", rpc_pin_rm, false},
     {"pin/update", rpc_pin_update, false},
+    {"pin/verify", rpc_pin_verify, false},
     {"repo/gc", rpc_repo_gc, false},
     {"repo/stat", rpc_repo_stat, false},
+    {"repo/verify", rpc_repo_verify, false},
     {"version", rpc_version, false},
 };
 

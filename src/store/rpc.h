@@ -1,7 +1,7 @@
 /* store/rpc.h - Kubo's RPC (docs.ipfs.tech/reference/kubo/rpc), the part a content store needs:
- * add, cat, ls, block/{get,put,stat,rm}, pin/{add,rm,ls,update}, dag/{export,import},
- * repo/{stat,gc}, id, version. POST only. Trust: whoever reaches the port may write; browsers of
- * other sites are kept out (Host, Origin, Referer, User-Agent). */
+ * add, cat, ls, block/{get,put,stat,rm}, pin/{add,rm,ls,update,verify}, dag/{export,import},
+ * repo/{stat,gc,verify}, id, version. POST only. Trust: whoever reaches the port may write;
+ * browsers of other sites are kept out (Host, Origin, Referer, User-Agent). */
 #pragma once
 
 #include "net/http_server.h"

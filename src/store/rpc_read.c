@@ -231,14 +231,23 @@ static enum rc list_below(void *ctx, const struct cid *cid, struct bytes block, 
     return RC_OK;
 }
 
-/* All pins; with what lies below the recursive ones when `indirect`. */
-static enum rc list_pins(struct pin_list *l, struct store *s, bool indirect, struct err *e)
+/* Is any of these roots asked for no pin of its own, so that the graphs must be walked? */
+static bool needs_walk(const struct pin_list *l, const char *type, const struct cid *only,
+                       size_t n_only)
 {
-    size_t roots;
+    if (type[0] != 'a' || n_only == 0)
+        return type[0] == 'a' || type[0] == 'i';
+    for (size_t i = 0; i < n_only; i++)
+        if (!digest_set_has(&l->roots, &only[i].digest))
+            return true;
+    return false;
+}
 
-    TRY(store_pin_each(s, list_root, l, e));
-    roots = l->n;
-    for (size_t i = 0; indirect && i < roots; i++)
+static enum rc walk_pins(struct pin_list *l, struct store *s, struct err *e)
+{
+    size_t roots = l->n;
+
+    for (size_t i = 0; i < roots; i++)
         if (l->p[i].kind == STORE_PIN_RECURSIVE) {
             struct cid root = l->p[i].cid; /* the list may move */
 
@@ -301,7 +310,9 @@ static enum rc pin_ls(struct rpc_call *c, struct pin_list *l, const struct cid *
                        "invalid type '%.40s', must be one of {direct, indirect, "
                        "recursive, all}",
                        type);
-    TRY(list_pins(l, c->store, type[0] == 'a' || type[0] == 'i', e));
+    TRY(store_pin_each(c->store, list_root, l, e));
+    if (needs_walk(l, type, only, n_only))
+        TRY(walk_pins(l, c->store, e));
     if (!stream)
         buf_put_str(&c->resp->body, "{\"Keys\":{");
     for (size_t i = 0; i < l->n; i++)
@@ -331,6 +342,102 @@ enum rc rpc_pin_ls(struct rpc_call *c, struct err *e)
     return pin_ls(c, &l, only, n, e);
 }
 
+/* ---- pin/verify, repo/verify ---- */
+
+struct bad_list {
+    struct buf text; /* JSON objects with commas between */
+    uint64_t n;
+    struct cid first;
+};
+
+static void bad_list_clear(struct bad_list *b)
+{
+    buf_clear(&b->text);
+}
+
+#define BAD_MAX_TEXT ((size_t)1 << 20)
+
+static enum rc note_bad(void *ctx, const struct cid *cid, const char *why, struct err *e)
+{
+    struct bad_list *b = ctx;
+    char text[CID_TEXT_SIZE];
+
+    (void)e;
+    if (b->n++ == 0)
+        b->first = *cid;
+    if (b->text.n > BAD_MAX_TEXT)
+        return RC_OK; /* enough to see; the count goes on */
+    cid_format(text, cid);
+    buf_printf(&b->text, "%s{\"Cid\":\"%s\",\"Err\":", b->text.n != 0 ? "," : "", text);
+    rpc_put_string(&b->text, why);
+    buf_u8(&b->text, '}');
+    return RC_OK;
+}
+
+static enum rc verify_pin(struct rpc_call *c, const struct cid *root, bool verbose, struct err *e)
+{
+    AUTO_CLEAR(bad_list) struct bad_list bad = {0};
+    struct buf *out = &c->resp->body;
+    char text[CID_TEXT_SIZE];
+    uint64_t seen;
+    enum rc rc;
+
+    CHECK(pthread_rwlock_rdlock(&c->rpc->gc) == 0);
+    rc = dag_verify(c->store, root, note_bad, &bad, &seen, e);
+    CHECK(pthread_rwlock_unlock(&c->rpc->gc) == 0);
+    TRY(rc);
+    if (bad.n == 0 && !verbose)
+        return RC_OK;
+    cid_format(text, root);
+    buf_printf(out, "{\"Cid\":\"%s\",\"Ok\":%s", text, bad.n == 0 ? "true" : "false");
+    if (bad.n != 0) {
+        buf_put_str(out, ",\"BadNodes\":[");
+        buf_put_bytes(out, buf_bytes(&bad.text));
+        buf_u8(out, ']');
+    }
+    buf_put_str(out, "}\n");
+    return RC_OK;
+}
+
+/* As Kubo: a line for each recursive pin that is broken; with verbose also for the good ones. */
+enum rc rpc_pin_verify(struct rpc_call *c, struct err *e)
+{
+    AUTO_CLEAR(pin_list) struct pin_list l = {0};
+    bool verbose;
+
+    TRY(rpc_bool(&verbose, c, "verbose", false, e));
+    TRY(store_pin_each(c->store, list_root, &l, e));
+    for (size_t i = 0; i < l.n; i++)
+        if (l.p[i].kind == STORE_PIN_RECURSIVE)
+            TRY(verify_pin(c, &l.p[i].cid, verbose, e));
+    rpc_json(c);
+    return RC_OK;
+}
+
+enum rc rpc_repo_verify(struct rpc_call *c, struct err *e)
+{
+    AUTO_CLEAR(bad_list) struct bad_list bad = {0};
+    char text[CID_TEXT_SIZE];
+    uint64_t seen;
+    enum rc rc;
+
+    CHECK(pthread_rwlock_rdlock(&c->rpc->gc) == 0);
+    rc = dag_verify(c->store, NULL, note_bad, &bad, &seen, e);
+    CHECK(pthread_rwlock_unlock(&c->rpc->gc) == 0);
+    TRY(rc);
+    if (bad.n != 0) {
+        cid_format(text, &bad.first);
+        return err_set(e, RC_CORRUPT,
+                       "verify complete, %llu of %llu blocks were corrupt, the first: %s",
+                       (unsigned long long)bad.n, (unsigned long long)seen, text);
+    }
+    buf_printf(&c->resp->body, "{\"Msg\":\"\",\"Progress\":%llu}\n", (unsigned long long)seen);
+    buf_put_str(&c->resp->body,
+                "{\"Msg\":\"verify complete, all blocks validated.\",\"Progress\":0}\n");
+    rpc_json(c);
+    return RC_OK;
+}
+
 /* ---- block/rm ---- */
 
 static void put_removal(struct rpc_call *c, const struct cid *cid, const char *why)
@@ -351,7 +458,8 @@ static enum rc remove_blocks(struct rpc_call *c, const struct cid *cids, size_t 
 {
     AUTO_CLEAR(pin_list) struct pin_list l = {0};
 
-    TRY(list_pins(&l, c->store, true, e));
+    TRY(store_pin_each(c->store, list_root, &l, e));
+    TRY(walk_pins(&l, c->store, e));
     for (size_t i = 0; i < n; i++) {
         enum rc rc;
 

@@ -2,6 +2,7 @@
  * store_commit: acknowledged is durable. */
 #include "base/mem.h"
 #include "base/num.h"
+#include "codec/hamt.h"
 #include "crypto/hash.h"
 #include "store/internal/car.h"
 #include "store/internal/rpc.h"
@@ -50,6 +51,7 @@ static enum rc refuse_options(struct rpc_call *c, struct err *e)
     static const char *const off[] = {"trickle",       "inline",         "nocopy",  "fscache",
                                       "preserve-mode", "preserve-mtime", "to-files"};
     const char *hash = http_request_arg(c->req, "hash");
+    uint64_t n;
     bool on;
 
     for (size_t i = 0; i < ARRAY_LEN(off); i++) {
@@ -64,6 +66,13 @@ static enum rc refuse_options(struct rpc_call *c, struct err *e)
     }
     if (http_request_arg(c->req, "mode") != NULL || http_request_arg(c->req, "mtime") != NULL)
         return err_set(e, RC_UNSUPPORTED, "add: file modes and times are not supported");
+    TRY(rpc_u64(&n, c, "max-directory-links", UINT32_MAX, 0, e));
+    if (n != 0)
+        return err_set(e, RC_UNSUPPORTED, "add: option max-directory-links is not supported");
+    TRY(rpc_u64(&n, c, "max-hamt-fanout", UINT32_MAX, HAMT_FANOUT, e));
+    if (n != HAMT_FANOUT)
+        return err_set(e, RC_UNSUPPORTED, "add: max-hamt-fanout %llu, only %u is supported",
+                       (unsigned long long)n, HAMT_FANOUT);
     if (hash != NULL && hash[0] != '\0' && strcmp(hash, "sha2-256") != 0)
         return err_set(e, RC_UNSUPPORTED, "add: hash '%.40s', only sha2-256 is supported", hash);
     return RC_OK;
@@ -248,7 +257,7 @@ static enum rc add_all(struct add *a, struct err *e)
     if (a->entries == 0)
         return err_set(e, RC_MALFORMED, "file argument 'path' is required");
     if (a->tree_used)
-        TRY(dag_tree_finish(a->tree, a->store, a->layout.cid_version, a->wrap, folder_done, a, e));
+        TRY(dag_tree_finish(a->tree, a->store, &a->layout, a->wrap, folder_done, a, e));
     for (size_t i = 0; a->pin && i < a->roots_len; i++)
         TRY(store_pin_set(a->c->store, &a->roots[i], STORE_PIN_RECURSIVE,
                           bytes_str(a->pin_name != NULL ? a->pin_name : ""), e));

@@ -7,43 +7,17 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "crypto/hash.h"
-#include "kv/lmdb.h"
 #include "os/file.h"
-#include "store/internal/opset.h"
-#include "store/internal/pack.h"
+#include "store/internal/state.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 
 #define PACK_SIZE_DEFAULT ((uint64_t)1 << 30)
 #define WRITEBACK_SIZE                                                                             \
     ((uint64_t)8 << 20)                 /* bytes after which the kernel is told to begin writing */
 #define SMALL_RECORD ((size_t)64 << 10) /* below: header and payload in one write */
-#define PENDING_MAX ((size_t)16384)     /* records before a commit is made anyway */
 #define SLOT_SIZE 16
-
-enum { TABLE_BLOCKS, TABLE_PINS, TABLE_PACKS };
-
-struct store {
-    char *dir;
-    char *packs_dir;
-    const struct disk *disk;
-    uint64_t pack_size;
-    int lock_fd;
-    struct kv *kv;
-
-    pthread_mutex_t commit_mu; /* one commit at a time; taken before mu */
-    pthread_mutex_t mu;        /* guards all below */
-    struct pack *packs;        /* ascending seq; the last one is written to */
-    size_t packs_len;
-    struct opset pending;    /* written to the pack, not yet in the index */
-    struct opset committing; /* on its way into the index */
-    uint64_t indexed_seq;    /* the index knows all of the packs before this one */
-    uint64_t writeback_at;   /* of the last pack: the kernel was told to write up to here */
-    struct buf scratch;
-    bool broken;
-};
 
 static void lock(pthread_mutex_t *m)
 {
@@ -64,7 +38,7 @@ static void slot_encode(uint8_t out[SLOT_SIZE], const struct op *op)
     store_u64le(out + 8, op->at);
 }
 
-static enum rc slot_decode(struct op *out, struct bytes in, struct err *e)
+enum rc state_slot_decode(struct op *out, struct bytes in, struct err *e)
 {
     if (in.n != SLOT_SIZE)
         return err_set(e, RC_CORRUPT, "index: entry of %zu bytes", in.n);
@@ -94,14 +68,13 @@ static enum rc find_in_index(struct store *s, struct op *out, const struct hash3
     TRY(kv_read_begin(&txn, s->kv, e));
     rc = kv_get(txn, TABLE_BLOCKS, BYTES_OF(digest), &value, e);
     if (rc == RC_OK)
-        rc = slot_decode(out, value, e);
+        rc = state_slot_decode(out, value, e);
     kv_read_end(txn);
     return rc;
 }
 
 /* mu held. RC_NOTFOUND without text. */
-static enum rc find_block(struct store *s, struct op *out, const struct hash32 *digest,
-                          struct err *e)
+enum rc state_find(struct store *s, struct op *out, const struct hash32 *digest, struct err *e)
 {
     const struct op *op = opset_find(&s->pending, digest);
 
@@ -166,14 +139,10 @@ static enum rc add_pack(struct store *s, struct err *e)
     return RC_OK;
 }
 
-static enum rc make_room(struct store *s, size_t n, struct err *e)
+enum rc state_rotate(struct store *s, struct err *e)
 {
-    struct pack *p = &s->packs[s->packs_len - 1];
-    enum rc rc;
+    enum rc rc = s->disk->sync(s->disk->ctx, s->packs[s->packs_len - 1].fd, e);
 
-    if (p->size + n <= s->pack_size || p->size == PACK_FILE_HEADER_SIZE)
-        return RC_OK;
-    rc = s->disk->sync(s->disk->ctx, p->fd, e);
     if (rc != RC_OK) {
         s->broken = true; /* what was written before is of unknown state */
         return rc;
@@ -181,9 +150,18 @@ static enum rc make_room(struct store *s, size_t n, struct err *e)
     return add_pack(s, e);
 }
 
+static enum rc make_room(struct store *s, size_t n, struct err *e)
+{
+    const struct pack *p = &s->packs[s->packs_len - 1];
+
+    if (p->size + n <= s->pack_size || p->size == PACK_FILE_HEADER_SIZE)
+        return RC_OK;
+    return state_rotate(s, e);
+}
+
 /* mu held. Write one record and note it as pending. */
-static enum rc append(struct store *s, enum pack_type type, const struct hash32 *digest,
-                      struct bytes payload, const struct op *note, struct err *e)
+enum rc state_append(struct store *s, enum pack_type type, const struct hash32 *digest,
+                     struct bytes payload, const struct op *note, struct err *e)
 {
     struct pack_record r = {.type = type, .size = (uint32_t)payload.n, .digest = *digest};
     struct op op = *note;
@@ -212,11 +190,11 @@ static enum rc append(struct store *s, enum pack_type type, const struct hash32 
 static enum rc put_locked(struct store *s, const struct cid *cid, struct bytes data, struct err *e)
 {
     struct op there, note = {.type = PACK_BLOCK, .digest = cid->digest};
-    enum rc rc = find_block(s, &there, &cid->digest, e);
+    enum rc rc = state_find(s, &there, &cid->digest, e);
 
     if (rc != RC_NOTFOUND)
         return rc;
-    return append(s, PACK_BLOCK, &cid->digest, data, &note, e);
+    return state_append(s, PACK_BLOCK, &cid->digest, data, &note, e);
 }
 
 enum rc store_put_hashed(struct store *s, const struct cid *cid, struct bytes data, struct err *e)
@@ -256,9 +234,9 @@ enum rc store_remove(struct store *s, const struct cid *cid, struct err *e)
 
     sha256(&digest, BYTES_OF(&cid->digest));
     lock(&s->mu);
-    rc = find_block(s, &there, &cid->digest, e);
+    rc = state_find(s, &there, &cid->digest, e);
     if (rc == RC_OK)
-        rc = append(s, PACK_REMOVE, &digest, BYTES_OF(&cid->digest), &note, e);
+        rc = state_append(s, PACK_REMOVE, &digest, BYTES_OF(&cid->digest), &note, e);
     unlock(&s->mu);
     return rc == RC_NOTFOUND ? not_found(cid, e) : rc;
 }
@@ -393,30 +371,32 @@ static enum rc check_block(const struct pack *p, const struct op *op, const stru
 static enum rc read_block(struct store *s, const struct pack *p, const struct op *op,
                           const struct cid *cid, struct buf *out, struct err *e)
 {
-    size_t n = PACK_HEADER_SIZE + op->size, old = out->n;
+    const struct disk *d = s->disk;
+    uint8_t header[PACK_HEADER_SIZE], *at;
+    size_t old = out->n;
     char text[CID_TEXT_SIZE];
-    uint8_t *at;
     enum rc rc;
 
-    cid_format(text, cid);
-    if (op->size > STORE_MAX_BLOCK || op->at < PACK_HEADER_SIZE)
+    if (op->size > STORE_MAX_BLOCK || op->at < PACK_HEADER_SIZE) {
+        cid_format(text, cid);
         return err_set(e, RC_CORRUPT, "index: bad entry for block %s", text);
-    at = buf_extend(out, n);
-    rc = s->disk->pread(s->disk->ctx, p->fd, at, n, op->at - PACK_HEADER_SIZE, e);
-    if (rc == RC_OK)
-        rc = check_block(p, op, cid, at, bytes_of(at + PACK_HEADER_SIZE, op->size), e);
-    else
-        rc = err_wrap(e, rc, "block %s, pack %016llx", text, (unsigned long long)p->seq);
-    if (rc != RC_OK) {
-        out->n = old;
-        return rc;
     }
-    memmove(at, at + PACK_HEADER_SIZE, op->size);
-    out->n = old + op->size;
-    return RC_OK;
+    at = buf_extend(out, op->size);
+    rc = d->pread(d->ctx, p->fd, header, sizeof(header), op->at - PACK_HEADER_SIZE, e);
+    if (rc == RC_OK)
+        rc = d->pread(d->ctx, p->fd, at, op->size, op->at, e);
+    if (rc == RC_OK) {
+        rc = check_block(p, op, cid, header, bytes_of(at, op->size), e);
+    } else {
+        cid_format(text, cid);
+        rc = err_wrap(e, rc, "block %s, pack %016llx", text, (unsigned long long)p->seq);
+    }
+    if (rc != RC_OK)
+        out->n = old;
+    return rc;
 }
 
-enum rc store_get(struct store *s, const struct cid *cid, struct buf *out, struct err *e)
+static enum rc get(struct store *s, const struct cid *cid, struct buf *out, struct err *e)
 {
     const struct pack *p;
     struct pack copy;
@@ -424,7 +404,7 @@ enum rc store_get(struct store *s, const struct cid *cid, struct buf *out, struc
     enum rc rc;
 
     lock(&s->mu);
-    rc = find_block(s, &op, &cid->digest, e);
+    rc = state_find(s, &op, &cid->digest, e);
     p = rc == RC_OK ? pack_of(s, op.seq) : NULL;
     if (p != NULL)
         copy = *p;
@@ -435,6 +415,16 @@ enum rc store_get(struct store *s, const struct cid *cid, struct buf *out, struc
     if (p == NULL)
         return err_set(e, RC_CORRUPT, "index: pack %016llx is missing", (unsigned long long)op.seq);
     return read_block(s, &copy, &op, cid, out, e);
+}
+
+enum rc store_get(struct store *s, const struct cid *cid, struct buf *out, struct err *e)
+{
+    enum rc rc;
+
+    CHECK(pthread_rwlock_rdlock(&s->files) == 0);
+    rc = get(s, cid, out, e);
+    CHECK(pthread_rwlock_unlock(&s->files) == 0);
+    return rc;
 }
 
 enum rc store_get_fn(void *ctx, const struct cid *cid, struct buf *out, struct err *e)
@@ -448,7 +438,7 @@ enum rc store_size(struct store *s, const struct cid *cid, uint64_t *size, struc
     enum rc rc;
 
     lock(&s->mu);
-    rc = find_block(s, &op, &cid->digest, e);
+    rc = state_find(s, &op, &cid->digest, e);
     unlock(&s->mu);
     *size = op.size;
     return rc == RC_NOTFOUND ? not_found(cid, e) : rc;
@@ -484,7 +474,7 @@ static enum rc each_block(void *ctx, struct bytes key, struct bytes value, bool 
     if (key.n != sizeof(digest.b))
         return err_set(e, RC_CORRUPT, "index: key of %zu bytes", key.n);
     memcpy(digest.b, key.p, sizeof(digest.b));
-    TRY(slot_decode(&op, value, e));
+    TRY(state_slot_decode(&op, value, e));
     return each->block_fn(each->ctx, &digest, op.size, e);
 }
 
@@ -525,7 +515,7 @@ static struct bytes pin_key(uint8_t out[CID_BIN_MAX], const struct cid *cid)
 }
 
 /* Payload of a pin record: kind, CID length, CID, name. The index holds kind, version, name. */
-static enum rc pin_op(struct op *op, struct buf *keep, struct bytes payload, struct err *e)
+enum rc state_pin_op(struct op *op, struct buf *keep, struct bytes payload, struct err *e)
 {
     struct reader r = reader_init(payload);
     uint8_t kind = reader_u8(&r), n = reader_u8(&r), key[CID_BIN_MAX];
@@ -565,10 +555,10 @@ enum rc store_pin_set(struct store *s, const struct cid *cid, enum store_pin kin
     buf_u8(&payload, (uint8_t)cid_encode(bin, cid));
     buf_put(&payload, bin, payload.p[1]);
     buf_put_bytes(&payload, name);
-    TRY(pin_op(&op, &keep, buf_bytes(&payload), e));
+    TRY(state_pin_op(&op, &keep, buf_bytes(&payload), e));
     sha256(&digest, buf_bytes(&payload));
     lock(&s->mu);
-    rc = append(s, PACK_PIN, &digest, buf_bytes(&payload), &op, e);
+    rc = state_append(s, PACK_PIN, &digest, buf_bytes(&payload), &op, e);
     unlock(&s->mu);
     return rc;
 }
@@ -642,7 +632,7 @@ static enum rc recover_record(void *ctx, const struct pack *p, const struct pack
     AUTO_CLEAR(buf) struct buf keep = {0};
     struct op op = {.type = r->type, .digest = r->digest};
 
-    if (r->type == PACK_PIN && pin_op(&op, &keep, payload, e) != RC_OK)
+    if (r->type == PACK_PIN && state_pin_op(&op, &keep, payload, e) != RC_OK)
         return RC_OK; /* whole, but of a later version: not ours to read */
     if (r->type == PACK_REMOVE) {
         if (payload.n != sizeof(op.digest.b))
@@ -797,6 +787,7 @@ enum rc store_open(struct store **out, const struct store_options *o, struct sto
     s->lock_fd = -1;
     CHECK(pthread_mutex_init(&s->mu, NULL) == 0);
     CHECK(pthread_mutex_init(&s->commit_mu, NULL) == 0);
+    CHECK(pthread_rwlock_init(&s->files, NULL) == 0);
     rc = open_all(s, found, e);
     if (rc != RC_OK) {
         s->broken = true; /* nothing to commit */
@@ -826,6 +817,7 @@ void store_close(struct store *s)
         (void)close(s->lock_fd);
     (void)pthread_mutex_destroy(&s->mu);
     (void)pthread_mutex_destroy(&s->commit_mu);
+    (void)pthread_rwlock_destroy(&s->files);
     free(s->packs_dir);
     free(s->dir);
     free(s);

@@ -49,7 +49,13 @@ enum rc store_get(struct store *s, const struct cid *cid, struct buf *out, struc
 enum rc store_get_fn(void *ctx, const struct cid *cid, struct buf *out, struct err *e);
 /* Size in bytes without reading it. RC_NOTFOUND. */
 enum rc store_size(struct store *s, const struct cid *cid, uint64_t *size, struct err *e);
-/* Forget a block (its bytes stay in the pack). RC_NOTFOUND. Pins are not looked at. */
+/* Copy what is still of use out of packs that are mostly dead (and more than 1/32 of a pack), and
+ * take those packs away; *freed: bytes of disk won. Anything else may run meanwhile. A pack with
+ * damaged bytes stays. At any moment a crash leaves every block and pin as it was. RC_LIMIT: no
+ * room for the copies; RC_IO. */
+enum rc store_compact(struct store *s, uint64_t *freed, struct err *e);
+/* Forget a block (its bytes stay in the pack until store_compact). RC_NOTFOUND. Pins are not looked
+ * at. */
 enum rc store_remove(struct store *s, const struct cid *cid, struct err *e);
 /* Call fn for each block's digest; fn must not call the store. */
 typedef enum rc (*store_each_fn)(void *ctx, const struct hash32 *digest, uint64_t size,

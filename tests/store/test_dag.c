@@ -174,7 +174,7 @@ TEST(folders)
     CHECK_RC(dag_tree_add(t, bytes_str("b"), &one, 1, &e), RC_EXISTS, &e, "'b'");
     CHECK_RC(dag_tree_add(t, bytes_str("../b"), &one, 1, &e), RC_MALFORMED, &e, "'..'");
     CHECK_RC(dag_tree_add(t, bytes_str("b//c"), &one, 1, &e), RC_MALFORMED, &e, "bad name");
-    CHECK_OK(dag_tree_finish(t, s, 1, true, note_folder, &seen, &e), &e);
+    CHECK_OK(dag_tree_finish(t, s, &UNIXFS_V1_DEFAULT, true, note_folder, &seen, &e), &e);
     /* An empty UnixFS folder: a CID every IPFS user knows. */
     CHECK_TRUE(strstr(buf_cstr(&seen.text),
                       "empty=bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354/4;") !=
@@ -193,20 +193,94 @@ TEST(folders)
     store_close(s);
 }
 
-TEST(a_folder_too_large_is_refused)
+static void large_folder(struct store *s, const struct unixfs_layout *layout, unsigned n,
+                         struct seen *seen, struct cid *root)
 {
     struct dag_tree *t = dag_tree_new();
-    struct cid cid = {.version = 1, .codec = CID_RAW};
     struct err e = {0};
-    enum rc rc = RC_OK;
-    char name[64];
+    char name[64], text[CID_TEXT_SIZE];
 
-    for (int i = 0; i < 10000 && rc == RC_OK; i++) {
-        (void)snprintf(name, sizeof(name), "d/file-number-%d", i);
-        rc = dag_tree_add(t, bytes_str(name), &cid, 1, &e);
+    for (unsigned i = 0; i < n; i++) {
+        AUTO_CLEAR(dag_adder) struct dag_adder a;
+        struct cid cid;
+        uint64_t tsize;
+
+        (void)snprintf(name, sizeof(name), "content %u", i);
+        dag_adder_init(&a, s, layout);
+        CHECK_OK(dag_adder_write(&a, bytes_str(name), &e), &e);
+        CHECK_OK(dag_adder_finish(&a, &cid, NULL, &tsize, &e), &e);
+        (void)snprintf(name, sizeof(name), "d/entry-number-%u.txt", i);
+        CHECK_OK(dag_tree_add(t, bytes_str(name), &cid, tsize, &e), &e);
     }
-    CHECK_RC(rc, RC_UNSUPPORTED, &e, "folder 'd' needs sharding");
+    buf_reset(&seen->text);
+    CHECK_OK(dag_tree_finish(t, s, layout, false, note_folder, seen, &e), &e);
+    (void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(buf_cstr(&seen->text) + 2, "/"),
+                   buf_cstr(&seen->text) + 2);
+    CHECK_OK(cid_parse(root, bytes_str(text), &e), &e);
     dag_tree_free(t);
+}
+
+static enum rc count_entry(void *ctx, const struct dagpb_link *link, struct err *e)
+{
+    (void)link;
+    (void)e;
+    ++*(size_t *)ctx;
+    return RC_OK;
+}
+
+/* CIDs and sizes: ipfs-unixfs-importer 17.1.1 with the same files. */
+TEST(a_large_folder_is_sharded)
+{
+    struct store *s = open_store();
+    struct seen seen = {0};
+    struct cid root, found;
+    bool is_dir;
+    size_t n = 0;
+    struct err e = {0};
+
+    large_folder(s, &UNIXFS_V0_2015, 10000, &seen, &root);
+    CHECK_STR(buf_cstr(&seen.text), "d=QmUH74Gedf2seX97kpb5JLey7BvD7VPtQJwoCsAqh61R45/922401;");
+    large_folder(s, &UNIXFS_V1_DEFAULT, 10000, &seen, &root);
+    CHECK_STR(buf_cstr(&seen.text),
+              "d=bafybeiatsm57w5y7box6mlnkckx32bjguu3lubux6rpqfpwajsfazk426m/864249;");
+    CHECK_OK(unixfs_list(&is_dir, &root, store_get_fn, s, count_entry, &n, &e), &e);
+    CHECK_INT(n, 10000);
+    CHECK_OK(unixfs_resolve(&found, &root, bytes_str("entry-number-9999.txt"), store_get_fn, s, &e),
+             &e);
+    CHECK_TRUE(found.codec == CID_RAW);
+    CHECK_RC(
+        unixfs_resolve(&found, &root, bytes_str("entry-number-10000.txt"), store_get_fn, s, &e),
+        RC_NOTFOUND, &e, "10000");
+    CHECK_OK(dag_pin(s, &root, STORE_PIN_RECURSIVE, bytes_str(""), &e), &e);
+    buf_clear(&seen.text);
+    store_close(s);
+}
+
+static enum unixfs_type type_of(struct store *s, const struct cid *cid)
+{
+    enum unixfs_type type;
+    uint64_t size;
+    struct err e = {0};
+
+    CHECK_OK(unixfs_stat(&type, &size, cid, store_get_fn, s, &e), &e);
+    return type;
+}
+
+/* 4,500 entries: names and CIDs under 256 KiB, the block over it. */
+TEST(the_threshold_follows_the_profile)
+{
+    struct store *s = open_store();
+    struct seen seen = {0};
+    struct cid root;
+
+    large_folder(s, &UNIXFS_V1_DEFAULT, 4500, &seen, &root);
+    CHECK_INT(type_of(s, &root), UNIXFS_DIRECTORY);
+    large_folder(s, &UNIXFS_V1_2025, 4500, &seen, &root);
+    CHECK_INT(type_of(s, &root), UNIXFS_HAMT);
+    large_folder(s, &UNIXFS_V1_2025, 3000, &seen, &root);
+    CHECK_INT(type_of(s, &root), UNIXFS_DIRECTORY);
+    buf_clear(&seen.text);
+    store_close(s);
 }
 
 /* ---- hostile graphs ---- */

@@ -64,10 +64,12 @@ TEST(only_hash_stores_nothing)
 
 TEST(options_that_change_the_result_are_not_ignored)
 {
-    static const char *const bad[] = {"trickle=true",         "inline=true",      "nocopy=1",
-                                      "hash=blake3",          "chunker=rabin",    "chunker=size-0",
-                                      "chunker=size-2096897", "max-file-links=1", "cid-version=2",
-                                      "raw-leaves=maybe",     "to-files=/x",      "mode=0644"};
+    static const char *const bad[] = {
+        "trickle=true",         "inline=true",          "nocopy=1",
+        "hash=blake3",          "chunker=rabin",        "chunker=size-0",
+        "chunker=size-2096897", "max-file-links=1",     "cid-version=2",
+        "raw-leaves=maybe",     "to-files=/x",          "mode=0644",
+        "max-hamt-fanout=64",   "max-directory-links=9"};
     struct tnode t;
     char path[128];
 
@@ -337,6 +339,39 @@ TEST(pages_of_other_sites_are_kept_out)
 }
 
 /* ---- damage and restart ---- */
+
+TEST(verify_finds_what_is_damaged)
+{
+    const char *dir = t_tmpdir();
+    AUTO_FREE char *pack = xasprintf("%s/packs/0000000000000001.pack", dir);
+    struct tnode t;
+    int fd;
+
+    tnode_start(&t, dir);
+    add_hello(&t);
+    CHECK_INT(tnode_post(&t, "pin/verify"), 200);
+    CHECK_STR(tnode_text(&t), "");
+    CHECK_INT(tnode_post(&t, "pin/verify?verbose=true"), 200);
+    CHECK_STR(tnode_text(&t), "{\"Cid\":\"" HELLO_V1 "\",\"Ok\":true}\n");
+    CHECK_INT(tnode_post(&t, "repo/verify"), 200);
+    check_has(&t, "{\"Msg\":\"\",\"Progress\":1}");
+    check_has(&t, "verify complete, all blocks validated.");
+    fd = open(pack, O_RDWR | O_CLOEXEC);
+    CHECK_INT(pwrite(fd, "H", 1, 16 + 44), 1);
+    (void)close(fd);
+    CHECK_INT(tnode_post(&t, "pin/verify"), 200);
+    check_has(&t, "{\"Cid\":\"" HELLO_V1 "\",\"Ok\":false,\"BadNodes\":[{\"Cid\":\"" HELLO_V1
+                  "\",\"Err\":\"block " HELLO_V1 " is damaged on disk");
+    CHECK_INT(tnode_post(&t, "repo/verify"), 500);
+    check_has(&t, "verify complete, 1 of 1 blocks were corrupt, the first: " HELLO_V1);
+    /* Only the listing of what lies below reads the graphs. */
+    CHECK_INT(tnode_post(&t, "pin/ls?type=recursive"), 200);
+    check_has(&t, HELLO_V1);
+    CHECK_INT(tnode_post(&t, "pin/ls?arg=" HELLO_V1), 200);
+    CHECK_INT(tnode_post(&t, "pin/ls?type=indirect"), 500);
+    check_has(&t, "is damaged on disk");
+    tnode_stop(&t);
+}
 
 TEST(a_damaged_block_is_not_served)
 {

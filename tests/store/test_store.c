@@ -338,6 +338,165 @@ TEST(power_loss_at_every_event)
     power_clear(&p);
 }
 
+/* ---- compaction ---- */
+
+#define N_COMPACT 30u /* blocks; every sixth is kept */
+
+static struct cid block_cid(uint32_t i)
+{
+    AUTO_CLEAR(buf) struct buf b = {0};
+    struct cid cid;
+
+    make_block(&b, &cid, i);
+    return cid;
+}
+
+static enum store_pin pin_of(struct store *s, uint32_t i)
+{
+    struct cid cid = block_cid(i);
+    enum store_pin kind;
+    struct err e = {0};
+
+    CHECK_OK(store_pin_get(s, &cid, &kind, NULL, &e), &e);
+    return kind;
+}
+
+static void set_pin(struct store *s, uint32_t i, enum store_pin kind)
+{
+    struct cid cid = block_cid(i);
+    struct err e = {0};
+
+    CHECK_OK(store_pin_set(s, &cid, kind, bytes_str("n"), &e), &e);
+}
+
+/* Pins 0 and 1, takes the second away again, removes five of six blocks. */
+static void fill_and_remove(struct store *s)
+{
+    struct err e = {0};
+
+    set_pin(s, 0, STORE_PIN_RECURSIVE);
+    set_pin(s, 1, STORE_PIN_DIRECT);
+    put_range(s, 0, N_COMPACT);
+    set_pin(s, 1, STORE_PIN_NONE);
+    for (uint32_t i = 0; i < N_COMPACT; i++) {
+        struct cid cid = block_cid(i);
+
+        if (i % 6 != 0)
+            CHECK_OK(store_remove(s, &cid, &e), &e);
+    }
+    CHECK_OK(store_commit(s, &e), &e);
+}
+
+static void check_compacted(struct store *s)
+{
+    for (uint32_t i = 0; i < N_COMPACT; i++)
+        if (i % 6 == 0)
+            check_range(s, i, i + 1);
+        else
+            check_absent(s, i);
+    CHECK_INT(pin_of(s, 0), STORE_PIN_RECURSIVE);
+    CHECK_INT(pin_of(s, 1), STORE_PIN_NONE);
+}
+
+TEST(compaction_frees_what_was_removed)
+{
+    const char *dir = t_tmpdir();
+    AUTO_FREE char *index = xasprintf("%s/index", dir);
+    struct store *s = open_store(dir, 100000, NULL);
+    struct store_stat before, after;
+    struct store_found found;
+    uint64_t freed;
+    struct err e = {0};
+
+    fill_and_remove(s);
+    CHECK_OK(store_stat(s, &before, &e), &e);
+    CHECK_OK(store_compact(s, &freed, &e), &e);
+    CHECK_OK(store_stat(s, &after, &e), &e);
+    CHECK_TRUE(freed > 200000);
+    CHECK_TRUE(after.disk_bytes < before.disk_bytes / 3);
+    check_compacted(s);
+    CHECK_OK(store_compact(s, &freed, &e), &e);
+    CHECK_INT(freed, 0);
+    store_close(s);
+    s = open_store(dir, 100000, &found);
+    CHECK_TRUE(!found.rebuilt && found.recovered == 0);
+    check_compacted(s);
+    put_range(s, 200, 210);
+    store_close(s);
+    CHECK_OK(dir_remove(index, &e), &e);
+    s = open_store(dir, 100000, &found);
+    check_compacted(s);
+    check_range(s, 200, 210);
+    store_close(s);
+}
+
+/* A removal must outlive its pack as long as an older one holds the block. */
+TEST(compaction_does_not_bring_removed_blocks_back)
+{
+    const char *dir = t_tmpdir();
+    AUTO_FREE char *index = xasprintf("%s/index", dir);
+    struct store *s = open_store(dir, 100000, NULL);
+    struct store_found found;
+    struct cid two;
+    uint64_t freed;
+    struct err e = {0};
+
+    put_range(s, 0, 13); /* the first pack stays: most of it is in use */
+    set_pin(s, 3, STORE_PIN_DIRECT);
+    put_range(s, 13, 21);
+    set_pin(s, 3, STORE_PIN_NONE);
+    for (uint32_t i = 13; i < 21; i++) {
+        struct cid cid = block_cid(i);
+
+        CHECK_OK(store_remove(s, &cid, &e), &e);
+    }
+    two = block_cid(2);
+    CHECK_OK(store_remove(s, &two, &e), &e);
+    CHECK_OK(store_compact(s, &freed, &e), &e);
+    CHECK_TRUE(freed > 70000);
+    store_close(s);
+    CHECK_OK(dir_remove(index, &e), &e);
+    s = open_store(dir, 100000, &found);
+    check_absent(s, 2);
+    check_absent(s, 20);
+    check_range(s, 3, 13);
+    CHECK_INT(pin_of(s, 3), STORE_PIN_NONE);
+    store_close(s);
+}
+
+TEST(power_loss_during_compaction)
+{
+    AUTO_FREE char *dir = xasprintf("%s/run", t_tmpdir());
+    AUTO_FREE char *after = xasprintf("%s/after", t_tmpdir());
+    AUTO_FREE char *after_packs = xasprintf("%s/packs", after);
+    struct store_options o = {.dir = dir, .pack_size = 100000};
+    struct store *s = NULL;
+    uint64_t freed;
+    size_t from;
+    struct power p;
+    struct err e = {0};
+
+    power_init(&p, dir);
+    o.disk = &p.disk;
+    CHECK_OK(store_open(&s, &o, NULL, &e), &e);
+    fill_and_remove(s);
+    from = p.n;
+    CHECK_OK(store_compact(s, &freed, &e), &e);
+    CHECK_TRUE(freed > 200000);
+    store_close(s);
+    for (size_t cut = from; cut <= p.n; cut++) {
+        CHECK_OK(dir_remove(after, &e), &e);
+        CHECK_OK(dir_make(after_packs, 0700, &e), &e);
+        power_replay(&p, cut, after);
+        s = open_store(after, 100000, NULL);
+        check_compacted(s);
+        store_close(s);
+    }
+    power_clear(&p);
+}
+
+/* ---- kill ---- */
+
 static void add_until_killed(const char *dir, int ack_fd)
 {
     struct store *s = open_store(dir, 2000000, NULL);

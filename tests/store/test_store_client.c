@@ -26,7 +26,7 @@ static void fill(struct buf *b, size_t n)
 
 TEST(add_and_cat_verified)
 {
-    static const size_t sizes[] = {0, 1, 11, 1048576, 1048577, 3500000};
+    static const size_t sizes[] = {0, 1, 11, 1048576, 1048577, 3500000, (size_t)20 << 20};
     AUTO_CLEAR(buf) struct buf b = {0}, got = {0};
     struct store_client *via_gateway, *via_rpc, *reader;
     struct tnode t;

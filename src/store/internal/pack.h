@@ -38,6 +38,9 @@ enum rc pack_create(struct pack *out, const struct disk *d, const char *dir, uin
 enum rc pack_open(struct pack *out, const struct disk *d, const char *dir, uint64_t seq,
                   struct err *e);
 
+/* Close it and take its file away; durable. */
+enum rc pack_remove(struct pack *p, const struct disk *d, const char *dir, struct err *e);
+
 void pack_header_encode(uint8_t out[PACK_HEADER_SIZE], const struct pack *p,
                         const struct pack_record *r);
 /* RC_CORRUPT: not a header of this pack. */

@@ -46,6 +46,8 @@ enum rc rpc_pin_add(struct rpc_call *c, struct err *e);
 enum rc rpc_pin_rm(struct rpc_call *c, struct err *e);
 enum rc rpc_pin_update(struct rpc_call *c, struct err *e);
 enum rc rpc_pin_ls(struct rpc_call *c, struct err *e);
+enum rc rpc_pin_verify(struct rpc_call *c, struct err *e);
+enum rc rpc_repo_verify(struct rpc_call *c, struct err *e);
 enum rc rpc_block_rm(struct rpc_call *c, struct err *e);
 
 /* A CAR of everything below root into resp (CARv1, depth first). */
