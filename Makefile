@@ -57,6 +57,8 @@ $(foreach b,$(BINS),$(if $(wildcard src/bin/$b.c),$(eval $(call bin_rules,$b))))
 all: bins $(CONTRACT_OUTPUTS)
 bins: $(BUILT_BINS)
 
+include mk/install.mk
+
 # ---- unit tests: tests/MODULE/test_X.c links MODULE's closure --------------------------------------
 TEST_SRCS := $(foreach m,$(MODULES),$(wildcard tests/$m/test_*.c))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRCS))
@@ -91,7 +93,7 @@ unit-bins: $(TEST_BINS) $(FUZZ_BINS)
 # ---- commands -----------------------------------------------------------------------------------
 .PHONY: help deps demo test check-source unit fuzz soak bench clean
 help:
-	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^## //p' Makefile mk/install.mk
 
 ## make demo          install what is missing, build, run the main job end to end on real data
 demo: deps

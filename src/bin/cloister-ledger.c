@@ -6,6 +6,7 @@
 #include "engine/check.h"
 #include "engine/engine.h"
 #include "gateway/gateway.h"
+#include "os/config.h"
 #include "os/signal.h"
 
 #include <fcntl.h>
@@ -28,6 +29,7 @@ static const char help[] =
     "  --from-genesis       with --check: execute every block again\n"
     "  --export FILE        write the newest state as JSON lines (- is standard output)\n"
     "  --validator-key      print the public key that signs blocks here (made if absent)\n"
+    "  --config FILE        options from a file, `option = value` a line; these here win\n"
     "  --log-level LEVEL    error, warn, info (default) or debug\n"
     "  --log-json           log lines as JSON\n"
     "\n"
@@ -58,7 +60,7 @@ static enum rc parse_level(enum log_level *out, const char *text, struct err *e)
             *out = levels[i];
             return RC_OK;
         }
-    return err_set(e, RC_MALFORMED, "--log-level %s: error, warn, info or debug", text);
+    return err_set(e, RC_MALFORMED, "'%s' is none of error, warn, info, debug", text);
 }
 
 enum {
@@ -71,6 +73,7 @@ enum {
     OPT_FROM_GENESIS,
     OPT_EXPORT,
     OPT_KEY,
+    OPT_CONFIG,
     OPT_LEVEL,
     OPT_JSON,
     OPT_HELP
@@ -96,7 +99,7 @@ static enum rc take_option(struct options *o, int opt, const char *arg, struct e
         return RC_OK;
     case OPT_ORIGIN:
         if (o->n_origins == MAX_ORIGINS)
-            return err_set(e, RC_LIMIT, "--origin: at most %d", MAX_ORIGINS);
+            return err_set(e, RC_LIMIT, "at most %d origins", MAX_ORIGINS);
         o->origins[o->n_origins++] = arg;
         return RC_OK;
     case OPT_CHECK:
@@ -112,6 +115,8 @@ static enum rc take_option(struct options *o, int opt, const char *arg, struct e
     case OPT_KEY:
         o->action = SHOW_KEY;
         return RC_OK;
+    case OPT_CONFIG:
+        return RC_OK; /* has been read */
     case OPT_LEVEL:
         return parse_level(&o->level, arg, e);
     case OPT_JSON:
@@ -122,32 +127,38 @@ static enum rc take_option(struct options *o, int opt, const char *arg, struct e
     }
 }
 
+static const struct option table[] = {{"dir", required_argument, NULL, OPT_DIR},
+                                      {"genesis", required_argument, NULL, OPT_GENESIS},
+                                      {"listen", required_argument, NULL, OPT_LISTEN},
+                                      {"workers", required_argument, NULL, OPT_WORKERS},
+                                      {"origin", required_argument, NULL, OPT_ORIGIN},
+                                      {"check", no_argument, NULL, OPT_CHECK},
+                                      {"from-genesis", no_argument, NULL, OPT_FROM_GENESIS},
+                                      {"export", required_argument, NULL, OPT_EXPORT},
+                                      {"validator-key", no_argument, NULL, OPT_KEY},
+                                      {"config", required_argument, NULL, OPT_CONFIG},
+                                      {"log-level", required_argument, NULL, OPT_LEVEL},
+                                      {"log-json", no_argument, NULL, OPT_JSON},
+                                      {"help", no_argument, NULL, OPT_HELP},
+                                      {NULL, 0, NULL, 0}};
+
 /* RC_CLOSED: --help was asked for. */
-static enum rc parse_options(struct options *o, int argc, char **argv, struct err *e)
+static enum rc parse_options(struct options *o, const struct config_args *a, struct err *e)
 {
-    static const struct option table[] = {{"dir", required_argument, NULL, OPT_DIR},
-                                          {"genesis", required_argument, NULL, OPT_GENESIS},
-                                          {"listen", required_argument, NULL, OPT_LISTEN},
-                                          {"workers", required_argument, NULL, OPT_WORKERS},
-                                          {"origin", required_argument, NULL, OPT_ORIGIN},
-                                          {"check", no_argument, NULL, OPT_CHECK},
-                                          {"from-genesis", no_argument, NULL, OPT_FROM_GENESIS},
-                                          {"export", required_argument, NULL, OPT_EXPORT},
-                                          {"validator-key", no_argument, NULL, OPT_KEY},
-                                          {"log-level", required_argument, NULL, OPT_LEVEL},
-                                          {"log-json", no_argument, NULL, OPT_JSON},
-                                          {"help", no_argument, NULL, OPT_HELP},
-                                          {NULL, 0, NULL, 0}};
-    int opt;
+    int opt, index = 0;
 
     *o = (struct options){.listen = "127.0.0.1:8545", .level = LOG_INFO};
-    while ((opt = getopt_long(argc, argv, "", table, NULL)) != -1) {
+    while ((opt = getopt_long(a->argc, a->argv, "", table, &index)) != -1) {
+        enum rc rc;
+
         if (opt == OPT_HELP)
             return RC_CLOSED;
-        TRY(take_option(o, opt, optarg, e));
+        rc = take_option(o, opt, optarg, e);
+        if (rc != RC_OK)
+            return opt == '?' ? rc : config_args_wrap(a, optind, table[index].name, rc, e);
     }
-    if (optind != argc)
-        return err_set(e, RC_MALFORMED, "unexpected argument %s", argv[optind]);
+    if (optind != a->argc)
+        return err_set(e, RC_MALFORMED, "unexpected argument %s", a->argv[optind]);
     if (o->dir == NULL)
         return err_set(e, RC_MALFORMED, "--dir is missing");
     return RC_OK;
@@ -260,19 +271,22 @@ int main(int argc, char **argv)
 {
     struct err e = {0};
     struct options o;
-    enum rc rc = parse_options(&o, argc, argv, &e);
+    struct config_args args;
+    enum rc rc = config_args_read(&args, argc, argv, table, &e);
 
-    if (rc == RC_CLOSED) {
+    if (rc == RC_OK)
+        rc = parse_options(&o, &args, &e);
+    if (rc == RC_CLOSED)
         (void)fputs(help, stdout);
-        return 0;
-    }
+    else if (rc != RC_OK)
+        (void)fprintf(stderr, "cloister-ledger: %s\n", e.msg);
     if (rc != RC_OK) {
-        if (e.msg[0] != '\0')
-            (void)fprintf(stderr, "cloister-ledger: %s\n", e.msg);
-        return 2;
+        config_args_clear(&args);
+        return rc == RC_CLOSED ? 0 : 2;
     }
     log_setup(o.level, o.log_json ? LOG_JSON : LOG_TEXT);
     rc = run(&o, &e);
+    config_args_clear(&args);
     if (rc != RC_OK)
         (void)fprintf(stderr, "cloister-ledger: %s\n", e.msg);
     return rc == RC_OK ? 0 : 1;

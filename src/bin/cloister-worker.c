@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "chain/address.h"
 #include "codec/json.h"
+#include "os/config.h"
 #include "os/file.h"
 #include "os/signal.h"
 #include "worker/worker.h"
@@ -40,6 +41,7 @@ static const char help[] =
     "  --jail PATH          cloister-jail (default: beside this program)\n"
     "  --no-containers      refuse container images\n"
     "  --rlimit-only        hold containers by rlimits even where cgroups can be had\n"
+    "  --config FILE        options from a file, `option = value` a line; these here win\n"
     "  --log-level LEVEL    error, warn, info (default) or debug\n"
     "  --log-json           log lines as JSON\n"
     "\n"
@@ -76,6 +78,7 @@ enum {
     OPT_JAIL,
     OPT_NO_CONTAINERS,
     OPT_RLIMIT_ONLY,
+    OPT_CONFIG,
     OPT_LEVEL,
     OPT_JSON,
     OPT_HELP,
@@ -223,6 +226,8 @@ static enum rc take_option(struct options *o, int opt, const char *arg, struct e
     case OPT_RLIMIT_ONLY:
         c->jail_rlimit_only = true;
         return RC_OK;
+    case OPT_CONFIG:
+        return RC_OK; /* has been read */
     case OPT_LEVEL:
         return take_level(&o->level, arg, e);
     case OPT_JSON:
@@ -255,18 +260,19 @@ static const struct option table[] = {{"dir", required_argument, NULL, OPT_DIR},
                                       {"jail", required_argument, NULL, OPT_JAIL},
                                       {"no-containers", no_argument, NULL, OPT_NO_CONTAINERS},
                                       {"rlimit-only", no_argument, NULL, OPT_RLIMIT_ONLY},
+                                      {"config", required_argument, NULL, OPT_CONFIG},
                                       {"log-level", required_argument, NULL, OPT_LEVEL},
                                       {"log-json", no_argument, NULL, OPT_JSON},
                                       {"help", no_argument, NULL, OPT_HELP},
                                       {NULL, 0, NULL, 0}};
 
 /* RC_CLOSED: --help was asked for. */
-static enum rc parse_options(struct options *o, int argc, char **argv, struct err *e)
+static enum rc parse_options(struct options *o, const struct config_args *a, struct err *e)
 {
     const char *network = NULL;
     int opt, index = 0;
 
-    while ((opt = getopt_long(argc, argv, "", table, &index)) != -1) {
+    while ((opt = getopt_long(a->argc, a->argv, "", table, &index)) != -1) {
         enum rc rc;
 
         if (opt == OPT_HELP)
@@ -275,10 +281,10 @@ static enum rc parse_options(struct options *o, int argc, char **argv, struct er
             network = optarg;
         rc = take_option(o, opt, optarg, e);
         if (rc != RC_OK)
-            return opt == '?' ? rc : err_wrap(e, rc, "--%s", table[index].name);
+            return opt == '?' ? rc : config_args_wrap(a, optind, table[index].name, rc, e);
     }
-    if (optind != argc)
-        return err_set(e, RC_MALFORMED, "unexpected argument '%s'; see --help", argv[optind]);
+    if (optind != a->argc)
+        return err_set(e, RC_MALFORMED, "unexpected argument '%s'; see --help", a->argv[optind]);
     return network != NULL ? read_network(o, network, e) : RC_OK;
 }
 
@@ -310,20 +316,23 @@ int main(int argc, char **argv)
 {
     struct options o = {.level = LOG_INFO};
     struct err e = {0};
-    enum rc rc;
+    struct config_args args;
+    enum rc rc = config_args_read(&args, argc, argv, table, &e);
 
-    rc = parse_options(&o, argc, argv, &e);
-    if (rc == RC_CLOSED) {
+    if (rc == RC_OK)
+        rc = parse_options(&o, &args, &e);
+    if (rc == RC_CLOSED)
         (void)fputs(help, stdout);
-        return 0;
-    }
-    if (rc != RC_OK) {
+    else if (rc != RC_OK)
         (void)fprintf(stderr, "cloister-worker: %s\n", e.msg);
+    if (rc != RC_OK) {
+        config_args_clear(&args);
         json_decref(o.network);
-        return 2;
+        return rc == RC_CLOSED ? 0 : 2;
     }
     log_setup(o.level, o.log_json ? LOG_JSON : LOG_TEXT);
     rc = serve(&o, &e);
+    config_args_clear(&args);
     json_decref(o.network);
     if (rc != RC_OK) {
         (void)fprintf(stderr, "cloister-worker: %s\n", e.msg);

@@ -25,7 +25,13 @@ const struct cli_command *const CLI_COMMANDS[] = {
     &CLI_CONTRACT_SEND,
     &CLI_STORE_ADD,
     &CLI_STORE_GET,
+    &CLI_STORE_BACKUP,
+    &CLI_STORE_RESTORE,
     &CLI_LEDGER_CHECK,
     &CLI_LEDGER_EXPORT,
+    &CLI_LEDGER_BACKUP,
+    &CLI_LEDGER_RESTORE,
+    &CLI_COMPLETION,
+    &CLI_MAN,
     NULL,
 };

@@ -1,17 +1,12 @@
 /* Finds the command, reads options, shows help, prints errors. */
 #include "base/log.h"
 #include "cli/cli.h"
-#include "cli/internal/command.h"
+#include "cli/internal/commands.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-#ifndef CLOISTER_VERSION
-#define CLOISTER_VERSION "0.1.0"
-#endif
-
-/* Options every command has. */
-static const char GLOBAL_HELP[] =
+const char CLI_GLOBAL_HELP[] =
     "  --network FILE   the network: devnet.json or its folder [$CLOISTER_NETWORK, ./devnet.json]\n"
     "  --rpc URL        the ledger's JSON-RPC, instead of the network file's\n"
     "  --key KEY        act with this key: a name, a keystore file or 0x… [$CLOISTER_KEY]\n"
@@ -36,7 +31,7 @@ static void print_commands(FILE *f)
         (void)fprintf(f, "  %-18s %-26s %s\n", c->name, c->args, c->summary);
     }
     (void)fprintf(f, "\nEvery command takes:\n%s\n`cloister COMMAND --help` says more.\n",
-                  GLOBAL_HELP);
+                  CLI_GLOBAL_HELP);
 }
 
 static void print_help(FILE *f, const struct cli_command *c)
@@ -54,7 +49,7 @@ static void print_help(FILE *f, const struct cli_command *c)
                        o->arg != NULL ? o->arg : "");
         (void)fprintf(f, "  %-16s %s\n", left, o->help);
     }
-    (void)fprintf(f, "%s", GLOBAL_HELP);
+    (void)fprintf(f, "%s", CLI_GLOBAL_HELP);
 }
 
 /* The command that the first one or two words name; *used says how many. */
@@ -228,7 +223,7 @@ int cli_main(int argc, char **argv)
         return argc < 2 ? CLI_USAGE : 0;
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
-        (void)printf("cloister " CLOISTER_VERSION "\n");
+        (void)printf("cloister " CLI_VERSION "\n");
         return 0;
     }
     cli.network = getenv("CLOISTER_NETWORK");

@@ -1,7 +1,7 @@
 /* gateway/gateway.h - Ethereum JSON-RPC over HTTP in front of an engine: one port, POST on any
- * path, batches, GET /health. Methods: docs/rpc.md, made from the same table (`gateway_methods`).
- * Trust: clients are hostile; limits are named in internal/rpc.h. A request that comes from a web
- * page of another host is refused unless its origin is listed. */
+ * path, batches, GET /health, GET /metrics (Prometheus). Methods: docs/rpc.md, made from the same
+ * table (`gateway_methods`). Trust: clients are hostile; limits are named in internal/rpc.h. A
+ * request that comes from a web page of another host is refused unless its origin is listed. */
 #pragma once
 
 #include "base/err.h"

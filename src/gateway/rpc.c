@@ -4,9 +4,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/gateway.h"
+#include "gateway/internal/metrics.h"
 #include "os/clock.h"
 
-static const struct {
+static const struct method {
     struct gateway_method_info info;
     rpc_method *fn;
 } METHODS[] = {
@@ -67,7 +68,12 @@ const struct gateway_method_info *gateway_methods(void)
     return list;
 }
 
-static rpc_method *find_method(const char *name)
+size_t rpc_n_methods(void)
+{
+    return ARRAY_LEN(METHODS);
+}
+
+static const struct method *find_method(const char *name)
 {
     size_t lo = 0, hi = ARRAY_LEN(METHODS);
 
@@ -76,7 +82,7 @@ static rpc_method *find_method(const char *name)
         int order = strcmp(name, METHODS[mid].info.name);
 
         if (order == 0)
-            return METHODS[mid].fn;
+            return &METHODS[mid];
         if (order < 0)
             hi = mid;
         else
@@ -148,21 +154,27 @@ static void put_error(struct buf *out, const json_t *request, int code, const ch
     buf_put_str(out, "}}");
 }
 
-static void run_method(struct rpc_call *c, const char *name, rpc_method *fn, const json_t *request)
+static void run_method(struct rpc_call *c, const struct method *method, const json_t *request)
 {
+    const char *name = method->info.name;
+    uint64_t start_ns = clock_mono_ns();
     size_t start = c->out->n;
     struct err e = {0};
     enum rc rc;
 
     put_id(c->out, request);
     buf_put_str(c->out, ",\"result\":");
-    rc = fn(c, &e);
+    rc = method->fn(c, &e);
+    if (rc == RC_OK)
+        c->code = 0;
+    else if (c->code == 0)
+        c->code = code_of(rc);
+    gateway_metrics_call(c->g->metrics, (size_t)(method - METHODS), name, c->code,
+                         clock_mono_ns() - start_ns);
     if (rc == RC_OK) {
         buf_u8(c->out, '}');
         return;
     }
-    if (c->code == 0)
-        c->code = code_of(rc);
     c->out->n = start;
     put_error(c->out, request, c->code, e.msg, &c->error_data);
     if (c->code == RPC_INTERNAL)
@@ -178,22 +190,24 @@ static void answer_one(struct gateway *g, struct socket *s, const json_t *reques
     const json_t *params = json_object_get(request, "params");
     struct rpc_call c = {.g = g, .socket = s, .out = out, .deadline_ms = deadline_ms};
     struct err e;
-    rpc_method *fn;
+    const struct method *method;
 
     c.params = params == NULL || json_is_null(params) ? no_params : params;
     if (name == NULL) {
+        gateway_metrics_error(g->metrics, "", RPC_INVALID_REQUEST);
         put_error(out, request, RPC_INVALID_REQUEST, "request has no method", NULL);
         return;
     }
-    fn = find_method(name);
-    if (fn == NULL) {
+    method = find_method(name);
+    if (method == NULL) {
+        gateway_metrics_error(g->metrics, "", RPC_NO_METHOD);
         /* ethers knows "unsupported" by these words only. */
         (void)err_set(&e, RC_UNSUPPORTED, "the method %.64s does not exist/is not available", name);
         put_error(out, request, RPC_NO_METHOD, e.msg, NULL);
     } else if (!json_is_array(c.params)) {
         put_error(out, request, RPC_INVALID_PARAMS, "params is not an array", NULL);
     } else {
-        run_method(&c, name, fn, request);
+        run_method(&c, method, request);
     }
     buf_clear(&c.error_data);
     arena_clear(&c.mem);
@@ -243,14 +257,17 @@ void rpc_answer(struct gateway *g, struct socket *s, struct bytes text, struct b
     size_t start = out->n;
     struct err e;
 
-    if (json_parse(&request, text, RPC_BODY_MAX, &e) != RC_OK)
+    if (json_parse(&request, text, RPC_BODY_MAX, &e) != RC_OK) {
+        gateway_metrics_error(g->metrics, "", RPC_PARSE);
         put_error(out, NULL, RPC_PARSE, e.msg, NULL);
-    else if (json_is_array(request))
+    } else if (json_is_array(request)) {
         answer_batch(g, s, request, deadline_ms, out);
-    else if (json_is_object(request))
+    } else if (json_is_object(request)) {
         answer_one(g, s, request, deadline_ms, out);
-    else
+    } else {
+        gateway_metrics_error(g->metrics, "", RPC_INVALID_REQUEST);
         put_error(out, NULL, RPC_INVALID_REQUEST, "request is neither object nor array", NULL);
+    }
     if (is_notification(request))
         out->n = start;
 }

@@ -1,6 +1,7 @@
 /* The server: HTTP around rpc_answer(). */
 #include "base/mem.h"
 #include "gateway/gateway.h"
+#include "gateway/internal/metrics.h"
 #include "gateway/internal/rpc.h"
 #include "net/http_server.h"
 #include "net/websocket.h"
@@ -71,6 +72,10 @@ static void handle(struct http_request *req, struct http_response *resp, void *d
         health(g, resp);
         return;
     }
+    if (strcmp(req->method, "GET") == 0 && strcmp(req->path, "/metrics") == 0) {
+        gateway_metrics_answer(g->metrics, g->waiting, resp);
+        return;
+    }
     if (http_request_is_websocket(req)) {
         http_response_websocket(resp, req, RPC_BODY_MAX, sockets_take, g->sockets);
         return;
@@ -117,6 +122,7 @@ enum rc gateway_start(struct gateway **out, const struct gateway_config *config,
     g->waiting_max = workers > 1 ? workers / 2 : 1;
     g->loopback = is_loopback(config->listen);
     g->executors = executors_new();
+    g->metrics = gateway_metrics_new(g->engine, rpc_n_methods());
     g->filters = filters_new(g->engine);
     g->sockets = sockets_new(g, workers);
     rc = http_server_start(&g->http, &http, handle, NULL, g, e);
@@ -136,6 +142,7 @@ void gateway_stop(struct gateway *g)
     http_server_stop(g->http, 2000);
     sockets_free(g->sockets);
     filters_free(g->filters);
+    gateway_metrics_free(g->metrics);
     executors_free(g->executors);
     free(g);
 }

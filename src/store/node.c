@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/http_server.h"
+#include "os/clock.h"
+#include "store/internal/metrics.h"
 #include "store/rpc.h"
 #include "store/store.h"
 
@@ -14,12 +16,48 @@ struct store_node {
     struct store_rpc *rpc;
     struct http_server *rpc_server;
     struct http_server *gateway_server;
+    struct store_metrics *metrics;
+    bool loopback;
 };
 
 static bool is_loopback(const char *listen)
 {
     return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "localhost:", 10) == 0 ||
            strncmp(listen, "[::1]:", 6) == 0;
+}
+
+/* Health and metrics are served here, all else by the RPC. */
+static void handle_rpc(struct http_request *req, struct http_response *resp, void *data)
+{
+    struct store_node *n = data;
+    uint64_t start_ns = clock_mono_ns();
+    const char *command = store_rpc_command(req->path);
+
+    /* As the ledger: a foreign Host on loopback is a web page after DNS rebinding. */
+    if (command[0] == '\0' && (!n->loopback || http_request_host_is_loopback(req)) &&
+        http_request_origin_ok(req, NULL) && store_metrics_answer(n->metrics, req, resp, true))
+        return;
+    store_rpc_handle(req, resp, n->rpc);
+    store_metrics_request(n->metrics, command, resp->status, clock_mono_ns() - start_ns);
+}
+
+static void route_rpc(struct http_route *out, struct http_request *req, void *data)
+{
+    struct store_node *n = data;
+
+    store_rpc_route(out, req, n->rpc);
+}
+
+/* Who may read content need not see numbers: health only. */
+static void handle_gateway(struct http_request *req, struct http_response *resp, void *data)
+{
+    struct store_node *n = data;
+    uint64_t start_ns = clock_mono_ns();
+
+    if (store_metrics_answer(n->metrics, req, resp, false))
+        return;
+    store_gateway_handle(req, resp, n->store);
+    store_metrics_request(n->metrics, "gateway", resp->status, clock_mono_ns() - start_ns);
 }
 
 static enum rc start(struct store_node *n, const struct store_node_config *config, struct err *e)
@@ -41,11 +79,13 @@ static enum rc start(struct store_node *n, const struct store_node_config *confi
         log_info("store", "recovered %llu records, cut %llu bytes%s",
                  (unsigned long long)found.recovered, (unsigned long long)found.cut_bytes,
                  found.rebuilt ? ", index made anew" : "");
-    TRY(store_rpc_new(&n->rpc, n->store, config->dir, is_loopback(config->rpc_listen), e));
-    TRY(http_server_start(&n->rpc_server, &rpc, store_rpc_handle, store_rpc_route, n->rpc, e));
+    n->metrics = store_metrics_new(n->store);
+    n->loopback = is_loopback(config->rpc_listen);
+    TRY(store_rpc_new(&n->rpc, n->store, config->dir, n->loopback, e));
+    TRY(http_server_start(&n->rpc_server, &rpc, handle_rpc, route_rpc, n, e));
     if (config->gateway_listen == NULL)
         return RC_OK;
-    return http_server_start(&n->gateway_server, &gateway, store_gateway_handle, NULL, n->store, e);
+    return http_server_start(&n->gateway_server, &gateway, handle_gateway, NULL, n, e);
 }
 
 enum rc store_node_start(struct store_node **out, const struct store_node_config *config,
@@ -84,6 +124,7 @@ void store_node_stop(struct store_node *n, unsigned grace_ms)
         return;
     http_server_stop(n->gateway_server, grace_ms);
     http_server_stop(n->rpc_server, grace_ms);
+    store_metrics_free(n->metrics);
     store_rpc_free(n->rpc);
     store_close(n->store);
     free(n);

@@ -287,6 +287,13 @@ static const struct command *find_command(const char *path)
     return NULL;
 }
 
+const char *store_rpc_command(const char *path)
+{
+    const struct command *cmd = find_command(path);
+
+    return cmd != NULL ? cmd->path : "";
+}
+
 /* As Kubo's HTTP handler: a browser page of another site must not reach the RPC. Browsers always
  * send one of Origin and Referer on a cross-site POST; one that sends neither is refused by its
  * User-Agent. */

@@ -15,6 +15,8 @@ enum rc store_rpc_new(struct store_rpc **out, struct store *store, const char *d
 void store_rpc_free(struct store_rpc *r);
 /* For http_server_start; data is the struct store_rpc. */
 void store_rpc_handle(struct http_request *req, struct http_response *resp, void *data);
+/* The name of the command that a path asks for ("add", "block/get"), a literal; "" for none. */
+const char *store_rpc_command(const char *path);
 void store_rpc_route(struct http_route *out, struct http_request *req, void *data);
 
 /* Trustless gateway (specs.ipfs.tech/http-gateways/trustless-gateway) with plain files beside; data

@@ -109,7 +109,7 @@ static void get_identity(struct worker *w, struct http_response *resp)
     answer(resp, 200, o);
 }
 
-/* ---- GET /health, /jobs/ID ---- */
+/* ---- GET /health, /metrics, /jobs/ID ---- */
 
 static void get_health(struct worker *w, struct http_response *resp)
 {
@@ -124,6 +124,18 @@ static void get_health(struct worker *w, struct http_response *resp)
     set(o, "ready", json_boolean(ready));
     set(o, "running_jobs", json_integer((json_int_t)running));
     answer(resp, ready ? 200 : 503, o);
+}
+
+static void get_metrics(struct worker *w, struct http_response *resp)
+{
+    unsigned running;
+    bool ready;
+
+    (void)pthread_mutex_lock(&w->lock);
+    ready = w->ready;
+    running = w->n_running;
+    (void)pthread_mutex_unlock(&w->lock);
+    worker_metrics_answer(w->metrics, ready, running, w->config.n_jobs, resp);
 }
 
 static void get_job(struct worker *w, struct http_response *resp, const char *id_text)
@@ -222,9 +234,11 @@ void service_handle(struct http_request *req, struct http_response *resp, void *
         get_identity(w, resp);
     else if (is_get && strcmp(req->path, "/health") == 0)
         get_health(w, resp);
+    else if (is_get && strcmp(req->path, "/metrics") == 0)
+        get_metrics(w, resp);
     else if (is_get && strncmp(req->path, "/jobs/", 6) == 0)
         get_job(w, resp, req->path + 6);
     else
         refuse(resp, 404, "NOT_FOUND",
-               "there are POST /RunProof, GET /identity, GET /health, GET /jobs/ID");
+               "there are POST /RunProof, GET /identity, GET /health, GET /metrics, GET /jobs/ID");
 }

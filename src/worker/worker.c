@@ -71,6 +71,7 @@ static void free_worker(struct worker *w)
         buf_clear(&w->programs[i].elf);
     }
     chain_client_free(w->chain);
+    worker_metrics_free(w->metrics);
     secret_free(w->keys);
     if (w->dir_lock >= 0)
         (void)close(w->dir_lock);
@@ -161,6 +162,7 @@ enum rc worker_start(struct worker **out, const struct worker_config *config, st
     (void)pthread_mutex_init(&w->send, NULL);
     (void)pthread_mutex_init(&w->images, NULL);
     (void)pthread_cond_init(&w->changed, NULL);
+    w->metrics = worker_metrics_new();
     set_defaults(&w->config, config);
     rc = start(w, e);
     if (rc != RC_OK) {

@@ -2,7 +2,8 @@
  * Trust: requesters, files, validators, images, the store and the chain's node are hostile. In this
  * version the node's answers are believed as they come (no light client yet) and there is no
  * hardware evidence; `GET /identity` says so.
- * HTTP API: POST /RunProof, GET /identity, GET /health, GET /jobs/ID; see docs/worker.md. */
+ * HTTP API: POST /RunProof, GET /identity, GET /health, GET /metrics,
+ * GET /jobs/ID; see docs/worker.md. */
 #pragma once
 
 #include "base/bytes.h"

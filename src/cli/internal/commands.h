@@ -7,7 +7,13 @@ extern const struct cli_command CLI_DEVNET, CLI_KEY_NEW, CLI_KEY_IMPORT, CLI_KEY
     CLI_CONTRIBUTE, CLI_FILE, CLI_JOB, CLI_PROOF_SHOW, CLI_PROOF_VERIFY, CLI_POOL_CREATE,
     CLI_POOL_LIST, CLI_POOL_SHOW, CLI_REWARD, CLI_BALANCE, CLI_SEND, CLI_CONTRACT_BUILD,
     CLI_CONTRACT_DEPLOY, CLI_CONTRACT_CALL, CLI_CONTRACT_SEND, CLI_STORE_ADD, CLI_STORE_GET,
-    CLI_LEDGER_CHECK, CLI_LEDGER_EXPORT, CLI_JOB_CANCEL;
+    CLI_LEDGER_CHECK, CLI_LEDGER_EXPORT, CLI_COMPLETION, CLI_LEDGER_BACKUP, CLI_LEDGER_RESTORE,
+    CLI_STORE_BACKUP, CLI_STORE_RESTORE, CLI_MAN, CLI_JOB_CANCEL;
+
+#define CLI_VERSION "0.1.0"
+
+/* Help of the options every command has, a line each: "  --name ARG   text". (main.c) */
+extern const char CLI_GLOBAL_HELP[];
 
 /* Put a file of one's own into the store. */
 enum rc cli_store_add_file(struct cli *cli, struct cid *out, const char *path, struct err *e);

@@ -31,6 +31,7 @@ enum rpc_code {
 };
 
 struct filters;
+struct gateway_metrics;
 struct socket;
 struct sockets;
 struct websocket;
@@ -44,6 +45,7 @@ struct gateway {
     struct filters *filters;
     struct sockets *sockets;
     struct executors *executors;
+    struct gateway_metrics *metrics;
     const char *const *origins;
 };
 
@@ -67,6 +69,9 @@ void rpc_answer(struct gateway *g, struct socket *s, struct bytes text, struct b
 /* For event threads: answer if the text is one small eth_sendRawTransaction, which takes some 0.1
  * ms and waits for nothing. False: it is not, nothing was appended. (rpc.c) */
 bool rpc_answer_quickly(struct gateway *g, struct bytes text, struct buf *out);
+
+/* Rows of the method table. (rpc.c) */
+size_t rpc_n_methods(void);
 
 /* ---- parameters ---- */
 /* What the client gave is wrong, whatever way. */

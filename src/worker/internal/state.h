@@ -5,6 +5,7 @@
 #include "codec/json.h"
 #include "net/http_server.h"
 #include "worker/internal/keys.h"
+#include "worker/internal/metrics.h"
 #include "worker/worker.h"
 
 #include <pthread.h>
@@ -42,6 +43,7 @@ struct worker {
     struct worker_keys *keys;
     struct chain_client *chain;
     struct http_server *http;
+    struct worker_metrics *metrics;
     int dir_lock;
     pthread_t keeper;
     bool has_keeper;

@@ -579,6 +579,11 @@ void job_run(struct worker *w, struct task *t, struct run_request *r)
     t->code = j.code;
     (void)snprintf(t->message, sizeof(t->message), "%s", rc == RC_OK ? "" : e.msg);
     (void)pthread_mutex_unlock(&w->lock);
+    worker_metrics_job(w->metrics,
+                       rc == RC_OK      ? "proved"
+                       : j.code != NULL ? j.code
+                                        : "UNKNOWN",
+                       clock_mono_ms() - j.started_ms);
     if (rc == RC_OK)
         log_info("worker", "job %llu proved in %llu ms", (unsigned long long)r->job_id,
                  (unsigned long long)(clock_mono_ms() - j.started_ms));
