@@ -72,20 +72,14 @@ static const struct metric_def
               "JSON-RPC errors by method and code; method \"\" is one that does not exist.",
               {"method", "code"},
               NULL,
-              0},
-    LIMITED = {METRIC_COUNTER,
-               "cloister_rpc_limited_total",
-               "Requests refused because their address sent too many.",
-               {NULL},
-               NULL,
-               0};
+              0};
 
 struct gateway_metrics {
     struct engine *engine;
     struct metrics *all;
     uint64_t subscription;
     uint64_t last_block_ns; /* by on_block alone */
-    struct metric *blocks, *txs, *gas, *interval, *limited;
+    struct metric *blocks, *txs, *gas, *interval;
     size_t n_methods;
     struct metric *_Atomic *calls; /* by the method's index; made at its first call */
     struct metric *seconds;
@@ -117,7 +111,6 @@ struct gateway_metrics *gateway_metrics_new(struct engine *engine, size_t n_meth
     m->txs = metrics_get(m->all, &TXS, NULL, NULL);
     m->gas = metrics_get(m->all, &GAS, NULL, NULL);
     m->interval = metrics_get(m->all, &INTERVAL, NULL, NULL);
-    m->limited = metrics_get(m->all, &LIMITED, NULL, NULL);
     m->seconds = metrics_get(m->all, &SECONDS, NULL, NULL);
     engine_subscribe(engine, &listener, &m->subscription);
     return m;
@@ -160,11 +153,6 @@ void gateway_metrics_error(struct gateway_metrics *m, const char *name, int code
         return;
     (void)snprintf(text, sizeof(text), "%d", code);
     metric_add(metrics_get(m->all, &ERRORS, name, text), 1);
-}
-
-void gateway_metrics_limited(struct gateway_metrics *m)
-{
-    metric_add(m->limited, 1);
 }
 
 static void gauge(struct gateway_metrics *m, const struct metric_def *def, uint64_t value)

@@ -18,8 +18,6 @@ void gateway_metrics_call(struct gateway_metrics *m, size_t index, const char *n
                           uint64_t ns);
 /* An error before any method ran: name "". */
 void gateway_metrics_error(struct gateway_metrics *m, const char *name, int code);
-/* A request was refused by the rate limit. */
-void gateway_metrics_limited(struct gateway_metrics *m);
 /* GET /metrics */
 void gateway_metrics_answer(struct gateway_metrics *m, unsigned waiting,
                             struct http_response *resp);
