@@ -254,6 +254,7 @@ static enum rc key_import(struct cli *cli, struct err *e)
 {
     AUTO_CLEAR(secp_key) struct secp_key key = {0};
     AUTO_CLEAR(buf) struct buf text = {0};
+    enum rc rc;
     size_t n;
 
     TRY(file_read(&text, cli->args[1], KEYSTORE_MAX_SIZE, e));
@@ -261,12 +262,12 @@ static enum rc key_import(struct cli *cli, struct err *e)
     while (n > 0 && (text.p[n - 1] == '\n' || text.p[n - 1] == ' '))
         n--;
     text.n = n;
-    if (n == 64 || n == 66) {
-        TRY(key_from_hex(&key, buf_cstr(&text), e));
-        wipe(text.p, text.n);
-    } else {
-        TRY(key_from_file(&key, cli->args[1], e));
-    }
+    if (n == 64 || n == 66)
+        rc = key_from_hex(&key, buf_cstr(&text), e);
+    else
+        rc = key_from_file(&key, cli->args[1], e);
+    wipe(text.p, text.cap); /* also of a key that was refused */
+    TRY(rc);
     return save(cli, cli->args[0], &key, e);
 }
 

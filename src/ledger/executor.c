@@ -1,10 +1,10 @@
 #include "ledger/executor.h"
 
 #include "base/mem.h"
+#include "chain/address.h"
 #include "crypto/hash.h"
 #include "ledger/hostcost.h"
 #include "ledger/internal/exec.h"
-#include "ledger/internal/newaddr.h"
 
 #include <stdio.h>
 
@@ -157,7 +157,7 @@ static enum rc deploy(struct exec_run *run, const struct ledger_tx *t, uint64_t 
     TRY(store_code(run, elf, &code_hash, units, &out->code));
     if (out->code != TX_OK)
         return RC_OK;
-    newaddr_create(&c.self, &t->sender, nonce);
+    address_create(&c.self, &t->sender, nonce);
     TRY(create_run(run, &c, &code_hash, units, output, &out->code));
     out->has_contract = out->code == TX_OK;
     if (out->has_contract)

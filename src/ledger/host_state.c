@@ -1,8 +1,8 @@
 /* Host calls of contracts that read or change state, call others or make them. */
 #include "base/mem.h"
+#include "chain/address.h"
 #include "ledger/hostcost.h"
 #include "ledger/internal/exec.h"
-#include "ledger/internal/newaddr.h"
 #include "sdk/hostcall.h"
 
 static enum vm_host_action answer(uint64_t *result, int64_t value)
@@ -270,9 +270,9 @@ static enum rc new_address(struct frame *f, const struct hash32 *salt,
 
     TRY(journal_account(f->run->journal, &f->self, &acc, f->run->e));
     if (salt != NULL)
-        newaddr_create2(out, &f->self, salt, code_hash);
+        address_create2(out, &f->self, salt, code_hash);
     else
-        newaddr_create(out, &f->self, acc.nonce);
+        address_create(out, &f->self, acc.nonce);
     acc.nonce++;
     return journal_set_account(f->run->journal, &f->self, &acc, f->run->e);
 }
