@@ -17,6 +17,8 @@
 #define HOST_CHAIN_ID 9      /* () */
 #define HOST_GAS_LEFT 10     /* () */
 #define HOST_IS_STATIC 11    /* () -> 1 in a view call, else 0 */
+#define HOST_BLOCK_HASH                                                                            \
+    12 /* (height, dst32) -> 0, or -HOST_ENOTFOUND but for the 256 before this one */
 
 /* ---- contracts: state and coin ---- */
 #define HOST_STORAGE_GET                                                                           \
@@ -52,6 +54,7 @@
     66 /* (digest32, sig65 r|s|v with v 27 or 28 and low s, dst20) -> 0, -HOST_EINVAL */
 #define HOST_ED25519_VERIFY 67 /* (pub32, sig64, msg, n) -> 1 or 0 (ZIP-215) */
 #define HOST_P256_VERIFY 68    /* (pub64 x|y, sig64 r|s, digest32) -> 1 or 0 */
+#define HOST_SHA512 69         /* (src, n, dst64) */
 #define HOST_MEMCPY 72         /* (dst, src, n): as memmove */
 #define HOST_MEMSET 73         /* (dst, byte, n) */
 #define HOST_MEMCMP 74         /* (a, b, n) -> <0, 0, >0 */

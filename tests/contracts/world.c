@@ -546,11 +546,28 @@ static long host(long number, const long a[6])
         sha256(&h, in(a[0], a[1]));
         memcpy((void *)a[2], h.b, 32);
         return 0;
+    case HOST_SHA512:
+        sha512((void *)a[2], in(a[0], a[1]));
+        return 0;
+    case HOST_BLOCK_HASH:
+        if (a[0] < 1 || (uint64_t)a[0] >= chain.w->height || chain.w->height - (uint64_t)a[0] > 256)
+            return -HOST_ENOTFOUND;
+        h = world_block_hash((uint64_t)a[0]);
+        memcpy((void *)a[1], h.b, 32);
+        return 0;
     case HOST_ECRECOVER:
         return do_recover(a);
     default:
         end(f, WORLD_TRAPPED, (struct bytes){0});
     }
+}
+
+struct hash32 world_block_hash(uint64_t height)
+{
+    struct hash32 h;
+
+    sha256(&h, BYTES_OF(&height));
+    return h;
 }
 
 /* ---- the tests' side ---------------------------------------------------------------------------
