@@ -252,11 +252,16 @@ void nonpayable(void);
  * these selectors are let in all the same; only for ones that change nothing, or expect it:
  *   REENTRANT_FUNCTIONS({0x70, 0xa0, 0x82, 0x31}, {0x18, 0x16, 0x0d, 0xdd}) */
 #ifdef SDK_NATIVE
-#define REENTRANT_FUNCTIONS(...)
+#define REENTRANT_FUNCTIONS(...)                                                                   \
+    __attribute__((visibility("default"))) extern const u8 reentrant_functions[][4];               \
+    __attribute__((visibility("default"))) extern const u64 reentrant_functions_size;              \
+    const u8 reentrant_functions[][4] = {__VA_ARGS__};                                             \
+    const u64 reentrant_functions_size = sizeof(reentrant_functions);
 #else
 #define REENTRANT_FUNCTIONS(...)                                                                   \
-    __attribute__((used, section(".cloister.reentrant"))) static const u8                          \
-        reentrant_functions_[][4] = {__VA_ARGS__};
+    __attribute__((used,                                                                           \
+                   section(".cloister.reentrant"))) static const u8 reentrant_functions_[][4] = {  \
+        __VA_ARGS__};
 #endif
 
 /* Generated: run the function that calldata names, give back its encoded result. */

@@ -23,6 +23,8 @@ struct code {
     void (*main)(void);
     void *state;
     size_t state_size;
+    const uint8_t *reentrant; /* selectors; NULL: none */
+    const uint64_t *reentrant_size;
     struct vm_program *program; /* on the machine, instead of main and state */
 };
 
@@ -115,6 +117,8 @@ static const struct code *code_load(const char *name)
     *(void **)&c->main = dlsym(so, "contract_main");
     *(void **)&set_host = dlsym(so, "contract_set_host");
     *(void **)&state = dlsym(so, "contract_state");
+    c->reentrant = dlsym(so, "reentrant_functions");
+    c->reentrant_size = dlsym(so, "reentrant_functions_size");
     CHECK(c->main != NULL && set_host != NULL && state != NULL);
     set_host(host);
     c->state = state(&c->state_size);
@@ -270,6 +274,16 @@ static void run_on_machine(struct frame *f)
         f->outcome = reverted ? WORLD_REVERTED : WORLD_OK;
 }
 
+static bool may_reenter(const struct code *code, struct bytes data)
+{
+    if (code->reentrant == NULL || data.n < 4)
+        return false;
+    for (uint64_t i = 0; i < *code->reentrant_size; i += 4)
+        if (memcmp(code->reentrant + i, data.p, 4) == 0)
+            return true;
+    return false;
+}
+
 /* Run `to`. Returns as HOST_CALL does; *result is the return or revert data. */
 static long run(struct address from, struct address to, const struct u256 *value, struct bytes data,
                 bool is_static, struct bytes *result)
@@ -288,7 +302,7 @@ static long run(struct address from, struct address to, const struct u256 *value
     f.depth = f.up == NULL ? 1 : f.up->depth + 1;
     if (f.depth > MAX_DEPTH)
         return -HOST_EDEPTH;
-    if (code != NULL && on_stack(to))
+    if (code != NULL && on_stack(to) && !may_reenter(code, data))
         return -HOST_EREENTRANT;
     if (is_static && !u256_is_zero(value))
         return -HOST_ESTATIC;
