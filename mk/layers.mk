@@ -13,7 +13,7 @@ DEPS_abigen  := base crypto codec
 DEPS_chain   := base crypto codec
 # X.509, CRLs and signed JSON are read by its own parsers: this is consensus code
 DEPS_attest  := base crypto codec
-DEPS_ledger  := base crypto codec chain vm sdk
+DEPS_ledger  := base crypto codec chain attest vm sdk
 
 # Effects
 DEPS_os      := base

@@ -91,6 +91,7 @@ bytes32 keccak(str data);
 bytes32 sha256_of(str data);
 /* All 64 bytes. */
 str sha512_of(str data);
+bytes32 genesis_hash(void); /* names the chain */
 /* Header hash of one of the 256 blocks before this one; false for any other height. */
 [[nodiscard]] bool block_hash(u64 height, bytes32 *out);
 /* The signer of a 32-byte digest; false unless r|s|v with v 27 or 28 and low s. */

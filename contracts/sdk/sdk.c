@@ -251,6 +251,14 @@ str sha512_of(str data)
     return (str){h, 64};
 }
 
+bytes32 genesis_hash(void)
+{
+    bytes32 h;
+
+    HOST1(HOST_GENESIS_HASH, &h);
+    return h;
+}
+
 bool block_hash(u64 height, bytes32 *out)
 {
     return HOST2(HOST_BLOCK_HASH, height, out) == 0;

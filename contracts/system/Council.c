@@ -1,22 +1,22 @@
-/* Council - who may change what this network trusts: m of n members, after a delay that everyone
- * can see. Measurements, collateral roots, policies and system code are administered by this
- * contract's address. ABI: abi/Council.json (ours).
+/* Council - who may change what this network trusts: m of n members, after a delay that everyone can
+ * see. Measurements, collateral roots, policies and system code are administered by this contract's
+ * address. ABI: abi/Council.json (ours).
  *
  * The law
  * - An action is one call this contract will make: (to, data). It is proposed by anyone who brings
- * the signatures of `threshold` different members over it (EIP-712: chain, this contract, its
- * number), and executed by anyone once `delay` is over, within two weeks of that. It is executed
- * once or canceled. The number in what is signed is the action's own, so no signature serves twice.
- * - What only narrows trust must not wait: a call whose (to, selector) was marked urgent is
- * executed when it is proposed. The mark itself is set by an action, never urgent for this
- * contract.
+ *   the signatures of `threshold` different members over it (EIP-712: chain, this contract, the
+ *   action's number), and executed by anyone once `delay` is over, within two weeks of that. It is
+ *   executed once or canceled. The number is the action's own, so no signature serves twice.
+ * - What only narrows trust must not wait: a call whose (to, selector) was marked urgent is executed
+ *   when it is proposed. The mark is set by an action, and never on this contract.
  * - The members can call an action off with as many signatures, until it is executed. A change of
- * members calls off all that the old ones proposed.
- * - Only this contract changes its members, threshold, delay and marks. Threshold is more than half
- * of the members. The delay is at least an hour, except on a chain that said so at its start.
- * - Actions and the signatures they came with stay in the state: whoever believes only state
- *   proofs (a keeper) checks the members' signatures by itself. */
+ *   members calls off all that the old ones proposed.
+ * - Only this contract changes its members, threshold, delay and marks. The threshold is more than
+ *   half of the members. The delay is at least an hour, except on a chain that said so at its start.
+ * - Actions and the signatures they came with stay in the state: whoever believes only state proofs
+ *   (a keeper) checks the members' signatures by itself. */
 #include "Council.abi.h"
+
 #include "sdk/eip712.h"
 #include "sdk/init.h"
 
@@ -28,8 +28,8 @@
 enum action_status { ACTION_NONE, ACTION_PROPOSED, ACTION_EXECUTED, ACTION_CANCELED };
 
 #define ACTION(F)                                                                                  \
-    F(address, to)                                                                                 \
-    F(str, data) F(u64, proposed_at) F(u64, not_before) F(u64, status) F(u64, generation)
+    F(address, to) F(str, data) F(u64, proposed_at) F(u64, not_before) F(u64, status)              \
+    F(u64, generation)
 RECORD(action, ACTION)
 
 SET(member_set, 1, address)

@@ -36,6 +36,7 @@ struct block_env {
     struct u256 base_fee_wei;
     uint64_t gas_limit;
     struct block_hashes hashes;
+    struct hash32 genesis_hash;
 };
 
 /* Runs programs: a pool of VM instances and a bounded cache of decoded programs (by code hash).

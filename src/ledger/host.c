@@ -96,6 +96,8 @@ static enum vm_host_action context(struct frame *f, uint64_t number, const uint6
     case HOST_IS_STATIC:
         *result = f->is_static;
         return VM_HOST_CONTINUE;
+    case HOST_GENESIS_HASH:
+        return put(f, a[0], BYTES_OF(&env->genesis_hash));
     case HOST_RETURNDATA_SIZE:
         *result = f->returned.n;
         return VM_HOST_CONTINUE;
@@ -305,6 +307,10 @@ enum vm_host_action host_call(void *frame, struct vm *vm, uint64_t number, const
     case HOST_ED25519_VERIFY:
     case HOST_P256_VERIFY:
         return verify(f, number, a, result);
+    case HOST_VERIFY_COLLATERAL:
+        return host_verify_collateral(f, a, result);
+    case HOST_VERIFY_EVIDENCE:
+        return host_verify_evidence(f, a, result);
     case HOST_MEMCPY:
     case HOST_MEMSET:
     case HOST_MEMCMP:
@@ -319,6 +325,7 @@ enum vm_host_action host_call(void *frame, struct vm *vm, uint64_t number, const
     case HOST_CHAIN_ID:
     case HOST_GAS_LEFT:
     case HOST_IS_STATIC:
+    case HOST_GENESIS_HASH:
     case HOST_RETURNDATA_SIZE:
         return context(f, number, a, result);
     default:

@@ -77,6 +77,7 @@ struct block_env db_block_env(struct db *db, uint64_t height, uint64_t time_s, u
     validator_address(&proposer, db->validators.v[0].pub_key);
     env = genesis_block_env(&db->genesis, height, time_s, time_ns, &proposer);
     env.hashes = (struct block_hashes){hash_at, db};
+    env.genesis_hash = db->genesis_hash;
     return env;
 }
 
