@@ -192,20 +192,25 @@ static enum rc check_root(struct dcap_collateral *c, const struct attest_roots *
     return x509_verify_issued(&c->root, &c->root, e);
 }
 
+static enum rc parse_crl(struct x509_crl *crl, struct bytes der, const struct x509_cert *issuer,
+                         struct arena *a, struct err *e)
+{
+    if (der.n == 0)
+        return err_set(e, RC_DENIED, "the revocation list is missing");
+    TRY(x509_crl_parse(crl, der, a, e));
+    if (!crl->has_number || crl->authority_key_id.n == 0)
+        return err_set(e, RC_MALFORMED, "crl: without crlNumber or authorityKeyIdentifier");
+    return x509_crl_verify(crl, issuer, e);
+}
+
 static enum rc check_crls(struct dcap_collateral *c, const struct collateral *in, struct arena *a,
                           enum attest_stage *stage, struct err *e)
 {
     *stage = ATTEST_STAGE_ROOT_CRL;
-    if (in->root_ca_crl.n == 0)
-        return err_set(e, RC_DENIED, "the root's revocation list is missing");
-    TRY(x509_crl_parse(&c->root_crl, in->root_ca_crl, a, e));
-    TRY(x509_crl_verify(&c->root_crl, &c->root, e));
+    TRY(parse_crl(&c->root_crl, in->root_ca_crl, &c->root, a, e));
     *stage = ATTEST_STAGE_PCK_CRL;
     TRY(dcap_check_pck_ca(&c->pck_ca, &c->root, &c->root_crl, e));
-    if (in->pck_crl.n == 0)
-        return err_set(e, RC_DENIED, "the PCK revocation list is missing");
-    TRY(x509_crl_parse(&c->pck_crl, in->pck_crl, a, e));
-    return x509_crl_verify(&c->pck_crl, &c->pck_ca, e);
+    return parse_crl(&c->pck_crl, in->pck_crl, &c->pck_ca, a, e);
 }
 
 static enum rc check_signer(const struct dcap_collateral *c, const struct x509_cert *signer,

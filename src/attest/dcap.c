@@ -5,11 +5,10 @@
  * Stages go in the order of Intel's library; *stage always names the one that is under way. */
 #include "attest/internal/dcap.h"
 
+#include "attest/internal/verdict.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
 #include "crypto/p256.h"
-
-#include <stdio.h>
 
 /* Attribute bits that are defined. Another one is a promise or a danger we cannot judge. */
 #define TD_ATTR_KNOWN                                                                              \
@@ -411,19 +410,6 @@ static enum rc verify(struct work *w, struct bytes quote, struct err *e)
     return RC_OK;
 }
 
-static enum rc finish(struct attest_verdict *v, enum rc rc, enum attest_stage stage, struct err *e,
-                      const struct err *why)
-{
-    if (rc == RC_OK) {
-        v->verified = true;
-        return RC_OK;
-    }
-    memset(v, 0, sizeof(*v));
-    v->stage = stage;
-    (void)snprintf(v->reason, sizeof(v->reason), "%s", why->msg);
-    return err_set(e, rc, "%s: %s", attest_stage_name(stage), why->msg);
-}
-
 enum rc dcap_verify(struct attest_verdict *out, struct bytes quote,
                     const struct dcap_collateral *collateral, uint64_t now, struct arena *a,
                     struct err *e)
@@ -434,7 +420,7 @@ enum rc dcap_verify(struct attest_verdict *out, struct bytes quote,
 
     memset(out, 0, sizeof(*out));
     rc = verify(&w, quote, &why);
-    return finish(out, rc, w.stage, e, &why);
+    return attest_finish(out, rc, w.stage, &why, e);
 }
 
 enum rc dcap_verify_cold(struct attest_verdict *out, struct bytes quote,
@@ -448,7 +434,7 @@ enum rc dcap_verify_cold(struct attest_verdict *out, struct bytes quote,
 
     memset(out, 0, sizeof(*out));
     if (rc != RC_OK)
-        return finish(out, rc, stage, e, &why);
+        return attest_finish(out, rc, stage, &why, e);
     return dcap_verify(out, quote, c, now, a, e);
 }
 

@@ -2,8 +2,6 @@
  * verification library, 4.1.2.5 (the numbers of its own steps); see docs/attestation.md. */
 #include "attest/internal/dcap.h"
 
-#include <stdio.h>
-
 static bool reaches(const uint8_t have[16], const uint8_t want[16], size_t from)
 {
     for (size_t i = from; i < 16; i++)

@@ -1,7 +1,8 @@
-#include "attest/verdict.h"
+#include "attest/internal/verdict.h"
 
-#include "base/err.h"
 #include "base/mem.h"
+
+#include <stdio.h>
 
 static const char *const STAGES[] = {
     [ATTEST_STAGE_NONE] = "none",
@@ -84,4 +85,17 @@ const char *attest_root_name(enum attest_root r)
 {
     CHECK((size_t)r < ARRAY_LEN(ROOTS));
     return ROOTS[r];
+}
+
+enum rc attest_finish(struct attest_verdict *v, enum rc rc, enum attest_stage stage,
+                      const struct err *why, struct err *e)
+{
+    if (rc == RC_OK) {
+        v->verified = true;
+        return RC_OK;
+    }
+    memset(v, 0, sizeof(*v));
+    v->stage = stage;
+    (void)snprintf(v->reason, sizeof(v->reason), "%s", why->msg);
+    return err_set(e, rc, "%s: %s", attest_stage_name(stage), why->msg);
 }

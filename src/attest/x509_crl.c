@@ -12,8 +12,8 @@
 static const uint8_t OID_CRL_NUMBER[] = {0x55, 0x1d, 20};
 static const uint8_t OID_AKI[] = {0x55, 0x1d, 35};
 
-/* crlNumber and authorityKeyIdentifier, both needed (RFC 5280 §5.2); what else is there may not be
- * critical: an issuing distribution point or a delta list would change what absence means. */
+/* crlNumber and authorityKeyIdentifier; what else is there may not be critical: an issuing
+ * distribution point or a delta list would change what absence means. */
 static void read_crl_extensions(struct reader *r, struct x509_crl *crl)
 {
     struct reader tagged = der_open(r, DER_CONTEXT(0));
@@ -40,8 +40,9 @@ static void read_crl_extensions(struct reader *r, struct x509_crl *crl)
         }
         der_close(&list, &v);
     }
-    if (reader_ok(&list) && (n_number != 1 || n_aki != 1 || crl->authority_key_id.n == 0))
-        reader_fail(&list, "crl: crlNumber or authorityKeyIdentifier is missing or twice");
+    if (n_number > 1 || n_aki > 1)
+        reader_fail(&list, "crl: an extension occurs twice");
+    crl->has_number = n_number == 1;
     der_close(&tagged, &list);
     der_close(r, &tagged);
 }
@@ -76,7 +77,8 @@ static void read_tbs(struct reader *r, struct x509_crl *crl, struct bytes *alg, 
     crl->next_update = der_time(&tbs); /* without one a list would be good for ever */
     if (der_next_is(&tbs, DER_SEQUENCE))
         read_entries(&tbs, crl, a);
-    read_crl_extensions(&tbs, crl);
+    if (der_next_is(&tbs, DER_CONTEXT(0)))
+        read_crl_extensions(&tbs, crl);
     der_close(r, &tbs);
 }
 
