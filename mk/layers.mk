@@ -2,7 +2,7 @@
 # its line. The link order and tools/check-layers.py come from this file. Add an edge only with a
 # reason in the commit. "sdk" is contracts/sdk: only its hostcall.h (numbers shared with guests).
 
-MODULES := base crypto codec vm abigen chain attest os kv net jail validator ledger store client engine gateway worker cli
+MODULES := base crypto codec vm abigen chain attest os kv net tee jail validator ledger store client engine gateway worker cli
 
 # Pure: no I/O, clock, threads, floats, mutable globals (base/log is the one sink)
 DEPS_base    :=
@@ -19,6 +19,8 @@ DEPS_ledger  := base crypto codec chain attest vm sdk
 DEPS_os      := base
 DEPS_kv      := base os
 DEPS_net     := base crypto codec os
+# attest: RA-TLS judges the peer it speaks to. Certificates and quotes are made over OpenSSL
+DEPS_tee     := base crypto codec attest os net
 DEPS_jail    := base crypto codec os
 DEPS_validator := base crypto codec vm sdk os
 
@@ -42,6 +44,7 @@ LIBS_codec   := -ljansson
 LIBS_abigen  := -ljansson
 LIBS_kv      := -llmdb
 LIBS_net     := -lmicrohttpd -lcurl -lssl -lcrypto
+LIBS_tee     := -lssl -lcrypto
 LIBS_jail    := -larchive -lseccomp
 LIBS_validator := -lseccomp
 

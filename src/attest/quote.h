@@ -6,7 +6,8 @@
 #include "attest/verdict.h"
 #include "base/err.h"
 
-#define QUOTE_MAX_SIZE 16384  /* bytes, trailing ones included; real ones are about 5,000 to 8,000 \
+#define QUOTE_MAX_SIZE                                                                             \
+    16384                     /* bytes, trailing ones included; real ones are about 5,000 to 8,000 \
                                */
 #define QUOTE_REPORT_SIZE 384 /* an SGX enclave report body */
 

@@ -6,8 +6,9 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-#define X509_MAX_CERT_SIZE 65536 /* bytes; one with a quote and collateral inside is about 20,000  \
-                                  */
+#define X509_MAX_CERT_SIZE                                                                         \
+    65536 /* bytes; one with a quote and collateral inside is about 20,000                         \
+           */
 #define X509_MAX_CRL_SIZE ((size_t)1 << 20)
 #define X509_MAX_CHAIN_SIZE 65536 /* bytes of PEM */
 #define X509_MAX_CHAIN 8
@@ -59,12 +60,13 @@ enum rc x509_pem_chain(struct bytes *ders, size_t *n, size_t max, struct bytes p
 /* Whether the text starts like PEM. */
 bool x509_is_pem(struct bytes in);
 
-/* A revocation list: X.509 v2 CRL with crlNumber and authorityKeyIdentifier. */
+/* A revocation list: X.509 v2 CRL with nextUpdate. */
 struct x509_crl {
     struct bytes tbs;
     struct bytes issuer;
     uint64_t this_update, next_update;
-    struct bytes authority_key_id;
+    bool has_number;               /* crlNumber; RFC 5280 demands both, Intel has both */
+    struct bytes authority_key_id; /* empty if absent */
     enum x509_sig_type sig_type;
     struct bytes signature;
     struct bytes *serials; /* in the arena */
