@@ -9,6 +9,7 @@
 #define POLICY_BIT(value) (1u << (unsigned)(value))
 #define POLICY_MAX_SIZE ((size_t)256 << 10) /* bytes of JSON */
 #define POLICY_MAX_LIST 1024
+#define POLICY_MAX_RULES 256
 
 /* What must run. Only fields that are `set` are compared; none set fits nothing. */
 struct measurement_rule {
