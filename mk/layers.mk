@@ -60,3 +60,5 @@ STATIC_BINS := cloister-validator
 # Tests of codec hash blocks
 TEST_DEPS_codec := crypto
 TEST_DEPS_store := client
+# Light clients follow real nodes
+TEST_DEPS_client := gateway

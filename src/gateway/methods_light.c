@@ -1,4 +1,5 @@
 /* What light clients ask for: light blocks, and many proofs under one header. */
+#include "chain/block.h"
 #include "chain/state_proof.h"
 #include "gateway/internal/rpc.h"
 #include "ledger/genesis.h"
@@ -107,11 +108,25 @@ static enum rc put_value(struct rpc_call *c, const struct light_key *key, uint64
     return RC_OK;
 }
 
+/* ,"header":…,"commit":…} */
+static void put_signed_header(struct rpc_call *c, const struct engine_block *b)
+{
+    AUTO_CLEAR(buf) struct buf encoded = {0};
+
+    buf_put_str(c->out, ",\"header\":");
+    header_encode(&encoded, b->header);
+    rpc_put_hex(c->out, buf_bytes(&encoded));
+    buf_reset(&encoded);
+    commit_encode(&encoded, b->commit);
+    buf_put_str(c->out, ",\"commit\":");
+    rpc_put_hex(c->out, buf_bytes(&encoded));
+    buf_u8(c->out, '}');
+}
+
 /* [[[address, storage key or null], …], height or latest]: all under one header. */
 enum rc rpc_cloister_getProofs(struct rpc_call *c, struct err *e)
 {
     AUTO_CLEAR(engine_block_p) struct engine_block *next = NULL;
-    AUTO_CLEAR(buf) struct buf encoded = {0};
     const json_t *keys = rpc_param(c, 0);
     size_t n = json_array_size(keys);
     uint64_t height;
@@ -133,13 +148,42 @@ enum rc rpc_cloister_getProofs(struct rpc_call *c, struct err *e)
     rpc_put_quantity(c->out, height);
     buf_put_str(c->out, ",\"appHash\":");
     rpc_put_hex(c->out, bytes_of(next->header->app_hash, 32));
-    buf_put_str(c->out, ",\"header\":");
-    header_encode(&encoded, next->header);
-    rpc_put_hex(c->out, buf_bytes(&encoded));
-    buf_reset(&encoded);
-    commit_encode(&encoded, next->commit);
-    buf_put_str(c->out, ",\"commit\":");
-    rpc_put_hex(c->out, buf_bytes(&encoded));
-    buf_u8(c->out, '}');
+    put_signed_header(c, next);
+    return RC_OK;
+}
+
+/* [hash]: the transaction is in the block of this header. null while it is in none. */
+enum rc rpc_cloister_getTransactionProof(struct rpc_call *c, struct err *e)
+{
+    AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
+    struct block blk = {0};
+    struct merkle_proof p;
+    struct hash32 hash;
+    uint32_t index;
+    enum rc rc;
+
+    TRY(rpc_param_hash(c, 0, &hash, e));
+    rc = engine_tx_find(c->g->engine, &hash, &b, &index, e);
+    if (rc == RC_NOTFOUND) {
+        buf_put_str(c->out, "null");
+        return RC_OK;
+    }
+    TRY(rc);
+    TRY(block_decode(&blk, &c->mem, b->encoded, e));
+    CHECK(block_prove_tx(&p, &blk, index));
+    buf_put_str(c->out, "{\"height\":");
+    rpc_put_quantity(c->out, b->height);
+    buf_put_str(c->out, ",\"index\":");
+    rpc_put_quantity(c->out, p.index);
+    buf_put_str(c->out, ",\"total\":");
+    rpc_put_quantity(c->out, p.total);
+    buf_put_str(c->out, ",\"aunts\":[");
+    for (size_t i = 0; i < p.n_aunts; i++) {
+        if (i > 0)
+            buf_u8(c->out, ',');
+        rpc_put_hex(c->out, BYTES_OF(&p.aunts[i]));
+    }
+    buf_u8(c->out, ']');
+    put_signed_header(c, b);
     return RC_OK;
 }

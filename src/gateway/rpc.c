@@ -18,6 +18,7 @@ static const struct method {
     METHOD(cloister, getProofs,
            "state proofs under one header: [[[address, storage key or null], ...], height or "
            "latest]"),
+    METHOD(cloister, getTransactionProof, "a transaction under the header of its block: [hash]"),
     METHOD(cloister, lightBlock, "header, commit, validators, next validators: [height or latest]"),
     METHOD(eth, accounts, "always empty: keys stay with clients"),
     METHOD(eth, blockNumber, "height of the newest block"),

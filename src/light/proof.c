@@ -1,6 +1,7 @@
 #include "light/proof.h"
 
 #include "base/reader.h"
+#include "crypto/hash.h"
 
 #define KIND_ACCOUNT 1
 #define KIND_STORAGE 2
@@ -123,4 +124,48 @@ enum rc light_proofs_from_json(struct light_proofs *out, struct arena *a, const 
     if (rc != RC_OK)
         memset(out, 0, sizeof(*out));
     return rc;
+}
+
+/* ---- transactions ---- */
+
+static enum rc tx_from_json(struct light_tx_proof *out, struct arena *a, const json_t *v,
+                            struct err *e)
+{
+    struct bytes header;
+    json_t *aunts;
+
+    TRY(json_u64(&out->height, v, "height", INT64_MAX, e));
+    TRY(raw_of(&header, a, v, "header", HEADER_MAX_SIZE, e));
+    TRY(header_decode(&out->header, header, e));
+    TRY(raw_of(&out->commit_raw, a, v, "commit", COMMIT_MAX_SIZE, e));
+    if (out->header.height != out->height)
+        return err_set(e, RC_DENIED, "transaction of height %llu comes with header %llu",
+                       (unsigned long long)out->height, (unsigned long long)out->header.height);
+    TRY(json_u64(&out->proof.total, v, "total", UINT32_MAX, e));
+    TRY(json_u64(&out->proof.index, v, "index", UINT32_MAX, e));
+    TRY(json_arr(&aunts, v, "aunts", MERKLE_MAX_AUNTS, e));
+    for (; out->proof.n_aunts < json_array_size(aunts); out->proof.n_aunts++)
+        TRY(json_value_hex_fixed(out->proof.aunts[out->proof.n_aunts].b, 32,
+                                 json_array_get(aunts, out->proof.n_aunts), "aunt", e));
+    return RC_OK;
+}
+
+enum rc light_tx_proof_from_json(struct light_tx_proof *out, struct arena *a, const json_t *v,
+                                 struct err *e)
+{
+    enum rc rc;
+
+    memset(out, 0, sizeof(*out));
+    rc = tx_from_json(out, a, v, e);
+    if (rc != RC_OK)
+        memset(out, 0, sizeof(*out));
+    return rc;
+}
+
+enum rc light_tx_proof_verify(const struct light_tx_proof *p, struct bytes raw, struct err *e)
+{
+    struct hash32 digest;
+
+    sha256(&digest, raw);
+    return merkle_verify(&p->header.data_hash, BYTES_OF(&digest), &p->proof, e);
 }

@@ -57,3 +57,16 @@ struct light_proofs {
 /* RC_MALFORMED, RC_LIMIT, RC_DENIED (another key, header or height than it says). */
 enum rc light_proofs_from_json(struct light_proofs *out, struct arena *a, const json_t *v,
                                const struct light_key *keys, size_t n, struct err *e);
+
+/* An answer of cloister_getTransactionProof: a transaction is in the block of this header. */
+struct light_tx_proof {
+    uint64_t height;
+    struct header header;
+    struct bytes commit_raw;
+    struct merkle_proof proof; /* under header.data_hash; the leaf is SHA-256 of the raw bytes */
+};
+/* Nothing is verified yet. RC_MALFORMED, RC_LIMIT, RC_DENIED (header of another height). */
+enum rc light_tx_proof_from_json(struct light_tx_proof *out, struct arena *a, const json_t *v,
+                                 struct err *e);
+/* The transaction with these raw bytes stands in the header's block. RC_DENIED, RC_MALFORMED. */
+enum rc light_tx_proof_verify(const struct light_tx_proof *p, struct bytes raw, struct err *e);

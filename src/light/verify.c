@@ -219,6 +219,17 @@ enum rc light_verify(const struct light_block *trusted, const struct light_block
     return check_power(trusted, b, o, e);
 }
 
+enum rc light_verify_below(const struct header *above, const struct header *below, struct err *e)
+{
+    struct hash32 hash;
+
+    header_hash(&hash, below);
+    if (below->height + 1 != above->height || !hash32_eq(&hash, &above->last_block_id.hash))
+        return err_set(e, RC_DENIED, "header of height %llu is not the one before %llu",
+                       ull(below->height), ull(above->height));
+    return RC_OK;
+}
+
 /* ---- bisection ---- */
 
 enum rc light_bisection_begin(struct light_bisection *s, const struct light_block *trusted,

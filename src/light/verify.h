@@ -40,6 +40,10 @@ enum rc light_block_check(const struct light_block *b, struct err *e);
 enum rc light_verify(const struct light_block *trusted, const struct light_block *b,
                      const struct light_options *o, const struct chain_time *now, struct err *e);
 
+/* Is `below` the header just before the verified `above`? (CometBFT's backwards verification: one
+ * step down the hash chain.) RC_DENIED. */
+enum rc light_verify_below(const struct header *above, const struct header *below, struct err *e);
+
 /* ---- bisection ---- */
 
 #define LIGHT_BISECTION_MAX 96 /* blocks waiting: each halves the gap at least by 7/16 */
