@@ -43,7 +43,7 @@ CONTRACT_FLAGS := --target=riscv64 -march=rv64em_zba_zbb_zbs_zicond -mabi=lp64e 
 CONTRACT_STACK := 65536
 CONTRACT_LDFLAGS := -m elf64lriscv -static --build-id=none --gc-sections --strip-all \
   -z stack-size=$(CONTRACT_STACK) -z max-page-size=4096 -T contracts/sdk/link.ld
-SDK_HEADERS := $(wildcard contracts/sdk/*.h)
+SDK_HEADERS := $(wildcard contracts/sdk/*.h contracts/layout/*.h)
 SDK_SRCS := sdk storage start mem
 SDK_OBJS := $(SDK_SRCS:%=$(O)/contracts/obj/sdk/%.o)
 

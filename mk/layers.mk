@@ -2,7 +2,7 @@
 # its line. The link order and tools/check-layers.py come from this file. Add an edge only with a
 # reason in the commit. "sdk" is contracts/sdk: only its hostcall.h (numbers shared with guests).
 
-MODULES := base crypto codec vm abigen chain attest os kv net tee jail validator ledger store client engine gateway worker cli
+MODULES := base crypto codec vm abigen chain attest light os kv net tee jail validator ledger store client engine gateway worker cli
 
 # Pure: no I/O, clock, threads, floats, mutable globals (base/log is the one sink)
 DEPS_base    :=
@@ -14,6 +14,8 @@ DEPS_chain   := base crypto codec
 # X.509, CRLs and signed JSON are read by its own parsers: this is consensus code
 DEPS_attest  := base crypto codec
 DEPS_ledger  := base crypto codec chain attest vm sdk
+# layout: what the contracts keep, as declared storage (contracts/layout)
+DEPS_light   := base crypto codec chain layout
 
 # Effects
 DEPS_os      := base
@@ -26,16 +28,16 @@ DEPS_validator := base crypto codec vm sdk os
 
 # Capabilities
 DEPS_store   := base crypto codec os kv net
-DEPS_client  := base crypto codec chain os net
+DEPS_client  := base crypto codec chain light os net
 
 # Services: libraries with thin mains
 DEPS_engine  := base crypto codec chain vm ledger os kv
-DEPS_gateway := base crypto codec chain vm ledger engine os net
+DEPS_gateway := base crypto codec chain light vm ledger engine os net
 DEPS_worker  := base crypto codec chain os kv net jail validator client
-DEPS_cli     := base crypto codec chain attest abigen vm ledger os kv net jail engine store client
+DEPS_cli     := base crypto codec chain attest light abigen vm ledger os kv net jail engine store client
 
 # Pure modules may not include these headers (checked by the lint)
-PURE := base crypto codec vm abigen chain attest ledger
+PURE := base crypto codec vm abigen chain attest light ledger
 
 # Third-party libraries a module needs at link time
 LIBS_base    := -lpthread
@@ -63,3 +65,5 @@ STATIC_BINS := cloister-validator
 # Tests of codec hash blocks
 TEST_DEPS_codec := crypto
 TEST_DEPS_store := client
+# Light clients follow real nodes
+TEST_DEPS_client := gateway

@@ -30,6 +30,7 @@
 
 #include "DataRegistry.calls.h"
 #include "Workers.calls.h"
+#include "layout/TeePool.h"
 #include "sdk/access.h"
 #include "sdk/forwarder.h"
 #include "sdk/init.h"
@@ -41,36 +42,6 @@
 #define START_WINDOW_MAX 3600u
 #define WORKER_ROLE_OPEN 1u /* in Workers */
 #define ASSIGN_TRIES_MAX 16u
-
-enum tee_status { TEE_NONE, TEE_ACTIVE, TEE_REMOVED };
-enum job_status { JOB_NONE, JOB_SUBMITTED, JOB_COMPLETED, JOB_CANCELED };
-
-#define TEE(F) F(u64, status) F(u256, earned) F(u256, claimed) F(str, url) F(str, public_key)
-RECORD(tee, TEE)
-#define JOB(F)                                                                                     \
-    F(u256, file_id) F(u256, bid) F(u64, status) F(u64, added_at) F(address, owner) F(address, tee)
-RECORD(job, JOB)
-#define PROOF_RECORD(F)                                                                            \
-    F(u256, job_id) F(address, tee) F(address, signer) F(u64, tee_status) F(u256, dlp_id)          \
-    F(u64, added_at_block)
-RECORD(record, PROOF_RECORD)
-
-VALUE(registry, 1, address)
-VALUE(jobs_count, 2, u256)
-VALUE(fee, 3, u256)
-VALUE(cancel_delay, 4, u256)
-VALUE(start_window, 5, u256)
-MAP(tee_of, 6, address, tee)
-SET(all_tees, 7, address)
-SET(active_tees, 8, address)
-MAP(job_of, 9, u256, job)
-LIST_OF(file_jobs, 10, u256, u256)        /* file -> its jobs, oldest first */
-SET_OF(pending, 11, address, u256)        /* tee -> its Submitted jobs */
-MAP(started_at, 12, u256, u64)            /* job -> when its tee began, 0 = not */
-MAP2(record_of, 13, u256, u256, record)   /* (file, proof index) */
-MAP(signer_of_tee, 14, address, address)  /* announced proof signer */
-MAP(tee_of_signer, 15, address, address)
-VALUE(workers_contract, 16, address)      /* zero: no attestation */
 
 ACCESS_HANDLERS(TeePool)
 PAUSE_HANDLERS(TeePool, MAINTAINER_ROLE)
