@@ -11,7 +11,7 @@ static void put_part(struct buf *b, struct bytes part)
 static void put_td(struct buf *b, const struct td_measurement *m)
 {
     put_part(b, BYTES_OF(&m->mr_td));
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 3; i++)
         put_part(b, BYTES_OF(&m->rtmr[i]));
     put_part(b, BYTES_OF(&m->mr_config_id));
     put_part(b, BYTES_OF(&m->mr_owner));

@@ -7,10 +7,12 @@
 
 /* SHA-256 of "cloister/measurement/v1" and, each behind its length (u32be), the kind's name as
  * tee_kind_name() gives it ("tdx" for both report forms) and:
- *   TDX  mr_td, rtmr0, rtmr1, rtmr2, rtmr3, mr_config_id, mr_owner, mr_owner_config
+ *   TDX  mr_td, rtmr0, rtmr1, rtmr2, mr_config_id, mr_owner, mr_owner_config
  *   SGX  mr_enclave, config_id, isv_ext_prod_id, isv_family_id
  *   SNP  measurement, host_data, id_key_digest, author_key_digest
- * Versions of firmware and modules are not in it: they are the platform's TCB. */
+ * Versions of firmware and modules are not in it: they are the platform's TCB. Nor is RTMR3, which
+ * counts on while a guest runs and holds the instance's own name: what decides the behaviour of an
+ * image must be measured before that, or into mr_config_id. */
 void attest_measurement(struct hash32 *out, const struct attest_verdict *v);
 
 /* What a policy made of a verdict; the exit codes of `cloister verify`. */
