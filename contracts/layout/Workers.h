@@ -10,7 +10,7 @@ enum removal { BY_ITSELF = 1, BY_COUNCIL = 2, EXPIRED = 3 };
     F(address, commit_signer) F(bytes32, receive_key) F(str, receive_key_eth) F(bytes32, tls_key)  \
     F(str, url) F(bytes32, platform) F(bytes32, measurement) F(bytes32, root) F(u64, tcb_status)   \
     F(str, advisories) F(u64, evaluation_number) F(u64, attested_at) F(u64, expires_at)            \
-    F(u64, registrations)
+    F(u64, registrations) F(u64, height) F(bytes32, block_hash)
 RECORD(worker, WORKER)
 #define MEASUREMENT(F) F(u64, roles) F(str, label) F(u64, allowed_at)
 RECORD(measurement, MEASUREMENT)

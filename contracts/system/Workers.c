@@ -273,7 +273,7 @@ void Workers_register(struct Registration r, str evidence, bytes32 collateralKey
     worker_of_set(sender, (worker){WORKER_ATTESTED, r.role, r.operator, r.proofSigner,
                                    r.commitSigner, r.receiveKey, r.receiveKeyEth, r.tlsKey, r.url,
                                    f.platform, f.measurement, f.root, f.tcb_status, f.advisories,
-                                   f.evaluation_number, now, until, old.registrations + 1});
+                                   f.evaluation_number, now, until, old.registrations + 1, r.height, r.blockHash});
     all_workers_add(sender);
     evidence_bytes_set(sender, evidence);
     evidence_key_set(sender, collateralKey);
@@ -383,7 +383,7 @@ struct WorkerInfo Workers_workers(address account)
                                w.evaluation_number,
                                w.attested_at,
                                w.expires_at,
-                               w.registrations};
+                               w.registrations, w.height, w.block_hash};
 }
 
 u256 Workers_workersCount(void)
