@@ -3,6 +3,7 @@
 #include "attest/record.h"
 #include "chain/gen/collateral.h"
 #include "chain/gen/workers.h"
+#include "chain/registration.h"
 #include "contracts/net.h"
 #include "crypto/hash.h"
 #include "os/file.h"
@@ -142,7 +143,23 @@ static struct bytes quote_for(struct fixture *f, unsigned i, const struct worker
     workers_put_reportData(&b, REF(address, sender(i)), r);
     CHECK_CALL(f->w, world_view(f->w, f->workers, &b));
     CHECK_OK(workers_get_reportData(&bound, NULL, f->w->ret, &e), &e);
-    CHECK_INT(bound.n, 64);
+    {
+        struct registration ours = {.sender = sender(i),
+                                    .proof_signer = r->proofSigner,
+                                    .commit_signer = r->commitSigner,
+                                    .receive_key_eth = r->receiveKeyEth,
+                                    .tls_key = r->tlsKey,
+                                    .operator= r->operator,
+                                    .role =(enum worker_role) r->role,
+                                    .genesis = world_block_hash(0),
+                                    .height = r->height,
+                                    .block_hash = r->blockHash};
+        uint8_t want[64];
+
+        memcpy(ours.receive_key, r->receiveKey.b, 32);
+        registration_report_data(want, &ours);
+        CHECK_MEM(bound, BYTES_OF(&want));
+    }
     CHECK_OK(tee_open(&t, &config, &e), &e);
     CHECK_OK(tee_evidence_get(t, &evidence, bound.p, &e), &e);
     CHECK_OK(tee_measurement_get(t, &m, &e), &e);
