@@ -5,6 +5,7 @@
 #include "engine/check.h"
 #include "engine/engine.h"
 #include "gateway/gateway.h"
+#include "net/limits.h"
 #include "os/daemon.h"
 #include "os/signal.h"
 
@@ -26,7 +27,8 @@ static const char help[] =
     "  --check              verify the stored chain and state, print what is there\n"
     "  --from-genesis       with --check: execute every block again\n"
     "  --export FILE        write the newest state as JSON lines (- is standard output)\n"
-    "  --validator-key      print the public key that signs blocks here (made if absent)\n"
+    "  --validator-key      print the public key that signs blocks here (made if "
+    "absent)\n" HTTP_LIMITS_HELP
     "  --config FILE        options from a file, `option = value` a line; these here win\n"
     "  --log-level LEVEL    error, warn, info (default) or debug\n"
     "  --log-json           log lines as JSON\n"
@@ -44,6 +46,7 @@ struct options {
     const char *origins[MAX_ORIGINS + 1];
     size_t n_origins;
     unsigned workers;
+    struct http_limits limits;
     bool from_genesis;
 };
 
@@ -173,7 +176,8 @@ static enum rc wait_for_end(int stop_fd, struct engine *en, struct err *e)
 static enum rc serve(const struct options *o, struct err *e)
 {
     struct engine_options eo = {.dir = o->dir, .genesis_path = o->genesis};
-    struct gateway_config gc = {.listen = o->listen, .workers = o->workers, .origins = o->origins};
+    struct gateway_config gc = {
+        .listen = o->listen, .workers = o->workers, .origins = o->origins, .limits = &o->limits};
     struct gateway *gateway = NULL;
     AUTO_FD int stop_fd = -1;
     enum rc rc;
@@ -211,7 +215,7 @@ static enum rc run(void *ctx, struct err *e)
 int main(int argc, char **argv)
 {
     struct options o = {.listen = "127.0.0.1:8545"};
-    const struct daemon_table tables[] = {{OPTIONS, &o}};
+    const struct daemon_table tables[] = {{OPTIONS, &o}, {HTTP_LIMITS_OPTIONS, &o.limits}};
     const struct daemon d = {.name = "cloister-ledger",
                              .help = help,
                              .tables = tables,

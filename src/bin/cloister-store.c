@@ -1,6 +1,7 @@
 /* cloister-store: content-addressed storage behind Kubo's RPC and a gateway. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/limits.h"
 #include "os/daemon.h"
 #include "os/signal.h"
 #include "store/node.h"
@@ -13,13 +14,14 @@
 static const char usage[] =
     "usage: cloister-store --dir DIR [options]\n"
     "Keeps blocks by their content address. Give it ciphertext only: it does not encrypt.\n"
-    "  --dir DIR           data folder, made if absent; one process a folder\n"
-    "  --listen IP:PORT    Kubo RPC, /api/v0 [127.0.0.1:5001]; whoever reaches it may write\n"
-    "  --gateway IP:PORT   read-only gateway, /ipfs/CID [127.0.0.1:8080]; 'none': no gateway\n"
-    "  --config FILE       options from a file, `option = value` a line; these here win\n"
-    "  --log-level LEVEL   error, warn, info or debug [info]\n"
-    "  --log-json          log lines as JSON\n"
-    "  --help              this text\n";
+    "  --dir DIR            data folder, made if absent; one process a folder\n"
+    "  --listen IP:PORT     Kubo RPC, /api/v0 [127.0.0.1:5001]; whoever reaches it may write\n"
+    "  --gateway IP:PORT    read-only gateway, /ipfs/CID [127.0.0.1:8080]; 'none': "
+    "none\n" HTTP_LIMITS_HELP
+    "  --config FILE        options from a file, `option = value` a line; these here win\n"
+    "  --log-level LEVEL    error, warn, info or debug [info]\n"
+    "  --log-json           log lines as JSON\n"
+    "  --help               this text\n";
 
 static enum rc take_gateway(void *target, const char *arg, struct err *e)
 {
@@ -65,9 +67,10 @@ static enum rc run(void *ctx, struct err *e)
 
 int main(int argc, char **argv)
 {
-    struct store_node_config config = {.rpc_listen = "127.0.0.1:5001",
-                                       .gateway_listen = "127.0.0.1:8080"};
-    const struct daemon_table tables[] = {{OPTIONS, &config}};
+    struct http_limits limits = {.rate = 0};
+    struct store_node_config config = {
+        .limits = &limits, .rpc_listen = "127.0.0.1:5001", .gateway_listen = "127.0.0.1:8080"};
+    const struct daemon_table tables[] = {{OPTIONS, &config}, {HTTP_LIMITS_OPTIONS, &limits}};
     const struct daemon d = {.name = "cloister-store",
                              .help = usage,
                              .tables = tables,

@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "chain/address.h"
 #include "codec/json.h"
+#include "net/limits.h"
 #include "os/daemon.h"
 #include "os/file.h"
 #include "os/signal.h"
@@ -39,7 +40,8 @@ static const char help[] =
     "  --claim-interval S   seconds between collecting fees (default 30; 0: never)\n"
     "  --jail PATH          cloister-jail (default: beside this program)\n"
     "  --no-containers      refuse container images\n"
-    "  --rlimit-only        hold containers by rlimits even where cgroups can be had\n"
+    "  --rlimit-only        hold containers by rlimits even where cgroups can be "
+    "had\n" HTTP_LIMITS_HELP
     "  --config FILE        options from a file, `option = value` a line; these here win\n"
     "  --log-level LEVEL    error, warn, info (default) or debug\n"
     "  --log-json           log lines as JSON\n"
@@ -191,8 +193,9 @@ static enum rc serve(void *ctx, struct err *e)
 
 int main(int argc, char **argv)
 {
-    struct options o = {.network = NULL};
-    const struct daemon_table tables[] = {{OPTIONS, &o}};
+    struct http_limits limits = {.rate = 0};
+    struct options o = {.c = {.limits = &limits}};
+    const struct daemon_table tables[] = {{OPTIONS, &o}, {HTTP_LIMITS_OPTIONS, &limits}};
     const struct daemon d = {.name = "cloister-worker",
                              .help = help,
                              .tables = tables,
