@@ -115,7 +115,8 @@ static enum rc listen_and_serve(struct worker *w, struct err *e)
     const struct http_server_config config = {.name = "worker",
                                               .listen = w->config.listen,
                                               .workers = w->config.n_jobs * 2 + 8,
-                                              .body_max = REQUEST_MAX_SIZE};
+                                              .body_max = REQUEST_MAX_SIZE,
+                                              .limits = w->config.limits};
 
     TRY(http_server_start(&w->http, &config, service_handle, NULL, w, e));
     (void)pthread_mutex_lock(&w->lock);
