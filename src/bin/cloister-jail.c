@@ -57,7 +57,7 @@ int main(int argc, char **argv)
         (void)fputs(help, asked ? stdout : stderr);
         return asked ? 0 : 2;
     }
-    if (run(&e) != RC_OK) {
+    if (jail_protect_program(argv, &e) != RC_OK || run(&e) != RC_OK) {
         (void)printf("cloister-jail: %s\n", e.msg);
         return 1;
     }

@@ -1,6 +1,6 @@
 /* jail/jail.h - one container, run once, with nothing but its input and its limits.
- * Trust: the image and everything it writes are hostile; the kernel and crun are in the trusted
- * base (PROTOCOL.md P10). The jail is handed no keys.
+ * Trust: the image and everything it writes are hostile; the kernel is in the trusted base
+ * (PROTOCOL.md P10). The jail is handed no keys.
  *
  * What the container gets: its root filesystem read-only, /input/NAME read-only (ramfs, never
  * swapped), /output and /tmp as tmpfs of bounded size, an empty network namespace, uid 0 of a user
@@ -40,7 +40,6 @@ struct jail_config {
     const char *const *env;  /* NULL-terminated "NAME=value" */
     const char *cwd;         /* absolute; NULL = "/" */
     const char *input_name;  /* file name in /input; NULL = "decrypted_file" */
-    const char *crun;        /* path of crun; NULL = in the usual system folders */
     struct jail_limits limits;
     bool rlimit_only; /* do not use cgroups even where they can be had */
 };
@@ -65,10 +64,15 @@ struct jail_status {
 /* Run one container to its end. `input_fd` holds the contribution (a file or memfd, read from its
  * start; -1 = no input); `results` receives results.json (emptied first).
  * RC_OK means that the jail worked, whatever the container did: read *out. RC_IO, RC_UNSUPPORTED
- * (no user namespaces, no crun) or RC_MALFORMED: it could not be set up. Call it from a
+ * (no user namespaces) or RC_MALFORMED: it could not be set up. Call it from a
  * single-threaded process: it forks, and reaps only its own children. */
 enum rc jail_run(struct jail_status *out, struct buf *results, const struct jail_config *config,
                  int input_fd, struct err *e);
+
+/* To be called first in main() of a program that calls jail_run: makes sure that no container can
+ * write the program's file (CVE-2019-5736). Starts the program again from a sealed copy in memory
+ * if it could, and then does not return. */
+enum rc jail_protect_program(char *const argv[], struct err *e);
 
 /* The JSON that cloister-jail reads and writes. */
 void jail_config_encode(struct buf *out, const struct jail_config *config);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -222,6 +223,9 @@ enum rc jail_run(struct jail_status *out, struct buf *results, const struct jail
     out->exit_code = -1;
     buf_reset(results);
     TRY(set_defaults(&c, e));
+    /* In a user namespace with one group they could not be given up any more. */
+    if (geteuid() == 0 && setgroups(0, NULL) != 0)
+        return err_errno(e, errno, "jail: supplementary groups");
     if (stat(c.rootfs, &st) != 0 || !S_ISDIR(st.st_mode))
         return err_set(e, RC_NOTFOUND, "jail: root filesystem %s is not a folder", c.rootfs);
     if (input_fd >= 0 &&
