@@ -391,6 +391,20 @@ enum rc cgroup_join(const struct cgroup *cg, struct err *e)
     return RC_OK;
 }
 
+enum rc cgroup_raise_memory(const struct cgroup *cg, uint64_t size, struct err *e)
+{
+    bool ok = true;
+
+    if (cg->version == 2)
+        ok = write_u64(cg->dirs[0], "memory.max", size);
+    if (cg->version == 1) {
+        /* Memory with swap may never be below memory alone. */
+        (void)write_u64(cg->dirs[0], "memory.memsw.limit_in_bytes", size);
+        ok = write_u64(cg->dirs[0], "memory.limit_in_bytes", size);
+    }
+    return ok ? RC_OK : err_errno(e, errno, "cgroup: memory of %s", cg->dirs[0]);
+}
+
 bool cgroup_had_oom(const struct cgroup *cg)
 {
     AUTO_CLEAR(buf) struct buf text = {0};

@@ -160,8 +160,6 @@ static enum rc lay_out(struct stage *s, const struct inside_args *args, struct e
     s->input_dir = open(s->input, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (s->input_dir < 0)
         return err_errno(e, errno, "jail: /input");
-    if (args->input_fd >= 0)
-        TRY(copy_input(s, c->input_name, args->input_fd, e));
     return RC_OK;
 }
 
@@ -252,6 +250,16 @@ static void note_end(struct inside_report *r, bool ended, int status)
         r->exit_code = WEXITSTATUS(status);
 }
 
+/* Everything is ready: let the input come. */
+static enum rc take_input(const struct stage *s, const struct inside_args *args, struct err *e)
+{
+    char go;
+
+    if (read(args->go_fd, &go, 1) != 1)
+        _exit(1);
+    return args->input_fd < 0 ? RC_OK : copy_input(s, args->config->input_name, args->input_fd, e);
+}
+
 static enum rc run_container(struct inside_report *r, const struct stage *s,
                              const struct inside_args *args, struct bytes filter, int sig_fd,
                              struct err *e)
@@ -263,6 +271,7 @@ static enum rc run_container(struct inside_report *r, const struct stage *s,
                        .tmp = s->tmp,
                        .filter = filter,
                        .rlimit_only = args->rlimit_only};
+    uint64_t deadline_ms = clock_mono_ms() + args->config->limits.wall_ms;
     int out[2], status = 0;
     bool ended;
     pid_t pid;
@@ -277,7 +286,7 @@ static enum rc run_container(struct inside_report *r, const struct stage *s,
     (void)close(out[1]);
     if (rc == RC_OK) {
         r->started = true;
-        ended = wait_for(pid, &status, out[0], sig_fd, args->deadline_ms, r);
+        ended = wait_for(pid, &status, out[0], sig_fd, deadline_ms, r);
         note_end(r, ended, status);
         (void)kill(-1, SIGKILL);
         while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
@@ -327,6 +336,8 @@ static enum rc inside_run(struct inside_report *r, struct buf *results,
     rc = lay_out(&s, args, e);
     if (rc == RC_OK)
         rc = filter_make(&filter, e);
+    if (rc == RC_OK)
+        rc = take_input(&s, args, e);
     if (rc == RC_OK)
         rc = run_container(r, &s, args, buf_bytes(&filter), sig_fd, e);
     if (rc == RC_OK && r->started && !r->timed_out)

@@ -22,7 +22,13 @@
 #define JAIL_MAX_INPUT_SIZE (1ull << 30)
 
 /* File descriptors by which a jail process is spoken to. */
-enum { JAIL_FD_CONFIG = 0, JAIL_FD_STATUS = 1, JAIL_FD_INPUT = 3, JAIL_FD_RESULTS = 4 };
+enum {
+    JAIL_FD_CONFIG = 0,
+    JAIL_FD_STATUS = 1,
+    JAIL_FD_INPUT = 3,
+    JAIL_FD_RESULTS = 4,
+    JAIL_FD_GO = 5
+};
 
 struct jail_limits {
     uint64_t memory_size; /* bytes, of all processes, page cache and tmpfs together; 0 = 512 MiB */
@@ -42,6 +48,8 @@ struct jail_config {
     const char *input_name;  /* file name in /input; NULL = "decrypted_file" */
     struct jail_limits limits;
     bool rlimit_only; /* do not use cgroups even where they can be had */
+    int go_fd; /* the input is complete when a byte comes from here; 0 = it is already. Not in JSON
+                */
 };
 
 enum jail_limits_kind { JAIL_LIMITS_CGROUP, JAIL_LIMITS_RLIMIT_ONLY };
@@ -86,9 +94,22 @@ void jail_parsed_config_clear(struct jail_parsed_config *p);
 void jail_status_encode(struct buf *out, const struct jail_status *status);
 enum rc jail_status_parse(struct jail_status *out, struct bytes json, struct err *e);
 
-/* The worker's side: start the executable `jail_path` (cloister-jail), hand it the configuration
- * and the input, wait, take status and results. Kills it, and with it the container, a few seconds
- * after the wall-clock limit. Thread-safe. RC codes as jail_run, and RC_CLOSED when the jail died.
- */
+/* The worker's side: a jail that is ready but for its input. Making one takes longer than most
+ * validators run, and can be done while the contribution is still being decrypted. One thread: the
+ * one that started it. */
+struct jail_process;
+
+/* Start the executable `jail_path` (cloister-jail) and hand it the configuration. What stands in
+ * `input_fd` when jail_finish is called is the input (-1 = none). */
+enum rc jail_start(struct jail_process **out, const char *jail_path,
+                   const struct jail_config *config, int input_fd, struct err *e);
+/* Let it run, wait, take status and results. Kills it, and with it the container, a few seconds
+ * after the wall-clock limit. RC codes as jail_run, and RC_CLOSED when the jail died. */
+enum rc jail_finish(struct jail_status *out, struct buf *results, struct jail_process *p,
+                    struct err *e);
+/* Ends it where it still is. NULL is fine. */
+void jail_process_free(struct jail_process *p);
+
+/* All three. Thread-safe. */
 enum rc jail_spawn(struct jail_status *out, struct buf *results, const char *jail_path,
                    const struct jail_config *config, int input_fd, struct err *e);

@@ -173,7 +173,7 @@ static int world(void)
     struct statvfs fs;
     DIR *dir;
     int n = 0, sock;
-    struct ifreq lo = {0};
+    struct ifreq lo = {.ifr_name = "lo"};
 
     if (out == NULL)
         return 90;
@@ -207,7 +207,6 @@ static int world(void)
         fprintf(out, "root%s%s%s\n", fs.f_flag & ST_RDONLY ? " ro" : "",
                 fs.f_flag & ST_NOSUID ? " nosuid" : "", fs.f_flag & ST_NODEV ? " nodev" : "");
     sock = socket(AF_INET, SOCK_DGRAM, 0);
-    strcpy(lo.ifr_name, "lo");
     fprintf(out, "lo %s\n",
             ioctl(sock, SIOCGIFFLAGS, &lo) == 0 && lo.ifr_flags & IFF_UP ? "up" : "down");
     gethostname(text, sizeof(text));

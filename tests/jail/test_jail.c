@@ -483,6 +483,30 @@ TEST(spawned_jail_gives_status_and_results)
     CHECK_RC(jail_spawn(&s, &r, "/nonexistent/jail", &c, fd, &e), RC_NOTFOUND, &e, "jail");
 }
 
+TEST(a_jail_waits_for_its_input)
+{
+    const char *root = make_rootfs();
+    const char *argv[] = {"/bin/guest", "input", NULL};
+    const char *env[] = {NULL};
+    struct jail_config c = {.rootfs = root, .argv = argv, .env = env, .limits = small()};
+    AUTO_CLEAR(buf) struct buf r = {0};
+    AUTO_FD int fd = input_of("");
+    struct jail_process *p, *unused;
+    struct jail_status s;
+    struct err e = {0};
+
+    (void)run(&r, root, "exit", "0");
+    c.limits.wall_ms = 3000; /* from the input on */
+    CHECK_OK(jail_start(&p, jail_binary(), &c, fd, &e), &e);
+    CHECK_OK(jail_start(&unused, jail_binary(), &c, fd, &e), &e);
+    jail_process_free(unused);
+    CHECK_TRUE(write(fd, "came later", 10) == 10);
+    CHECK_OK(jail_finish(&s, &r, p, &e), &e);
+    jail_process_free(p);
+    CHECK_STR(s.error, "");
+    CHECK_STR(buf_cstr(&r), "came later");
+}
+
 TEST(configuration_and_status_survive_json)
 {
     const char *argv[] = {"/bin/x", "a \"quoted\" word", NULL};

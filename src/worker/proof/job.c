@@ -8,6 +8,7 @@
 #include "client/store_client.h"
 #include "crypto/hash.h"
 #include "crypto/openpgp.h"
+#include "jail/jail.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "worker/internal/state.h"
@@ -58,6 +59,8 @@ struct job {
     struct hash32 cipher_sha256, plain_sha256;
     struct beginning beginning;
     struct validator validator;
+    struct validator_process *program; /* waits for the plaintext; one of the two */
+    struct jail_process *container;
     struct validator_outcome outcome;
     struct results results;
     struct journal_entry entry;
@@ -323,7 +326,15 @@ static enum rc memory_file(int *fd, const char *name, struct err *e)
     return *fd >= 0 ? RC_OK : err_errno(e, errno, "memory file");
 }
 
-static enum rc open_file(struct job *j, struct err *e)
+static enum rc fetch_file(struct job *j, struct err *e)
+{
+    step(j, "fetch", 502, "FILE_UNAVAILABLE");
+    TRY(memory_file(&j->cipher_fd, "ciphertext", e));
+    return fetch_url(j->w, j->cipher_fd, &j->cipher_sha256, &j->cipher_size, j->file.url,
+                     j->w->config.max_file_size, e);
+}
+
+static enum rc decrypt(struct job *j, struct err *e)
 {
     const struct openpgp_limits limits = {.max_plain = j->w->config.max_file_size};
     struct openpgp_source in = {cipher_read, &j->cipher_fd};
@@ -331,12 +342,7 @@ static enum rc open_file(struct job *j, struct err *e)
     struct openpgp_sink out = {plain_write, &sink};
     enum rc rc;
 
-    step(j, "fetch", 502, "FILE_UNAVAILABLE");
-    TRY(memory_file(&j->cipher_fd, "ciphertext", e));
-    TRY(fetch_url(j->w, j->cipher_fd, &j->cipher_sha256, &j->cipher_size, j->file.url,
-                  j->w->config.max_file_size, e));
     step(j, "decrypt", 400, "DECRYPTION_ERROR");
-    TRY(memory_file(&j->plain_fd, "plaintext", e));
     if (lseek(j->cipher_fd, 0, SEEK_SET) != 0)
         return err_errno(e, errno, "ciphertext");
     sink.fd = j->plain_fd;
@@ -364,26 +370,46 @@ static void forget_plaintext(struct job *j)
 
 /* ---- 4: the validator ---- */
 
-static enum rc run_validator(struct job *j, struct buf *text, struct err *e)
+static struct validator_limits limits_of(const struct job *j)
 {
     const struct worker_config *c = &j->w->config;
-    const struct validator_limits limits = {c->gas, c->memory_size, c->wall_ms};
+
+    return (struct validator_limits){c->gas, c->memory_size, c->wall_ms};
+}
+
+/* Up to the moment when it needs the plaintext, so that it is ready when that is there. */
+static enum rc start_validator(struct job *j, struct err *e)
+{
+    const struct worker_config *c = &j->w->config;
+    const struct validator_limits limits = limits_of(j);
     const struct validator_jail jail = {c->jail_path, c->jail_rlimit_only};
     const struct consent_subject s = subject_of(j);
     json_auto_t *env = NULL;
 
     step(j, "validator", 502, "VALIDATOR_UNAVAILABLE");
+    TRY(memory_file(&j->plain_fd, "plaintext", e));
     TRY(fetch_validator(j->w, &j->validator, j->r->proof_url, e));
-    step(j, "validate", 400, "INVALID_SECRETS");
+    j->http = 400;
+    j->code = "INVALID_SECRETS";
     TRY(consent_env(j->w, &env, &s, j->dlp_id, e));
     j->http = 500;
     j->code = "VALIDATOR_ERROR";
     if (j->validator.kind == VALIDATOR_PROGRAM)
-        TRY(validator_run_program(&j->outcome, text, c->validator_path,
-                                  buf_bytes(&j->validator.elf), j->plain_fd, env, &limits, e));
+        return validator_start(&j->program, c->validator_path, buf_bytes(&j->validator.elf),
+                               j->plain_fd, env, &limits, e);
+    return validator_image_start(&j->container, &j->validator.image, &jail, j->plain_fd, env,
+                                 &limits, e);
+}
+
+static enum rc run_validator(struct job *j, struct buf *text, struct err *e)
+{
+    const struct validator_limits limits = limits_of(j);
+
+    step(j, "validate", 500, "VALIDATOR_ERROR");
+    if (j->validator.kind == VALIDATOR_PROGRAM)
+        TRY(validator_finish(&j->outcome, text, j->program, e));
     else
-        TRY(validator_run_image(&j->outcome, text, &j->validator.image, &jail, j->plain_fd, env,
-                                &limits, e));
+        TRY(validator_image_finish(&j->outcome, text, j->container, &limits, e));
     forget_plaintext(j);
     j->http = 400;
     if (j->outcome.error[0] != '\0')
@@ -608,7 +634,11 @@ static enum rc run(struct job *j, struct err *e)
         return answer_completed(j, e);
     TRY(check_consent(j, e));
     TRY(begin_beside(j, e));
-    rc = open_file(j, e);
+    rc = fetch_file(j, e);
+    if (rc == RC_OK)
+        rc = start_validator(j, e);
+    if (rc == RC_OK)
+        rc = decrypt(j, e);
     if (rc == RC_OK)
         rc = judge(j, e);
     rc = begin_end(j, rc, e);
@@ -621,6 +651,8 @@ static enum rc run(struct job *j, struct err *e)
 
 static void clear(struct job *j)
 {
+    validator_process_free(j->program);
+    jail_process_free(j->container);
     forget_plaintext(j);
     if (j->cipher_fd >= 0)
         (void)close(j->cipher_fd);
