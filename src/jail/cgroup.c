@@ -423,14 +423,17 @@ bool cgroup_had_oom(const struct cgroup *cg)
 
 void cgroup_remove(struct cgroup *cg)
 {
-    const struct timespec pause = {.tv_nsec = 500000};
+    struct timespec pause = {.tv_nsec = 50000};
 
     for (unsigned i = 0; i < cg->n_dirs && cg->joins; i++)
         if (cg->join_fds[i] >= 0)
             (void)close(cg->join_fds[i]);
     /* A group is busy until the kernel has let go of its last, killed process. */
     for (unsigned i = 0; i < cg->n_dirs; i++)
-        for (int tries = 0; rmdir(cg->dirs[i]) != 0 && errno == EBUSY && tries < 2000; tries++)
+        for (int tries = 0; rmdir(cg->dirs[i]) != 0 && errno == EBUSY && tries < 2000; tries++) {
             (void)nanosleep(&pause, NULL);
+            if (pause.tv_nsec < 500000)
+                pause.tv_nsec *= 2;
+        }
     memset(cg, 0, sizeof(*cg));
 }

@@ -260,6 +260,19 @@ static enum rc take_input(const struct stage *s, const struct inside_args *args,
     return args->input_fd < 0 ? RC_OK : copy_input(s, args->config->input_name, args->input_fd, e);
 }
 
+/* Take what it prints and wait for its end. */
+static void attend(struct inside_report *r, pid_t pid, int out_fd, int sig_fd, uint64_t wall_ms)
+{
+    int status = 0;
+    bool ended = wait_for(pid, &status, out_fd, sig_fd, clock_mono_ms() + wall_ms, r);
+
+    note_end(r, ended, status);
+    (void)kill(-1, SIGKILL);
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+        continue;
+    (void)drain(out_fd, &r->output_bytes);
+}
+
 static enum rc run_container(struct inside_report *r, const struct stage *s,
                              const struct inside_args *args, struct bytes filter, int sig_fd,
                              struct err *e)
@@ -271,10 +284,8 @@ static enum rc run_container(struct inside_report *r, const struct stage *s,
                        .tmp = s->tmp,
                        .filter = filter,
                        .rlimit_only = args->rlimit_only};
-    uint64_t deadline_ms = clock_mono_ms() + args->config->limits.wall_ms;
-    int out[2], status = 0;
-    bool ended;
-    pid_t pid;
+    struct launched container;
+    int out[2];
     enum rc rc;
 
     if (pipe2(out, O_CLOEXEC | O_NONBLOCK) != 0)
@@ -282,16 +293,15 @@ static enum rc run_container(struct inside_report *r, const struct stage *s,
     /* The container's end must block, or its prints would fail. */
     (void)fcntl(out[1], F_SETFL, 0);
     l.out_fd = out[1];
-    rc = launch_start(&pid, &l, e);
+    rc = launch_prepare(&container, &l, e);
     (void)close(out[1]);
+    if (rc == RC_OK)
+        rc = take_input(s, args, e);
+    if (rc == RC_OK)
+        rc = launch_go(&container, e);
     if (rc == RC_OK) {
         r->started = true;
-        ended = wait_for(pid, &status, out[0], sig_fd, deadline_ms, r);
-        note_end(r, ended, status);
-        (void)kill(-1, SIGKILL);
-        while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-            continue;
-        (void)drain(out[0], &r->output_bytes);
+        attend(r, container.pid, out[0], sig_fd, args->config->limits.wall_ms);
     }
     (void)close(out[0]);
     return rc;
@@ -336,8 +346,6 @@ static enum rc inside_run(struct inside_report *r, struct buf *results,
     rc = lay_out(&s, args, e);
     if (rc == RC_OK)
         rc = filter_make(&filter, e);
-    if (rc == RC_OK)
-        rc = take_input(&s, args, e);
     if (rc == RC_OK)
         rc = run_container(r, &s, args, buf_bytes(&filter), sig_fd, e);
     if (rc == RC_OK && r->started && !r->timed_out)

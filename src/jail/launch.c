@@ -374,7 +374,20 @@ static bool find_program(char out[PATH_MAX], const struct jail_config *c)
     return false;
 }
 
-static enum rc become(const struct launch *l, struct err *e)
+/* The input is complete when a byte comes; nothing comes when it is not wanted any more. */
+static void wait_to_go(int go_fd)
+{
+    char go;
+    ssize_t n;
+
+    do
+        n = read(go_fd, &go, 1);
+    while (n < 0 && errno == EINTR);
+    if (n != 1)
+        _exit(126);
+}
+
+static enum rc become(const struct launch *l, int go_fd, struct err *e)
 {
     const struct jail_config *c = l->config;
     const char *envp[JAIL_MAX_ENV + 2];
@@ -405,49 +418,63 @@ static enum rc become(const struct launch *l, struct err *e)
     envp[n] = NULL;
     if (sigprocmask(SIG_SETMASK, &none, NULL) != 0)
         return err_errno(e, errno, "jail: signals");
+    wait_to_go(go_fd);
     TRY(set_limits(l, e));
     TRY(shut_filter(l->filter, e));
     (void)execve(path, (char *const *)(uintptr_t)c->argv, (char *const *)(uintptr_t)envp);
     return err_errno(e, errno, "the image's program %s", c->argv[0]);
 }
 
-static _Noreturn void child_main(const struct launch *l, int report)
+static _Noreturn void child_main(const struct launch *l, int go_fd, int report)
 {
     struct err e = {0};
 
-    (void)!become(l, &e);
+    (void)!become(l, go_fd, &e);
     (void)!write(report, &e, sizeof(e));
     _exit(127);
 }
 
-enum rc launch_start(pid_t *pid, const struct launch *l, struct err *e)
+enum rc launch_prepare(struct launched *out, const struct launch *l, struct err *e)
 {
-    int report[2];
-    struct err why = {0};
-    ssize_t n;
+    int report[2], go[2];
     long child;
 
-    *pid = -1;
+    *out = (struct launched){.pid = -1, .go_fd = -1, .report_fd = -1};
     if (pipe2(report, O_CLOEXEC) != 0)
         return err_errno(e, errno, "jail: pipe");
-    child = syscall(SYS_clone, NEW_NAMESPACES | SIGCHLD, 0, 0, 0, 0);
-    if (child == 0)
-        child_main(l, report[1]);
-    (void)close(report[1]);
-    if (child < 0) {
-        (void)close(report[0]);
-        return err_errno(e, errno, "jail: clone for the container");
+    out->report_fd = report[0];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, go) != 0) {
+        (void)close(report[1]);
+        return err_errno(e, errno, "jail: socket");
     }
+    out->go_fd = go[1];
+    child = syscall(SYS_clone, NEW_NAMESPACES | SIGCHLD, 0, 0, 0, 0);
+    if (child == 0) {
+        (void)close(go[1]);
+        child_main(l, go[0], report[1]);
+    }
+    out->pid = (pid_t)child;
+    (void)close(report[1]);
+    (void)close(go[0]);
+    return child > 0 ? RC_OK : err_errno(e, errno, "jail: clone for the container");
+}
+
+enum rc launch_go(struct launched *p, struct err *e)
+{
+    struct err why = {0};
+    ssize_t n;
+
+    /* It may be gone already, having said why. */
+    (void)send(p->go_fd, "g", 1, MSG_NOSIGNAL);
+    (void)close(p->go_fd);
     do
-        n = read(report[0], &why, sizeof(why));
+        n = read(p->report_fd, &why, sizeof(why));
     while (n < 0 && errno == EINTR);
-    (void)close(report[0]);
-    *pid = (pid_t)child;
+    (void)close(p->report_fd);
     if (n != (ssize_t)sizeof(why))
         return RC_OK;
     why.msg[sizeof(why.msg) - 1] = '\0';
-    while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+    while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
         continue;
-    *pid = -1;
     return err_set(e, RC_IO, "%s", why.msg);
 }

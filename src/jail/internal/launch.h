@@ -21,8 +21,17 @@ struct launch {
 /* The system call filter as the kernel takes it: struct sock_filter, one after the other. */
 enum rc filter_make(struct buf *out, struct err *e);
 
-/* Start the container's program as process 1 of new pid, mount, network, ipc, uts and cgroup
- * namespaces, in a root of its own, without any capability, behind the filter. The caller is root
- * of its user namespace and has one thread. Returns when the program runs. RC_NOTFOUND, RC_DENIED,
- * RC_IO: it could not be started (a step is named); nothing is left then. */
-enum rc launch_start(pid_t *pid, const struct launch *l, struct err *e);
+/* A container that is ready but for its program: everything is set up and most is given up. */
+struct launched {
+    pid_t pid;
+    int go_fd, report_fd;
+};
+
+/* Make process 1 of new pid, mount, network, ipc, uts and cgroup namespaces, in a root of its own.
+ * The caller is root of its user namespace and has one thread. Borrows *l until launch_go. RC_IO.
+ */
+enum rc launch_prepare(struct launched *out, const struct launch *l, struct err *e);
+/* It gives up the rest and becomes the program, behind the filter. Returns when the program runs.
+ * RC_IO: it could not be started (a step is named, also of the preparation); nothing is left then.
+ */
+enum rc launch_go(struct launched *p, struct err *e);
