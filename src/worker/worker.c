@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "client/store_client.h"
 #include "os/file.h"
 #include "worker/internal/state.h"
 #include "worker/proof/journal.h"
@@ -71,6 +72,8 @@ static void free_worker(struct worker *w)
         buf_clear(&w->programs[i].elf);
     }
     chain_client_free(w->chain);
+    while (w->n_stores != 0)
+        store_client_free(w->stores[--w->n_stores]);
     worker_metrics_free(w->metrics);
     secret_free(w->keys);
     if (w->dir_lock >= 0)
@@ -92,6 +95,30 @@ static void free_worker(struct worker *w)
     (void)pthread_mutex_destroy(&w->images);
     (void)pthread_cond_destroy(&w->changed);
     free(w);
+}
+
+enum rc worker_store_take(struct worker *w, struct store_client **out, struct err *e)
+{
+    const struct store_client_config config = {.rpc_url = w->config.store_rpc,
+                                               .gateway_url = w->config.store_gateway};
+
+    *out = NULL;
+    (void)pthread_mutex_lock(&w->lock);
+    if (w->n_stores != 0)
+        *out = w->stores[--w->n_stores];
+    (void)pthread_mutex_unlock(&w->lock);
+    return *out != NULL ? RC_OK : store_client_new(out, &config, e);
+}
+
+void worker_store_give_back(struct worker *w, struct store_client *store)
+{
+    (void)pthread_mutex_lock(&w->lock);
+    if (w->n_stores < WORKER_MAX_STORES) {
+        w->stores[w->n_stores++] = store;
+        store = NULL;
+    }
+    (void)pthread_mutex_unlock(&w->lock);
+    store_client_free(store);
 }
 
 static enum rc open_folders(struct worker *w, struct err *e)
