@@ -1,8 +1,10 @@
 /* Transactions through the engine in one process, from signed bytes to a durable receipt: signature
  * recovery, pool, execution, state tree, block, fdatasync. Prints transactions a second (two
- * submitting threads, ten senders) and the time from submit to receipt, one at a time.
- * Usage: bench_ledger FOLDER DATAREGISTRY_ELF [N [ROUNDS]]: FOLDER must not exist. With ROUNDS, N
- * files are added so many times, to see whether speed falls as the state grows. */
+ * submitting threads, ten senders), the time from submit to receipt, one at a time, and what a key
+ * of state takes in memory.
+ * Usage: bench_ledger FOLDER DATAREGISTRY_ELF [N [ROUNDS [FILES]]]: FOLDER must not exist. N files
+ * are added ROUNDS times; with FILES, files are then added until there are so many, and N files
+ * ROUNDS times again: the two medians say whether speed falls as the state grows. */
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -11,6 +13,7 @@
 #include "crypto/hash.h"
 #include "crypto/secp256k1.h"
 #include "engine/engine.h"
+#include "ledger/tree.h"
 #include "os/clock.h"
 #include "os/file.h"
 
@@ -21,6 +24,9 @@
 #define THREADS 2
 #define CHAIN 7772
 #define LATENCY_N 1000
+#define TREE_KEYS 2000000u
+#define GROW_STEP 50000u
+#define MAX_ROUNDS 1000u
 
 static const struct address REGISTRY = {{0xda, 0x7a}};
 static struct secp_key keys[SENDERS];
@@ -167,12 +173,14 @@ static void check_ok(struct engine *en, const struct hash32 *hash)
     engine_block_unref(b);
 }
 
-static void throughput(struct engine *en, bool files, size_t n, uint64_t *serial)
+/* Returns transactions a second. */
+static double throughput(struct engine *en, bool files, size_t n, bool show, uint64_t *serial)
 {
     struct buf *raws = xcalloc(n, sizeof(*raws));
     struct work w[THREADS];
     pthread_t t[THREADS];
     uint64_t start, ns, blocks = engine_height(en);
+    double rate;
 
     for (size_t i = 0; i < n; i++)
         sign(&raws[i], files, i, (*serial)++);
@@ -187,11 +195,66 @@ static void throughput(struct engine *en, bool files, size_t n, uint64_t *serial
         check_ok(en, &w[i].last);
     ns = clock_mono_ns() - start;
     blocks = engine_height(en) - blocks;
-    (void)printf("%-9s %7zu tx  %8.0f tx/s  %.1f tx a block\n", files ? "addFile" : "transfer", n,
-                 (double)n * 1e9 / (double)ns, (double)n / (double)blocks);
+    rate = (double)n * 1e9 / (double)ns;
+    if (show)
+        (void)printf("%-9s %7zu tx  %8.0f tx/s  %.1f tx a block\n", files ? "addFile" : "transfer",
+                     n, rate, (double)n / (double)blocks);
     for (size_t i = 0; i < n; i++)
         buf_clear(&raws[i]);
     free(raws);
+    return rate;
+}
+
+static int by_rate(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+/* The median of so many rounds. */
+static double add_rounds(struct engine *en, size_t n, uint64_t rounds, uint64_t *serial)
+{
+    static double rate[MAX_ROUNDS];
+
+    for (uint64_t i = 0; i < rounds; i++)
+        rate[i] = throughput(en, true, n, true, serial);
+    qsort(rate, rounds, sizeof(rate[0]), by_rate);
+    return rate[rounds / 2];
+}
+
+/* Bytes of memory this process has for itself (not of files). */
+static uint64_t own_memory(void)
+{
+    struct buf text = {0};
+    const char *at;
+    uint64_t kib;
+    struct err e;
+
+    must(file_read(&text, "/proc/self/status", 1 << 16, &e), &e);
+    at = strstr(buf_cstr(&text), "RssAnon:");
+    CHECK(at != NULL);
+    at += 8 + strspn(at + 8, " \t");
+    must(parse_u64(&kib, bytes_of((const uint8_t *)at, strspn(at, "0123456789")), 1u << 31, &e),
+         &e);
+    buf_clear(&text);
+    return kib * 1024;
+}
+
+static void memory_of_state(void)
+{
+    uint64_t before = own_memory(), start = clock_mono_ns();
+    struct tree *t = tree_new();
+    struct hash32 root;
+    struct err e;
+
+    for (uint32_t k = 0; k < TREE_KEYS; k++)
+        must(tree_load(t, BYTES_OF(&k), BYTES_OF(&k), &e), &e);
+    tree_loaded(t, 1, &root);
+    (void)printf("state tree of %u keys: %.1f bytes a key, built in %.0f ms\n", TREE_KEYS,
+                 (double)(own_memory() - before) / TREE_KEYS,
+                 (double)(clock_mono_ns() - start) / 1e6);
+    tree_free(t);
 }
 
 static int by_value(const void *a, const void *b)
@@ -229,26 +292,39 @@ int main(int argc, char **argv)
 {
     struct engine_options o = {0};
     struct engine *en;
-    uint64_t n = 40000, rounds = 1, serial = 0, start;
+    uint64_t n = 40000, rounds = 1, files = 0, serial = 0, start;
+    double empty, full;
     char *genesis;
     struct err e;
 
-    if (argc < 3 || argc > 5) {
-        (void)fprintf(stderr, "usage: bench_ledger FOLDER DATAREGISTRY_ELF [N [ROUNDS]]\n");
+    if (argc < 3 || argc > 6) {
+        (void)fprintf(stderr, "usage: bench_ledger FOLDER DATAREGISTRY_ELF [N [ROUNDS [FILES]]]\n");
         return 2;
     }
     if (argc > 3)
         must(parse_u64(&n, bytes_str(argv[3]), 10000000, &e), &e);
     if (argc > 4)
-        must(parse_u64(&rounds, bytes_str(argv[4]), 1000, &e), &e);
+        must(parse_u64(&rounds, bytes_str(argv[4]), MAX_ROUNDS, &e), &e);
+    CHECK(rounds != 0);
+    if (argc > 5)
+        must(parse_u64(&files, bytes_str(argv[5]), 100000000, &e), &e);
     log_setup(LOG_WARN, LOG_TEXT);
+    memory_of_state();
     write_genesis(argv[1], argv[2], &genesis);
     o.dir = argv[1];
     o.genesis_path = genesis;
     must(engine_open(&en, &o, &e), &e);
-    throughput(en, false, n, &serial);
-    for (uint64_t i = 0; i < rounds; i++)
-        throughput(en, true, n, &serial);
+    (void)throughput(en, false, n, true, &serial);
+    serial = 0;
+    empty = add_rounds(en, n, rounds, &serial);
+    if (files != 0) {
+        while (serial < files)
+            (void)throughput(en, true, GROW_STEP, false, &serial);
+        start = serial;
+        full = add_rounds(en, n, rounds, &serial);
+        (void)printf("with %llu files: %.2f of the speed with none; %.0f MiB of memory\n",
+                     (unsigned long long)start, full / empty, (double)own_memory() / 1048576);
+    }
     latency(en, false, &serial);
     latency(en, true, &serial);
     engine_close(en);
