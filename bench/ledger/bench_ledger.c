@@ -4,7 +4,8 @@
  * of state takes in memory.
  * Usage: bench_ledger FOLDER DATAREGISTRY_ELF [N [ROUNDS [FILES]]]: FOLDER must not exist. N files
  * are added ROUNDS times; with FILES, files are then added until there are so many, and N files
- * ROUNDS times again: the two medians say whether speed falls as the state grows. */
+ * ROUNDS times more, turn by turn with a second ledger that began empty: the two medians say
+ * whether speed falls as the state grows, whatever else the machine does. */
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -32,7 +33,7 @@
 static const struct address REGISTRY = {{0xda, 0x7a}};
 static struct secp_key keys[SENDERS];
 static struct address who[SENDERS];
-static uint64_t nonces[SENDERS];
+static uint64_t first_nonces[SENDERS], second_nonces[SENDERS], *nonces = first_nonces;
 
 static void must(enum rc rc, const struct err *e)
 {
@@ -231,20 +232,22 @@ static int by_rate(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* The medians of so many rounds. */
-static struct speed add_rounds(struct engine *en, size_t n, uint64_t rounds, uint64_t *serial)
+struct rounds {
+    double rate[MAX_ROUNDS], cpu_us[MAX_ROUNDS];
+};
+
+static void add_round(struct rounds *r, uint64_t i, struct engine *en, size_t n, uint64_t *serial)
 {
-    static double rate[MAX_ROUNDS], cpu_us[MAX_ROUNDS];
+    struct speed s = throughput(en, true, n, true, serial);
 
-    for (uint64_t i = 0; i < rounds; i++) {
-        struct speed s = throughput(en, true, n, true, serial);
+    r->rate[i] = s.rate;
+    r->cpu_us[i] = s.cpu_us;
+}
 
-        rate[i] = s.rate;
-        cpu_us[i] = s.cpu_us;
-    }
-    qsort(rate, rounds, sizeof(rate[0]), by_rate);
-    qsort(cpu_us, rounds, sizeof(cpu_us[0]), by_rate);
-    return (struct speed){.rate = rate[rounds / 2], .cpu_us = cpu_us[rounds / 2]};
+static double median(double *v, uint64_t n)
+{
+    qsort(v, n, sizeof(*v), by_rate);
+    return v[n / 2];
 }
 
 /* Bytes of memory this process has for itself (not of files). */
@@ -279,6 +282,34 @@ static void memory_of_state(void)
                  (double)(own_memory() - before) / TREE_KEYS,
                  (double)(clock_mono_ns() - start) / 1e6);
     tree_free(t);
+}
+
+/* `full` has many files: how it does beside a ledger that begins in `dir` with none. */
+static void compare(struct engine *full, const char *dir, const char *elf, size_t n,
+                    uint64_t rounds, uint64_t *serial)
+{
+    static struct rounds many, none;
+    struct engine_options o = {.dir = dir};
+    struct engine *empty;
+    uint64_t files = *serial;
+    char *genesis;
+    struct err e;
+
+    write_genesis(dir, elf, &genesis);
+    o.genesis_path = genesis;
+    must(engine_open(&empty, &o, &e), &e);
+    for (uint64_t i = 0; i < rounds; i++) {
+        nonces = first_nonces;
+        add_round(&many, i, full, n, serial);
+        nonces = second_nonces;
+        add_round(&none, i, empty, n, serial);
+    }
+    nonces = first_nonces;
+    engine_close(empty);
+    free(genesis);
+    (void)printf("with %llu files: %.2f of the speed with none, %.2f of the CPU time a tx\n",
+                 (unsigned long long)files, median(many.rate, rounds) / median(none.rate, rounds),
+                 median(many.cpu_us, rounds) / median(none.cpu_us, rounds));
 }
 
 static int by_value(const void *a, const void *b)
@@ -317,8 +348,7 @@ int main(int argc, char **argv)
     struct engine_options o = {0};
     struct engine *en;
     uint64_t n = 40000, rounds = 1, files = 0, serial = 0, start;
-    struct speed empty, full;
-    char *genesis;
+    char *genesis, *second;
     struct err e;
 
     if (argc < 3 || argc > 6) {
@@ -335,21 +365,20 @@ int main(int argc, char **argv)
     log_setup(LOG_WARN, LOG_TEXT);
     memory_of_state();
     write_genesis(argv[1], argv[2], &genesis);
+    second = xasprintf("%s-empty", argv[1]);
     o.dir = argv[1];
     o.genesis_path = genesis;
     must(engine_open(&en, &o, &e), &e);
     (void)throughput(en, false, n, true, &serial);
     serial = 0;
-    empty = add_rounds(en, n, rounds, &serial);
+    for (uint64_t i = 0; i < rounds; i++)
+        (void)throughput(en, true, n, true, &serial);
     if (files != 0) {
         while (serial < files)
             (void)throughput(en, true, GROW_STEP, false, &serial);
-        start = serial;
-        full = add_rounds(en, n, rounds, &serial);
-        (void)printf("with %llu files: %.2f of the speed with none, %.2f of the CPU time a tx; "
-                     "%.0f MiB of memory\n",
-                     (unsigned long long)start, full.rate / empty.rate, full.cpu_us / empty.cpu_us,
+        (void)printf("memory with %llu files: %.0f MiB\n", (unsigned long long)serial,
                      (double)own_memory() / 1048576);
+        compare(en, second, argv[2], n, rounds, &serial);
     }
     latency(en, false, &serial);
     latency(en, true, &serial);
@@ -360,5 +389,6 @@ int main(int argc, char **argv)
                  (double)(clock_mono_ns() - start) / 1e6);
     engine_close(en);
     free(genesis);
+    free(second);
     return 0;
 }
