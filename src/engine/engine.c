@@ -282,7 +282,8 @@ enum rc engine_block_env(struct engine *en, uint64_t height, struct block_env *o
 static enum rc stopped(const struct engine *en, struct err *e)
 {
     if (en->failed)
-        return err_set(e, RC_CLOSED, "the ledger stopped: %.200s", en->failure.msg);
+        return err_set(e, RC_CLOSED, "the ledger stopped: %.160s; then start it again",
+                       en->failure.msg);
     if (en->stopping)
         return err_set(e, RC_CLOSED, "the ledger is shutting down");
     if (en->read_only)

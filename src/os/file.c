@@ -95,7 +95,9 @@ enum rc file_write_fd(int fd, struct bytes data, struct err *e)
         if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
             return err_set(e, RC_CLOSED, "the reader went away");
         if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
-            return err_set(e, RC_LIMIT, "the disk is full (%zu bytes to write)", data.n);
+            return err_set(e, RC_LIMIT,
+                           "the disk is full (%zu bytes to write): make room and try again",
+                           data.n);
         if (n < 0)
             return err_errno(e, errno, "write");
         data.p += n;
@@ -116,12 +118,15 @@ static char *parent_of(const char *path)
 static enum rc write_tmp(const char *tmp, struct bytes data, mode_t mode, struct err *e)
 {
     AUTO_FD int fd = -1;
+    enum rc rc;
 
     (void)unlink(tmp);
     fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return err_errno(e, errno, "create %s", tmp);
-    TRY(file_write_fd(fd, data, e));
+    rc = file_write_fd(fd, data, e);
+    if (rc != RC_OK)
+        return err_wrap(e, rc, "write %s", tmp);
     if (fsync(fd) != 0)
         return err_errno(e, errno, "sync %s", tmp);
     return RC_OK;

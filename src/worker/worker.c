@@ -171,6 +171,7 @@ static enum rc start(struct worker *w, struct err *e)
 enum rc worker_start(struct worker **out, const struct worker_config *config, struct err *e)
 {
     const struct rlimit no_core = {0, 0};
+    pthread_condattr_t monotonic;
     struct worker *w;
     enum rc rc;
 
@@ -189,7 +190,10 @@ enum rc worker_start(struct worker **out, const struct worker_config *config, st
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_mutex_init(&w->send, NULL);
     (void)pthread_mutex_init(&w->images, NULL);
-    (void)pthread_cond_init(&w->changed, NULL);
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&w->changed, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
     w->metrics = worker_metrics_new();
     set_defaults(&w->config, config);
     rc = start(w, e);
