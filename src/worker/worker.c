@@ -4,7 +4,8 @@
 #include "base/mem.h"
 #include "client/store_client.h"
 #include "os/file.h"
-#include "worker/internal/state.h"
+#include "tee/tee.h"
+#include "worker/internal/enroll.h"
 #include "worker/proof/journal.h"
 #include "worker/proof/request.h"
 
@@ -43,6 +44,8 @@ static void set_defaults(struct worker_config *c, const struct worker_config *in
     c->rpc_url = xstrdup(in->rpc_url);
     c->store_rpc = xstrdup(in->store_rpc);
     c->store_gateway = copy_or_null(in->store_gateway);
+    c->simulator = copy_or_null(in->simulator);
+    c->machine = copy_or_null(in->machine);
     c->key_file = in->key_file != NULL ? xstrdup(in->key_file) : xasprintf("%s/worker.key", c->dir);
     c->jail_path = in->jail_path != NULL ? xstrdup(in->jail_path) : beside_us("cloister-jail");
     c->validator_path =
@@ -75,6 +78,7 @@ static void free_worker(struct worker *w)
     while (w->n_stores != 0)
         store_client_free(w->stores[--w->n_stores]);
     worker_metrics_free(w->metrics);
+    tee_close(w->tee);
     secret_free(w->keys);
     if (w->dir_lock >= 0)
         (void)close(w->dir_lock);
@@ -88,6 +92,8 @@ static void free_worker(struct worker *w)
     free_text(w->config.store_rpc);
     free_text(w->config.store_gateway);
     free_text(w->config.key_file);
+    free_text(w->config.simulator);
+    free_text(w->config.machine);
     free_text(w->config.jail_path);
     free_text(w->config.validator_path);
     (void)pthread_mutex_destroy(&w->lock);
@@ -158,6 +164,7 @@ static enum rc start(struct worker *w, struct err *e)
     int rc;
 
     TRY(open_folders(w, e));
+    TRY(enroll_open(w, e));
     TRY(worker_keys_load(&w->keys, w->config.key_file, e));
     w->chain = chain_client_new(w->config.rpc_url);
     TRY(listen_and_serve(w, e));
@@ -168,10 +175,27 @@ static enum rc start(struct worker *w, struct err *e)
     return RC_OK;
 }
 
+static struct worker *new_worker(const struct worker_config *config)
+{
+    struct worker *w = xcalloc(1, sizeof(*w));
+    pthread_condattr_t monotonic;
+
+    w->dir_lock = -1;
+    (void)pthread_mutex_init(&w->lock, NULL);
+    (void)pthread_mutex_init(&w->send, NULL);
+    (void)pthread_mutex_init(&w->images, NULL);
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&w->changed, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    w->metrics = worker_metrics_new();
+    set_defaults(&w->config, config);
+    return w;
+}
+
 enum rc worker_start(struct worker **out, const struct worker_config *config, struct err *e)
 {
     const struct rlimit no_core = {0, 0};
-    pthread_condattr_t monotonic;
     struct worker *w;
     enum rc rc;
 
@@ -185,17 +209,7 @@ enum rc worker_start(struct worker **out, const struct worker_config *config, st
     /* A crash must not write what was decrypted to the disk. */
     if (setrlimit(RLIMIT_CORE, &no_core) != 0)
         return err_errno(e, errno, "worker: core dumps");
-    w = xcalloc(1, sizeof(*w));
-    w->dir_lock = -1;
-    (void)pthread_mutex_init(&w->lock, NULL);
-    (void)pthread_mutex_init(&w->send, NULL);
-    (void)pthread_mutex_init(&w->images, NULL);
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&w->changed, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    w->metrics = worker_metrics_new();
-    set_defaults(&w->config, config);
+    w = new_worker(config);
     rc = start(w, e);
     if (rc != RC_OK) {
         worker_stop(w);
@@ -203,6 +217,21 @@ enum rc worker_start(struct worker **out, const struct worker_config *config, st
     }
     *out = w;
     return RC_OK;
+}
+
+enum rc worker_measurement(struct hash32 *out, const struct worker_config *config, struct err *e)
+{
+    struct worker *w;
+    enum rc rc;
+
+    if (config->tee == WORKER_TEE_NONE)
+        return err_set(e, RC_MALFORMED, "no evidence is configured: give --tee");
+    w = new_worker(config);
+    rc = enroll_open(w, e);
+    if (rc == RC_OK)
+        rc = enroll_measurement(out, w->tee, e);
+    free_worker(w);
+    return rc;
 }
 
 const char *worker_url(const struct worker *w)
