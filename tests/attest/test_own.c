@@ -294,6 +294,51 @@ TEST(merge_and_relaunch)
     CHECK_INT(dcap_relaunch(TCB_REVOKED, TCB_UP_TO_DATE), TCB_REVOKED);
 }
 
+/* The quote with other certification data, which no signature covers: lengths put right. */
+static struct bytes with_certs(struct arena *a, uint16_t type, struct bytes data)
+{
+    AUTO_CLEAR(buf) struct buf b = {0};
+    struct bytes in = t_file(OWN "quote.bin");
+    size_t at = 1252; /* after QE report, signature and 32 bytes of authentication data */
+
+    buf_put(&b, in.p, at);
+    buf_u8(&b, (uint8_t)type);
+    buf_u8(&b, 0);
+    buf_u32le(&b, (uint32_t)data.n);
+    buf_put_bytes(&b, data);
+    store_u32le(b.p + 632, (uint32_t)(b.n - 636));
+    store_u32le(b.p + 766, (uint32_t)(b.n - 770));
+    return arena_dup(a, buf_bytes(&b));
+}
+
+TEST(certification_data)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct bytes json = t_file(OWN "collateral.json"), chain, leaf, none = bytes_of(NULL, 0);
+    static const char end[] = "-----END CERTIFICATE-----";
+    struct attest_verdict v;
+    struct quote q;
+    struct err e = {0};
+
+    CHECK_OK(quote_parse(&q, t_file(OWN "quote.bin"), &e), &e);
+    chain = q.cert_data;
+    leaf =
+        bytes_of(chain.p, (size_t)((const uint8_t *)memmem(chain.p, chain.n, end, sizeof(end) - 1) -
+                                   chain.p) +
+                              sizeof(end) - 1);
+    CHECK_OK(verify(&v, with_certs(&a, 5, chain), json, &e), &e);
+    CHECK_OK(verify(&v, with_certs(&a, 4, leaf), json, &e), &e); /* the CA is the collateral's */
+    CHECK_RC(verify(&v, with_certs(&a, 4, chain), json, &e), RC_MALFORMED, &e, "3 certificates");
+    CHECK_RC(verify(&v, with_certs(&a, 5, leaf), json, &e), RC_MALFORMED, &e, "1 certificates");
+    CHECK_RC(verify(&v, with_certs(&a, 5, none), json, &e), RC_MALFORMED, &e, "0 certificates");
+    CHECK_RC(verify(&v, with_certs(&a, 6, chain), json, &e), RC_UNSUPPORTED, &e, "type 6");
+    CHECK_RC(verify(&v, with_certs(&a, 3, bytes_of(chain.p, 404)), json, &e), RC_DENIED, &e,
+             "no pck_certificate_chain");
+    /* Intermediate and root alone. */
+    CHECK_RC(verify(&v, with_certs(&a, 5, bytes_of(leaf.p + leaf.n, chain.n - leaf.n)), json, &e),
+             RC_MALFORMED, &e, "2 certificates");
+}
+
 static struct x509_cert cert(const char *path)
 {
     struct x509_cert c;
