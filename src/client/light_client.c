@@ -6,7 +6,7 @@
 #include "os/clock.h"
 
 #define PATIENCE_MS 5000
-#define BEHIND_PAUSE_MS 15 /* a solo ledger proves its newest state within 50 ms */
+#define BEHIND_PAUSE_MS 5 /* a solo ledger proves its newest state within 50 ms */
 #define SAVE_EVERY_MS 1000
 #define REFRESH_GAS 22000
 #define BELOW_MAX 256 /* headers walked down from the head */
