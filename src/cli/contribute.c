@@ -325,10 +325,6 @@ static enum rc check_job(struct cli *cli, const struct contribution *x, st_job *
     st_file file;
 
     TRY(cli_light(cli, &lc, e));
-    if (light_client_root(lc)->chain_id != x->chain_id)
-        return err_set(e, RC_DENIED, "ledger node %s says it is chain %llu, genesis says %llu",
-                       light_client_url(lc), (unsigned long long)x->chain_id,
-                       (unsigned long long)light_client_root(lc)->chain_id);
     TRY(cli_read(cli, &v, keys, ARRAY_LEN(keys), e));
     TRY(data_registry_file_of_get(&file, v[0].value, e));
     TRY(tee_pool_job_of_get(job, v[1].value, e));
@@ -716,7 +712,6 @@ static enum rc contribute(struct cli *cli, struct err *e)
 {
     AUTO_CLEAR(secp_key) struct secp_key key = {0};
     struct contribution x = {.key = &key};
-    struct chain_client *c;
     json_t *result;
     enum rc rc;
 
@@ -724,8 +719,7 @@ static enum rc contribute(struct cli *cli, struct err *e)
     secp_key_address(&x.owner, &key);
     TRY(cli_contract(cli, &x.registry, "DataRegistry", e));
     TRY(cli_contract(cli, &x.tee_pool, "TeePool", e));
-    TRY(cli_chain(cli, &c, e));
-    TRY(chain_id(c, &x.chain_id, e));
+    TRY(cli_chain_id(cli, &x.chain_id, e));
     TRY(begin(cli, &x, e));
     if (x.job_id == 0) {
         TRY(request_job(cli, &x, e));

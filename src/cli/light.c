@@ -127,6 +127,21 @@ enum rc cli_light(struct cli *cli, struct light_client **out, struct err *e)
     return RC_OK;
 }
 
+enum rc cli_chain_id(struct cli *cli, uint64_t *out, struct err *e)
+{
+    struct light_client *lc;
+    struct chain_client *c;
+
+    TRY(cli_light(cli, &lc, e));
+    TRY(cli_chain(cli, &c, e));
+    TRY(chain_id(c, out, e));
+    if (*out != light_client_root(lc)->chain_id)
+        return err_set(e, RC_DENIED, "ledger node %s says it is chain %llu, genesis says %llu",
+                       light_client_url(lc), (unsigned long long)*out,
+                       (unsigned long long)light_client_root(lc)->chain_id);
+    return RC_OK;
+}
+
 void cli_light_at_least(struct cli *cli, uint64_t height)
 {
     if (height > cli->min_height)

@@ -94,14 +94,20 @@ static enum rc ask_witness(struct light_client *c, struct chain_client *node,
     }
 }
 
+static enum rc ask_witnesses(struct light_client *c, const struct light_block *b, struct err *e)
+{
+    for (size_t i = 1; i < c->n_nodes; i++)
+        TRY(ask_witness(c, c->nodes[i], b, e));
+    return RC_OK;
+}
+
 /* A verified block becomes the head. */
 static enum rc advance(struct light_client *c, const struct light_block *b, struct err *e)
 {
     struct arena mem = {0};
     struct light_block head;
 
-    for (size_t i = 1; i < c->n_nodes; i++)
-        TRY(ask_witness(c, c->nodes[i], b, e));
+    TRY(ask_witnesses(c, b, e));
     light_block_copy(&head, &mem, b);
     arena_clear(&c->mem);
     c->mem = mem;
@@ -266,10 +272,12 @@ void light_client_free(struct light_client *c)
 static enum rc sync_once(struct light_client *c, struct err *e)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
+    uint64_t was = c->head.header.height;
     struct light_block b;
 
     TRY(blame(c->nodes[0], fetch_block(c->nodes[0], CHAIN_LATEST, &b, &a, e), e));
-    return accept(c, &b, &a, e);
+    TRY(accept(c, &b, &a, e));
+    return c->head.header.height > was ? RC_OK : ask_witnesses(c, &c->head, e);
 }
 
 /* Does the failure mean that the node is only not there yet? Then wait a little; false when
