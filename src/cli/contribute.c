@@ -328,9 +328,9 @@ static enum rc check_job(struct cli *cli, const struct contribution *x, st_job *
     TRY(cli_read(cli, &v, keys, ARRAY_LEN(keys), e));
     TRY(data_registry_file_of_get(&file, v[0].value, e));
     TRY(tee_pool_job_of_get(job, v[1].value, e));
-    if (!address_eq(&file.owner, &x->owner) || !bytes_eq(file.url, bytes_str(x->url)))
-        return err_set(e, RC_DENIED, "ledger node %s: file %llu on chain is not ours",
-                       light_client_url(lc), (unsigned long long)x->file_id);
+    if (!bytes_eq(file.url, bytes_str(x->url)))
+        return err_set(e, RC_DENIED, "ledger node %s: file %llu on chain is not %s",
+                       light_client_url(lc), (unsigned long long)x->file_id, x->url);
     if (u256_cmp(&job->file_id, &file_id) != 0 || !address_eq(&job->owner, &x->owner))
         return err_set(e, RC_DENIED, "ledger node %s: job %llu on chain is not ours for file %llu",
                        light_client_url(lc), (unsigned long long)x->job_id,
