@@ -226,6 +226,10 @@ TEST(two_stories_are_evidence)
     c = follow(&root, urls, 1, path);
     CHECK_OK(light_client_sync(c, &e), &e);
     light_client_free(c);
+    c = follow(&root, urls, 2, path); /* nothing new, but the witness is asked all the same */
+    CHECK_RC(light_client_sync(c, &e), RC_DENIED, &e, "a second signed header");
+    CHECK_TRUE(strstr(e.msg, urls[1]) != NULL);
+    light_client_free(c);
     c = follow(&root, urls + 1, 1, path);
     CHECK_RC(light_client_sync(c, &e), RC_DENIED, &e, "a second signed header");
     light_client_free(c);
