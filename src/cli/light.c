@@ -20,30 +20,21 @@ static const struct cli_option SYNC_OPTIONS[] = {
 /* The genesis file: named by the network file, or beside it. */
 static enum rc genesis_path(struct cli *cli, const char **out, struct err *e)
 {
-    const char *name, *slash;
+    AUTO_FREE char *path = NULL;
     struct network *net;
-    char *path;
-    size_t dir, n;
 
     TRY(cli_network(cli, &net, e));
     if (net->path == NULL)
         return err_set(e, RC_NOTFOUND,
                        "no network file, so no genesis to check the ledger node against: give "
                        "--network FILE (--rpc URL may stay)");
-    name = json_string_value(json_object_get(net->file, "genesis"));
-    if (name == NULL)
-        name = "genesis.json";
-    slash = strrchr(net->path, '/');
-    dir = name[0] == '/' || slash == NULL ? 0 : (size_t)(slash - net->path) + 1;
-    n = dir + strlen(name) + 1;
-    path = arena_alloc(&cli->mem, n);
-    (void)snprintf(path, n, "%.*s%s", (int)dir, net->path, name);
+    path = light_genesis_path(net->path, net->file);
     if (!file_exists(path))
         return err_set(e, RC_NOTFOUND,
                        "no %s: the network's genesis file is needed to check what the ledger node "
                        "says; put it beside %s",
                        path, net->path);
-    *out = path;
+    *out = arena_strdup(&cli->mem, bytes_str(path));
     return RC_OK;
 }
 
@@ -148,18 +139,11 @@ void cli_light_at_least(struct cli *cli, uint64_t height)
         cli->min_height = height;
 }
 
-/* A block that changes state is followed by one that proves it; an empty one is not. */
 enum rc cli_light_newest(struct cli *cli, struct err *e)
 {
-    json_auto_t *block = NULL;
-    struct chain_client *c;
     uint64_t height;
 
-    TRY(cli_chain(cli, &c, e));
-    TRY(chain_rpc(c, &block, "eth_getBlockByNumber", json_pack("[s, b]", "latest", 0), NULL, e));
-    TRY(json_u64(&height, block, "number", INT64_MAX, e));
-    if (json_array_size(json_object_get(block, "transactions")) == 0 && height > 0)
-        height--;
+    TRY(light_client_newest(cli->light, &height, e));
     cli_light_at_least(cli, height);
     return RC_OK;
 }

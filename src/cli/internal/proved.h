@@ -11,7 +11,8 @@
  * one that names as "genesis"); what it trusts is kept in the home folder, light/CHAIN.json. The
  * network file's "witnesses", a list of URLs, are compared with. RC_NOTFOUND: no genesis file. */
 enum rc cli_light(struct cli *cli, struct light_client **out, struct err *e);
-/* From now on reads are at least as new as what the node says is its newest state. */
+/* From now on reads are at least as new as what the node says is its newest state; the light client
+ * is open. */
 enum rc cli_light_newest(struct cli *cli, struct err *e);
 /* From now on reads are at least of this height: a transaction of ours is in that block. */
 void cli_light_at_least(struct cli *cli, uint64_t height);
