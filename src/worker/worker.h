@@ -1,7 +1,7 @@
 /* worker/worker.h - the confidential worker, role `open`: proofs of contribution.
- * Trust: requesters, files, validators, images, the store and the chain's node are hostile. In this
- * version the node's answers are believed as they come (no light client yet) and there is no
- * hardware evidence; `GET /identity` says so.
+ * Trust: requesters, files, validators, images, the store and the chain's node are hostile. With a
+ * genesis file, what a job is about is read as proved state; without one the node's answers are
+ * believed. There is no hardware evidence in this version; `GET /identity` says so.
  * HTTP API: POST /RunProof, GET /identity, GET /health, GET /metrics,
  * GET /jobs/ID; see docs/worker.md. */
 #pragma once
@@ -21,6 +21,7 @@ struct worker_config {
     const char *listen;           /* ["127.0.0.1:8555"] */
     const char *url;              /* by which others reach us, for documents [the bound address] */
     const char *rpc_url;          /* ledger. Required */
+    const char *genesis_path;     /* root of trust in the chain; [the node is believed] */
     const char *store_rpc;        /* Kubo API. Required */
     const char *store_gateway;    /* [through the API] */
     const char *key_file;         /* [DIR/worker.key]; made if absent */

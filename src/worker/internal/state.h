@@ -15,6 +15,8 @@
 #define WORKER_MAX_POOLS 64   /* whose contract's address is remembered */
 #define WORKER_MAX_STORES 8   /* connections to the store kept open */
 
+struct light_client;
+
 enum task_state { TASK_RUNNING, TASK_DONE, TASK_FAILED };
 
 /* A job as requesters see it. Owned by the worker's table; fields are guarded by worker.lock. */
@@ -49,6 +51,7 @@ struct worker {
     char *tmp_dir;               /* DIR/tmp: encrypted or public bytes only */
     struct worker_keys *keys;
     struct chain_client *chain;
+    struct light_client *light; /* NULL: the node is believed */
     struct http_server *http;
     struct worker_metrics *metrics;
     int dir_lock;
