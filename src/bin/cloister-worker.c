@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "chain/address.h"
+#include "client/light_client.h"
 #include "codec/json.h"
 #include "net/limits.h"
 #include "os/daemon.h"
@@ -63,6 +64,7 @@ struct options {
     json_t *network; /* owner of texts taken from the file */
     const char *network_path;
     bool print_measurement;
+    char *genesis; /* beside it; on the heap */
 };
 
 static enum rc take_contract(struct address *out, const json_t *contracts, const char *name,
@@ -94,6 +96,11 @@ static enum rc read_network(struct options *o, const char *path, struct err *e)
         TRY(json_str(&o->c.store_rpc, store, "rpc", 4096, e));
     if (o->c.store_gateway == NULL)
         TRY(json_str_opt(&o->c.store_gateway, store, "gateway", 4096, e));
+    if (o->genesis == NULL) {
+        o->genesis = light_genesis_path(path, o->network);
+        if (file_exists(o->genesis))
+            o->c.genesis_path = o->genesis;
+    }
     TRY(json_str_opt(&profile, o->network, "profile", 64, e));
     if (profile != NULL && strcmp(profile, "vana-compat") == 0)
         o->c.profile = WORKER_VANA_COMPAT;
@@ -262,5 +269,6 @@ int main(int argc, char **argv)
     int status = daemon_main(&d, argc, argv);
 
     json_decref(o.network);
+    free(o.genesis);
     return status;
 }

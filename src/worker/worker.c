@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "client/light_client.h"
 #include "client/store_client.h"
 #include "os/file.h"
 #include "tee/tee.h"
@@ -15,6 +16,7 @@
 #include <sys/resource.h>
 
 #define STOP_GRACE_MS 3000
+#define GENESIS_MAX ((size_t)4 << 20)
 
 static char *copy_or_null(const char *s)
 {
@@ -42,6 +44,7 @@ static void set_defaults(struct worker_config *c, const struct worker_config *in
     c->listen = xstrdup(in->listen != NULL ? in->listen : "127.0.0.1:8555");
     c->url = copy_or_null(in->url);
     c->rpc_url = xstrdup(in->rpc_url);
+    c->genesis_path = copy_or_null(in->genesis_path);
     c->store_rpc = xstrdup(in->store_rpc);
     c->store_gateway = copy_or_null(in->store_gateway);
     c->simulator = copy_or_null(in->simulator);
@@ -74,6 +77,7 @@ static void free_worker(struct worker *w)
         free(w->programs[i].instruction);
         buf_clear(&w->programs[i].elf);
     }
+    light_client_free(w->light);
     chain_client_free(w->chain);
     while (w->n_stores != 0)
         store_client_free(w->stores[--w->n_stores]);
@@ -89,6 +93,7 @@ static void free_worker(struct worker *w)
     free_text(w->config.listen);
     free_text(w->config.url);
     free_text(w->config.rpc_url);
+    free_text(w->config.genesis_path);
     free_text(w->config.store_rpc);
     free_text(w->config.store_gateway);
     free_text(w->config.key_file);
@@ -125,6 +130,24 @@ void worker_store_give_back(struct worker *w, struct store_client *store)
     }
     (void)pthread_mutex_unlock(&w->lock);
     store_client_free(store);
+}
+
+/* What is believed of the chain follows from genesis; the newest block seen is kept in DIR. */
+static enum rc open_light(struct worker *w, struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    AUTO_CLEAR(buf) struct buf text = {0};
+    AUTO_FREE char *path = xasprintf("%s/trusted.json", w->config.dir);
+    struct light_client_config config = {.urls = &w->config.rpc_url, .n_urls = 1, .path = path};
+
+    if (w->config.genesis_path == NULL) {
+        log_warn("worker", "no genesis file: what the ledger node says is believed");
+        return RC_OK;
+    }
+    TRY(file_read(&text, w->config.genesis_path, GENESIS_MAX, e));
+    if (light_root_from_genesis(&config.root, &a, buf_bytes(&text), e) != RC_OK)
+        return err_wrap(e, RC_MALFORMED, "%s", w->config.genesis_path);
+    return light_client_new(&w->light, &config, e);
 }
 
 static enum rc open_folders(struct worker *w, struct err *e)
@@ -167,6 +190,7 @@ static enum rc start(struct worker *w, struct err *e)
     TRY(enroll_open(w, e));
     TRY(worker_keys_load(&w->keys, w->config.key_file, e));
     w->chain = chain_client_new(w->config.rpc_url);
+    TRY(open_light(w, e));
     TRY(listen_and_serve(w, e));
     rc = pthread_create(&w->keeper, NULL, keeper_main, w);
     if (rc != 0)

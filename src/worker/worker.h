@@ -1,8 +1,9 @@
 /* worker/worker.h - the confidential worker, role `open`: proofs of contribution.
- * Trust: requesters, files, validators, images, the store and the chain's node are hostile. In this
- * version the node's answers are believed as they come. Evidence is the hardware's, the
- * simulator's, or none; `GET /identity` says which. HTTP API: POST /RunProof, GET /identity, GET
- * /health, GET /metrics, GET /jobs/ID; see docs/worker.md. */
+ * Trust: requesters, files, validators, images, the store and the chain's node are hostile. With a
+ * genesis file, what a job is about is read as proved state; without one the node's answers are
+ * believed. Evidence is the hardware's, the simulator's, or none; `GET /identity` says which.
+ * HTTP API: POST /RunProof, GET /identity, GET /health, GET /metrics,
+ * GET /jobs/ID; see docs/worker.md. */
 #pragma once
 
 #include "base/bytes.h"
@@ -27,6 +28,7 @@ struct worker_config {
     const char *listen;           /* ["127.0.0.1:8555"] */
     const char *url;              /* by which others reach us, for documents [the bound address] */
     const char *rpc_url;          /* ledger. Required */
+    const char *genesis_path;     /* root of trust in the chain; [the node is believed] */
     const char *store_rpc;        /* Kubo API. Required */
     const char *store_gateway;    /* [through the API] */
     const char *key_file;         /* [DIR/worker.key]; made if absent */

@@ -16,6 +16,7 @@
 #define WORKER_MAX_STORES 8   /* connections to the store kept open */
 
 struct tee;
+struct light_client;
 
 enum task_state { TASK_RUNNING, TASK_DONE, TASK_FAILED };
 
@@ -51,6 +52,7 @@ struct worker {
     char *tmp_dir;               /* DIR/tmp: encrypted or public bytes only */
     struct worker_keys *keys;
     struct chain_client *chain;
+    struct light_client *light; /* NULL: the node is believed */
     struct http_server *http;
     struct tee *tee; /* NULL: no evidence */
     struct worker_metrics *metrics;
