@@ -27,6 +27,9 @@ static const char help[] =
     "  --listen HOST:PORT   where the API is served (default 127.0.0.1:8555; port 0: any)\n"
     "  --url URL            by which requesters reach it (default: the bound address)\n"
     "  --network FILE       devnet.json of a network: fills in the next six\n"
+    "  --genesis FILE       the chain's genesis: what is believed of the chain follows from it; "
+    "without one\n"
+    "                       the ledger's node is believed\n"
     "  --rpc URL            the ledger's JSON-RPC\n"
     "  --store URL          the store's Kubo API\n"
     "  --store-gateway URL  the store's gateway for reading (default: through its API)\n"
@@ -96,7 +99,7 @@ static enum rc read_network(struct options *o, const char *path, struct err *e)
         TRY(json_str(&o->c.store_rpc, store, "rpc", 4096, e));
     if (o->c.store_gateway == NULL)
         TRY(json_str_opt(&o->c.store_gateway, store, "gateway", 4096, e));
-    if (o->genesis == NULL) {
+    if (o->c.genesis_path == NULL) {
         o->genesis = light_genesis_path(path, o->network);
         if (file_exists(o->genesis))
             o->c.genesis_path = o->genesis;
@@ -178,6 +181,7 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "listen", .kind = DAEMON_TEXT, FIELD(c.listen)},
     {.name = "url", .kind = DAEMON_TEXT, FIELD(c.url)},
     {.name = "network", .kind = DAEMON_TEXT, FIELD(network_path)},
+    {.name = "genesis", .kind = DAEMON_TEXT, FIELD(c.genesis_path)},
     {.name = "rpc", .kind = DAEMON_TEXT, FIELD(c.rpc_url)},
     {.name = "store", .kind = DAEMON_TEXT, FIELD(c.store_rpc)},
     {.name = "store-gateway", .kind = DAEMON_TEXT, FIELD(c.store_gateway)},

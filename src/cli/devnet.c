@@ -55,6 +55,7 @@ struct net {
     bool announced;
     uint64_t refresh_at_ms;
     struct daemon daemons[MAX_DAEMONS];
+    struct daemon spare; /* how one more worker would be started */
     size_t n;
 };
 
@@ -77,23 +78,63 @@ static const char *text_of(struct devnet *d, const char *fmt, ...)
     return arena_strdup(&d->cli->mem, bytes_str(text));
 }
 
+static void daemon_init(struct devnet *d, struct daemon *m, const char *name, const char *program)
+{
+    (void)snprintf(m->name, sizeof(m->name), "%s", name);
+    m->pause_ms = RESTART_FIRST_MS;
+    add_arg(m, text_of(d, "%s/%s", d->bin_dir, program));
+    add_arg(m, "--dir");
+    add_arg(m, devnet_path(d, name));
+    add_arg(m, "--log-level");
+    add_arg(m, verbose ? "info" : "warn");
+}
+
 static struct daemon *daemon_new(struct net *n, const char *name, const char *program)
 {
     struct daemon *m = &n->daemons[n->n++];
 
-    (void)snprintf(m->name, sizeof(m->name), "%s", name);
-    m->pause_ms = RESTART_FIRST_MS;
-    add_arg(m, text_of(&n->d, "%s/%s", n->d.bin_dir, program));
-    add_arg(m, "--dir");
-    add_arg(m, devnet_path(&n->d, name));
-    add_arg(m, "--log-level");
-    add_arg(m, verbose ? "info" : "warn");
+    daemon_init(&n->d, m, name, program);
     return m;
 }
 
 static const char *listen_at(struct devnet *d, uint64_t port)
 {
     return text_of(d, "127.0.0.1:%llu", (unsigned long long)port);
+}
+
+static void worker_args(struct devnet *d, struct daemon *m, size_t i, const char *machine)
+{
+    const struct {
+        const char *option, *contract;
+    } addresses[] = {{"--tee-pool", "TeePool"},
+                     {"--data-registry", "DataRegistry"},
+                     {"--dlp-registry", "DLPRegistry"},
+                     {"--workers", "Workers"}};
+
+    add_arg(m, "--listen");
+    add_arg(m, listen_at(d, d->base_port + 10 + i));
+    add_arg(m, "--rpc");
+    add_arg(m, d->rpc);
+    add_arg(m, "--store");
+    add_arg(m, d->store_rpc);
+    add_arg(m, "--genesis");
+    add_arg(m, devnet_path(d, "genesis.json"));
+    add_arg(m, "--profile");
+    add_arg(m, d->vana_compat ? "vana-compat" : "devnet");
+    for (size_t k = 0; k < ARRAY_LEN(addresses) - d->vana_compat; k++) {
+        struct address a = devnet_address(addresses[k].contract);
+
+        add_arg(m, addresses[k].option);
+        add_arg(m, cli_addr_text(d->cli, &a));
+    }
+    if (d->vana_compat)
+        return;
+    add_arg(m, "--tee");
+    add_arg(m, "simulator");
+    add_arg(m, "--insecure-simulator");
+    add_arg(m, devnet_path(d, "simulator"));
+    add_arg(m, "--machine");
+    add_arg(m, machine);
 }
 
 static void describe(struct net *n)
@@ -111,40 +152,17 @@ static void describe(struct net *n)
     add_arg(m, "--gateway");
     add_arg(m, listen_at(d, d->base_port + 2));
     for (size_t i = 0; i < d->n_workers; i++) {
-        const struct {
-            const char *option, *contract;
-        } addresses[] = {{"--tee-pool", "TeePool"},
-                         {"--data-registry", "DataRegistry"},
-                         {"--dlp-registry", "DLPRegistry"}};
+        const char *name = text_of(d, "worker-%zu", i);
 
-        m = daemon_new(n, text_of(d, "worker-%zu", i), "cloister-worker");
-        add_arg(m, "--listen");
-        add_arg(m, listen_at(d, d->base_port + 10 + i));
-        add_arg(m, "--rpc");
-        add_arg(m, d->rpc);
-        add_arg(m, "--store");
-        add_arg(m, d->store_rpc);
-        add_arg(m, "--profile");
-        add_arg(m, d->vana_compat ? "vana-compat" : "devnet");
-        for (size_t k = 0; k < ARRAY_LEN(addresses); k++) {
-            struct address a = devnet_address(addresses[k].contract);
-
-            add_arg(m, addresses[k].option);
-            add_arg(m, cli_addr_text(d->cli, &a));
-        }
-        if (!d->vana_compat) {
-            struct address workers = devnet_address("Workers");
-
-            add_arg(m, "--workers");
-            add_arg(m, cli_addr_text(d->cli, &workers));
-            add_arg(m, "--tee");
-            add_arg(m, "simulator");
-            add_arg(m, "--insecure-simulator");
-            add_arg(m, devnet_path(d, "simulator"));
-            add_arg(m, "--machine");
-            add_arg(m, text_of(d, "worker-%zu", i));
-        }
-        d->worker_argv[i] = m->argv;
+        m = daemon_new(n, name, "cloister-worker");
+        worker_args(d, m, i, name);
+        d->worker_argv = m->argv;
+    }
+    if (d->n_workers == 0) {
+        /* None is started, but one that somebody starts by hand is to be believed. */
+        daemon_init(d, &n->spare, DEVNET_SPARE, "cloister-worker");
+        worker_args(d, &n->spare, 0, DEVNET_SPARE);
+        d->worker_argv = n->spare.argv;
     }
 }
 

@@ -30,6 +30,13 @@ static uint64_t now_s(void)
     return clock_wall_ns() / 1000000000u;
 }
 
+static enum rc add_machine(struct tee_sim *sim, const char *name, struct err *e)
+{
+    enum rc rc = tee_sim_machine_add(sim, name, NULL, now_s(), e);
+
+    return rc == RC_EXISTS ? RC_OK : rc;
+}
+
 enum rc devnet_simulator(struct devnet *d, struct err *e)
 {
     const char *dir = devnet_path(d, "simulator");
@@ -40,14 +47,12 @@ enum rc devnet_simulator(struct devnet *d, struct err *e)
         TRY(tee_sim_create(dir, now_s(), e));
     TRY(tee_sim_open(&sim, dir, e));
     sha256(&d->root, tee_sim_root(sim));
-    rc = RC_OK;
+    rc = add_machine(sim, DEVNET_SPARE, e);
     for (size_t i = 0; i < d->n_workers && rc == RC_OK; i++) {
         char name[32];
 
         (void)snprintf(name, sizeof(name), "worker-%zu", i);
-        rc = tee_sim_machine_add(sim, name, NULL, now_s(), e);
-        if (rc == RC_EXISTS)
-            rc = RC_OK;
+        rc = add_machine(sim, name, e);
     }
     tee_sim_close(sim);
     return rc;
@@ -153,7 +158,7 @@ static enum rc link_pool(struct devnet *d, struct err *e)
     return send(d, "TeePool", &data, e);
 }
 
-/* What the worker with these arguments measures as: it says so itself. */
+/* What a worker with these arguments measures as: it says so itself. */
 static enum rc measure(struct devnet *d, const char *const *argv, struct hash32 *out, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf text = {0};
@@ -241,14 +246,12 @@ enum rc devnet_has_workers_contract(struct devnet *d, bool *out, struct err *e)
 
 enum rc devnet_attest(struct devnet *d, struct err *e)
 {
+    struct hash32 measurement;
+
     TRY(post_collateral(d, e));
     TRY(link_pool(d, e));
-    for (size_t i = 0; i < d->n_workers; i++) {
-        struct hash32 measurement;
-
-        TRY(measure(d, d->worker_argv[i], &measurement, e));
-        TRY(allow(d, &measurement, e));
-    }
+    TRY(measure(d, d->worker_argv, &measurement, e));
+    TRY(allow(d, &measurement, e));
     for (size_t i = 0; i < d->n_workers; i++)
         TRY(wait_active(d, i, e));
     return RC_OK;

@@ -17,6 +17,7 @@
 #include "tee/tee.h"
 
 #define PROGRAM_MAX ((size_t)256 << 20)
+#define GENESIS_MAX ((size_t)4 << 20)
 #define RECEIPT_WAIT_MS 10000
 #define RENEW_AT 3 /* when a third of a registration's life is left */
 
@@ -50,8 +51,11 @@ static void set_address(json_t *o, const char *key, const struct address *a)
 
 /* The settings that decide what this worker does with a contribution; not where it listens, nor
  * where its ledger is, which it need not believe. Sorted keys, no spaces. */
-static void put_settings(struct buf *out, const struct worker_config *c)
+static enum rc put_settings(struct buf *out, const struct worker_config *c, struct err *e)
 {
+    AUTO_CLEAR(buf) struct buf genesis = {0};
+    struct hash32 root_of_trust = {{0}};
+
     json_auto_t *o =
         json_pack("{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "role", "open", "profile",
                   c->profile == WORKER_VANA_COMPAT ? "vana-compat" : "devnet", "no_containers",
@@ -61,11 +65,18 @@ static void put_settings(struct buf *out, const struct worker_config *c)
                   (json_int_t)c->max_validator_size);
 
     CHECK(o != NULL);
+    /* Without it the worker believes its node: a worker of another kind. */
+    if (c->genesis_path != NULL) {
+        TRY(file_read(&genesis, c->genesis_path, GENESIS_MAX, e));
+        sha256(&root_of_trust, buf_bytes(&genesis));
+    }
+    CHECK(json_object_set_new(o, "genesis", json_hex_new(BYTES_OF(&root_of_trust))) == 0);
     set_address(o, "tee_pool", &c->tee_pool);
     set_address(o, "data_registry", &c->data_registry);
     set_address(o, "dlp_registry", &c->dlp_registry);
     set_address(o, "workers", &c->workers);
     json_put(out, o);
+    return RC_OK;
 }
 
 enum rc enroll_open(struct worker *w, struct err *e)
@@ -80,7 +91,7 @@ enum rc enroll_open(struct worker *w, struct err *e)
         return RC_OK;
     if (c->tee == WORKER_TEE_SIMULATOR) {
         TRY(put_image(&image, c, e));
-        put_settings(&settings, c);
+        TRY(put_settings(&settings, c, e));
         launch.image = buf_bytes(&image);
         launch.config = buf_bytes(&settings);
         t.source = TEE_SOURCE_SIMULATOR;
@@ -172,8 +183,11 @@ static enum rc transact(struct worker *w, const struct buf *data, struct err *e)
 
     (void)pthread_mutex_lock(&w->send);
     rc = chain_sign(w->chain, &raw, &hash, &w->keys->sender, &s, e);
-    if (rc == RC_OK)
+    if (rc == RC_OK) {
         rc = chain_send_raw(w->chain, buf_bytes(&raw), e);
+        if (rc != RC_OK)
+            chain_nonce_reset(w->chain, &w->keys->sender_address);
+    }
     (void)pthread_mutex_unlock(&w->send);
     TRY(rc);
     TRY(chain_receipt_wait(w->chain, &receipt, &a, &hash, RECEIPT_WAIT_MS, e));

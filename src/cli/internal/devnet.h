@@ -6,6 +6,7 @@
 #include "cli/internal/commands.h"
 
 #define DEVNET_MAX_WORKERS 32
+#define DEVNET_SPARE "spare" /* the simulator's machine for a worker started by hand */
 
 struct devnet_account {
     char name[24];
@@ -24,10 +25,10 @@ struct devnet {
     char worker_url[DEVNET_MAX_WORKERS][64];
     struct address worker_address[DEVNET_MAX_WORKERS];
     const char *worker_public_key[DEVNET_MAX_WORKERS];
-    const char *const *worker_argv[DEVNET_MAX_WORKERS]; /* how each is started */
-    uint64_t n_pools;                                   /* in devnet.json */
-    bool attested;                                      /* the chain has a Workers contract */
-    struct hash32 root; /* SHA-256 of the simulator's root; zero: no attestation */
+    const char *const *worker_argv; /* how one of them is started: all measure the same */
+    uint64_t n_pools;               /* in devnet.json */
+    bool attested;                  /* the chain has a Workers contract */
+    struct hash32 root;             /* SHA-256 of the simulator's root; zero: no attestation */
 };
 
 /* System contracts and where they stand. */

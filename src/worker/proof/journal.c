@@ -64,11 +64,26 @@ enum rc journal_put(const char *dir, const struct journal_entry *j, struct err *
     return file_write_atomic(path, buf_bytes(&text), 0600, e);
 }
 
+/* A line that a full disk or a crash left unfinished would spoil the one to come. */
+static enum rc cut_torn_line(int fd, const char *path, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+    size_t n;
+
+    TRY(file_read(&text, path, ENTRY_MAX_SIZE, e));
+    for (n = text.n; n != 0 && text.p[n - 1] != '\n'; n--)
+        ;
+    if (n == text.n || ftruncate(fd, (off_t)n) == 0)
+        return RC_OK;
+    return err_errno(e, errno, "cut %s", path);
+}
+
 enum rc journal_add_tx(const char *dir, const struct journal_entry *j, struct err *e)
 {
     AUTO_FREE char *path = path_of(dir, j->job_id);
     AUTO_CLEAR(buf) struct buf text = {0};
     json_auto_t *o = json_object();
+    enum rc rc;
     AUTO_FD int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
 
     if (fd < 0)
@@ -76,7 +91,10 @@ enum rc journal_add_tx(const char *dir, const struct journal_entry *j, struct er
     set_tx(o, j);
     json_put(&text, o);
     buf_u8(&text, '\n');
-    TRY(file_write_fd(fd, buf_bytes(&text), e));
+    TRY(cut_torn_line(fd, path, e));
+    rc = file_write_fd(fd, buf_bytes(&text), e);
+    if (rc != RC_OK)
+        return err_wrap(e, rc, "%s", path);
     return fdatasync(fd) == 0 ? RC_OK : err_errno(e, errno, "sync %s", path);
 }
 
