@@ -2,7 +2,7 @@
 # its line. The link order and tools/check-layers.py come from this file. Add an edge only with a
 # reason in the commit. "sdk" is contracts/sdk: only its hostcall.h (numbers shared with guests).
 
-MODULES := base crypto codec vm abigen chain os kv net jail validator ledger store client engine gateway worker cli
+MODULES := base crypto codec vm abigen chain keys os kv net jail validator ledger store client engine gateway worker cli
 
 # Pure: no I/O, clock, threads, floats, mutable globals (base/log is the one sink)
 DEPS_base    :=
@@ -11,6 +11,8 @@ DEPS_codec   := base
 DEPS_vm      := base
 DEPS_abigen  := base crypto codec
 DEPS_chain   := base crypto codec
+# a module of its own: the worker combines partials, the ledger verifies beacons, the keeper makes them
+DEPS_keys    := base crypto codec chain
 DEPS_ledger  := base crypto codec chain vm sdk
 
 # Effects
@@ -31,7 +33,7 @@ DEPS_worker  := base crypto codec chain os kv net jail validator client
 DEPS_cli     := base crypto codec chain abigen vm ledger os kv net jail engine store client
 
 # Pure modules may not include these headers (checked by the lint)
-PURE := base crypto codec vm abigen chain ledger
+PURE := base crypto codec vm abigen chain keys ledger
 
 # Third-party libraries a module needs at link time
 LIBS_base    := -lpthread
