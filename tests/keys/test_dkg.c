@@ -330,6 +330,33 @@ TEST(bad_deals)
     dkg_free(s.d);
 }
 
+/* A confirm is a proof of the share, of this result and this receiver. */
+TEST(bad_confirms)
+{
+    struct three s;
+    struct buf b;
+    struct err e;
+
+    three_init(&s);
+    for (uint64_t h = 101; h < 104; h++)
+        post_all(&s, h, 7);
+    CHECK_INT(s.d->phase, DKG_CONFIRM);
+    b = deal_of(&s, 0);
+    CHECK_RC(dkg_post(s.d, 104, &s.who[1], buf_bytes(&b), &e), RC_DENIED, &e,
+             "keeper 02020202: no proof of the share");
+    for (size_t at = DKG_HEADER_SIZE; at < b.n; at += 8) {
+        b.p[at] ^= 1;
+        CHECK_RC(dkg_post(s.d, 104, &s.who[0], buf_bytes(&b), &e), RC_DENIED, &e,
+                 at < DKG_HEADER_SIZE + 32 ? "another result" : "no proof of the share");
+        b.p[at] ^= 1;
+    }
+    CHECK_INT(dkg_confirmations(s.d), 0);
+    CHECK_OK(dkg_post(s.d, 104, &s.who[0], buf_bytes(&b), &e), &e);
+    CHECK_INT(dkg_confirmations(s.d), 1);
+    buf_clear(&b);
+    dkg_free(s.d);
+}
+
 /* A dealer of a resharing that deals anything but its old share is out. */
 TEST(reshare_of_another_value)
 {

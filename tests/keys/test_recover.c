@@ -159,6 +159,19 @@ TEST(liars_are_named)
                  &e, "split of keeper 4: the pieces are not of its share");
         s.splits[3] = buf_bytes(&s.split[3]);
     }
+    /* elements of two pieces swapped: they still add up, but are not of the pieces */
+    {
+        AUTO_CLEAR(buf) struct buf out = {0};
+        uint8_t *first = s.split[3].p + 2, *last = first + 2 * (32 + RECOVERY_SUM_SIZE), t[32];
+
+        memcpy(t, first, 32);
+        memcpy(first, last, 32);
+        memcpy(last, t, 32);
+        CHECK_RC(recovery_sum(&out, &s.r, 2, &s.keys[1], s.splits, s.pubs[0], NULL, &e), RC_DENIED,
+                 &e, "split of keeper 4: the piece is not what it committed to");
+        memcpy(last, first, 32);
+        memcpy(first, t, 32);
+    }
     /* another recovery: nothing opens */
     {
         AUTO_CLEAR(buf) struct buf out = {0};
