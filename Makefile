@@ -17,7 +17,7 @@ MAKEFLAGS += --no-builtin-rules
 objs = $(patsubst %.c,$(B)/obj/%.o,$(wildcard src/$1/*.c src/$1/*/*.c))
 lib = $(B)/lib/lib$1.a
 # every module reachable from $1, $1 first
-closure = $(call uniq,$1 $(foreach d,$(filter-out sdk,$(DEPS_$1)),$(call closure,$d)))
+closure = $(call uniq,$1 $(foreach d,$(filter-out sdk layout,$(DEPS_$1)),$(call closure,$d)))
 uniq = $(if $1,$(firstword $1) $(call uniq,$(filter-out $(firstword $1),$1)))
 closure_all = $(call uniq,$(foreach m,$1,$(call closure,$m)))
 link_libs = -Wl,--start-group $(foreach m,$1,$(if $(call objs,$m),$(call lib,$m))) -Wl,--end-group \

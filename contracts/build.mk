@@ -43,7 +43,7 @@ CONTRACT_FLAGS := --target=riscv64 -march=rv64em_zba_zbb_zbs_zicond -mabi=lp64e 
 CONTRACT_STACK := 65536
 CONTRACT_LDFLAGS := -m elf64lriscv -static --build-id=none --gc-sections --strip-all \
   -z stack-size=$(CONTRACT_STACK) -z max-page-size=4096 -T contracts/sdk/link.ld
-SDK_HEADERS := $(wildcard contracts/sdk/*.h)
+SDK_HEADERS := $(wildcard contracts/sdk/*.h contracts/layout/*.h)
 SDK_SRCS := sdk storage start mem
 SDK_OBJS := $(SDK_SRCS:%=$(O)/contracts/obj/sdk/%.o)
 
@@ -95,7 +95,7 @@ NATIVE_SOS := $(ALL_CONTRACTS:%=$(NATIVE_DIR)/%.so)
 
 # ---- unit tests: tests/contracts/test_*.c over the native host ---------------------------------------
 CONTRACT_TESTS := $(patsubst tests/contracts/%.c,$(NATIVE_DIR)/%,$(wildcard tests/contracts/test_*.c))
-CONTRACT_TEST_MODULES := $(call closure_all,codec crypto vm base)
+CONTRACT_TEST_MODULES := $(call closure_all,tee ledger chain codec crypto vm base)
 define contract_test_rules
 $(NATIVE_DIR)/$1: $(B)/obj/tests/contracts/$1.o $(B)/obj/tests/contracts/world.o \
     $(B)/obj/tests/contracts/net.o $(B)/obj/tests/contracts/machine.o $(B)/obj/tests/lib/t.o \

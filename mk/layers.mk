@@ -2,7 +2,7 @@
 # its line. The link order and tools/check-layers.py come from this file. Add an edge only with a
 # reason in the commit. "sdk" is contracts/sdk: only its hostcall.h (numbers shared with guests).
 
-MODULES := base crypto codec vm abigen chain keys os kv net jail validator ledger store client engine gateway worker cli
+MODULES := base crypto codec vm abigen chain attest light keys os kv net tee jail validator ledger store client engine gateway worker cli
 
 # Pure: no I/O, clock, threads, floats, mutable globals (base/log is the one sink)
 DEPS_base    :=
@@ -13,27 +13,33 @@ DEPS_abigen  := base crypto codec
 DEPS_chain   := base crypto codec
 # a module of its own: the worker combines partials, the ledger verifies beacons, the keeper makes them
 DEPS_keys    := base crypto codec chain
-DEPS_ledger  := base crypto codec chain vm sdk
+# X.509, CRLs and signed JSON are read by its own parsers: this is consensus code
+DEPS_attest  := base crypto codec
+DEPS_ledger  := base crypto codec chain attest vm sdk
+# layout: what the contracts keep, as declared storage (contracts/layout)
+DEPS_light   := base crypto codec chain layout
 
 # Effects
 DEPS_os      := base
 DEPS_kv      := base os
 DEPS_net     := base crypto codec os
+# attest: RA-TLS judges the peer it speaks to. Certificates and quotes are made over OpenSSL
+DEPS_tee     := base crypto codec attest os net
 DEPS_jail    := base crypto codec os
 DEPS_validator := base crypto codec vm sdk os
 
 # Capabilities
 DEPS_store   := base crypto codec os kv net
-DEPS_client  := base crypto codec chain os net
+DEPS_client  := base crypto codec chain light os net
 
 # Services: libraries with thin mains
 DEPS_engine  := base crypto codec chain vm ledger os kv
-DEPS_gateway := base crypto codec chain vm ledger engine os net
+DEPS_gateway := base crypto codec chain light vm ledger engine os net
 DEPS_worker  := base crypto codec chain os kv net jail validator client
-DEPS_cli     := base crypto codec chain abigen vm ledger os kv net jail engine store client
+DEPS_cli     := base crypto codec chain attest light abigen vm ledger os kv net jail engine store client
 
 # Pure modules may not include these headers (checked by the lint)
-PURE := base crypto codec vm abigen chain keys ledger
+PURE := base crypto codec vm abigen chain attest light keys ledger
 
 # Third-party libraries a module needs at link time
 LIBS_base    := -lpthread
@@ -42,6 +48,7 @@ LIBS_codec   := -ljansson
 LIBS_abigen  := -ljansson
 LIBS_kv      := -llmdb
 LIBS_net     := -lmicrohttpd -lcurl -lssl -lcrypto
+LIBS_tee     := -lssl -lcrypto
 LIBS_jail    := -larchive -lseccomp
 LIBS_validator := -lseccomp
 
@@ -60,3 +67,5 @@ STATIC_BINS := cloister-validator
 # Tests of codec hash blocks
 TEST_DEPS_codec := crypto
 TEST_DEPS_store := client
+# Light clients follow real nodes
+TEST_DEPS_client := gateway

@@ -89,6 +89,11 @@ u256 balance_of_account(address account);
 
 bytes32 keccak(str data);
 bytes32 sha256_of(str data);
+/* All 64 bytes. */
+str sha512_of(str data);
+bytes32 genesis_hash(void); /* names the chain */
+/* Header hash of one of the 256 blocks before this one; false for any other height. */
+[[nodiscard]] bool block_hash(u64 height, bytes32 *out);
 /* The signer of a 32-byte digest; false unless r|s|v with v 27 or 28 and low s. */
 [[nodiscard]] bool ecrecover(bytes32 digest, str signature65, address *out);
 
@@ -248,11 +253,16 @@ void nonpayable(void);
  * these selectors are let in all the same; only for ones that change nothing, or expect it:
  *   REENTRANT_FUNCTIONS({0x70, 0xa0, 0x82, 0x31}, {0x18, 0x16, 0x0d, 0xdd}) */
 #ifdef SDK_NATIVE
-#define REENTRANT_FUNCTIONS(...)
+#define REENTRANT_FUNCTIONS(...)                                                                   \
+    __attribute__((visibility("default"))) extern const u8 reentrant_functions[][4];               \
+    __attribute__((visibility("default"))) extern const u64 reentrant_functions_size;              \
+    const u8 reentrant_functions[][4] = {__VA_ARGS__};                                             \
+    const u64 reentrant_functions_size = sizeof(reentrant_functions);
 #else
 #define REENTRANT_FUNCTIONS(...)                                                                   \
-    __attribute__((used, section(".cloister.reentrant"))) static const u8                          \
-        reentrant_functions_[][4] = {__VA_ARGS__};
+    __attribute__((used,                                                                           \
+                   section(".cloister.reentrant"))) static const u8 reentrant_functions_[][4] = {  \
+        __VA_ARGS__};
 #endif
 
 /* Generated: run the function that calldata names, give back its encoded result. */

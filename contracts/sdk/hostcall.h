@@ -17,6 +17,9 @@
 #define HOST_CHAIN_ID 9      /* () */
 #define HOST_GAS_LEFT 10     /* () */
 #define HOST_IS_STATIC 11    /* () -> 1 in a view call, else 0 */
+#define HOST_GENESIS_HASH 13 /* (dst32): what names the chain; zeros while genesis runs */
+#define HOST_BLOCK_HASH                                                                            \
+    12 /* (height, dst32) -> 0, or -HOST_ENOTFOUND but for the 256 before this one */
 
 /* ---- contracts: state and coin ---- */
 #define HOST_STORAGE_GET                                                                           \
@@ -52,9 +55,33 @@
     66 /* (digest32, sig65 r|s|v with v 27 or 28 and low s, dst20) -> 0, -HOST_EINVAL */
 #define HOST_ED25519_VERIFY 67 /* (pub32, sig64, msg, n) -> 1 or 0 (ZIP-215) */
 #define HOST_P256_VERIFY 68    /* (pub64 x|y, sig64 r|s, digest32) -> 1 or 0 */
+#define HOST_SHA512 69         /* (src, n, dst64) */
 #define HOST_MEMCPY 72         /* (dst, src, n): as memmove */
 #define HOST_MEMSET 73         /* (dst, byte, n) */
 #define HOST_MEMCMP 74         /* (a, b, n) -> <0, 0, >0 */
+
+/* ---- attestation, version 1 (attest/): what these accept is consensus ---- */
+#define HOST_VERIFY_COLLATERAL                                                                     \
+    80 /* (words of COLLATERAL_REQUEST, dst of HOST_COLLATERAL_SIZE) -> 0 or -HOST_EINVAL */
+#define HOST_VERIFY_EVIDENCE                                                                       \
+    81 /* (words of EVIDENCE_REQUEST, dst, cap) -> bytes of the record (copies at most cap), or    \
+          -HOST_EINVAL */
+/* Requests are 64-bit words: addresses and sizes in the guest. Roots are SHA-256 fingerprints one
+ * after another; vendors 1 takes Intel's and AMD's besides. now is Unix seconds. An evidence of
+ * 1184 bytes is a SEV-SNP report, its collateral PEM certificates; anything else is a DCAP quote,
+ * its collateral QuoteCollateralV3 JSON. The policy is JSON (docs/attestation.md). The record is
+ * attest/record.h's. */
+#define HOST_COLLATERAL_REQUEST_WORDS 5 /* json, n, roots, number of roots, vendors */
+#define HOST_EVIDENCE_REQUEST_WORDS                                                                \
+    10 /* evidence, n, collateral, n, policy, n, roots, number of roots, vendors, now */
+/*   0 u8 0 verified, 2 not  1 u8 stage  2 u8 1 TDX  3 u8 1 Platform CA  4 u32 evaluation number
+ *   8 FMSPC 6  14 zero 2  16 u64 issue date of the TCB info  24 of the QE identity
+ *  32 of the root CRL  40 of the PCK CRL  48 u64 valid from  56 u64 valid until
+ *  64 root fingerprint 32; integers big-endian, dates in Unix seconds */
+#define HOST_COLLATERAL_SIZE 96
+#define HOST_EVIDENCE_RECORD_HEAD 224
+#define HOST_EVIDENCE_RECORD_MAX 2272
+#define HOST_EVIDENCE_ROOTS_MAX 16
 
 /* ---- validators (worker) ---- */
 #define HOST_INPUT_SIZE 96 /* () -> bytes of the decrypted contribution */

@@ -243,6 +243,27 @@ bytes32 sha256_of(str data)
     return h;
 }
 
+str sha512_of(str data)
+{
+    u8 *h = alloc(64);
+
+    HOST3(HOST_SHA512, data.p, data.n, h);
+    return (str){h, 64};
+}
+
+bytes32 genesis_hash(void)
+{
+    bytes32 h;
+
+    HOST1(HOST_GENESIS_HASH, &h);
+    return h;
+}
+
+bool block_hash(u64 height, bytes32 *out)
+{
+    return HOST2(HOST_BLOCK_HASH, height, out) == 0;
+}
+
 bool ecrecover(bytes32 digest, str signature65, address *out)
 {
     return signature65.n == 65 && HOST3(HOST_ECRECOVER, &digest, signature65.p, out) == 0;

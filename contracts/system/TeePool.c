@@ -1,10 +1,12 @@
 /* TeePool - jobs for confidential workers ("tees"), their fees, and what they proved.
  * ABI: abi/TeePool.json, which is Vana's of today and: jobTee, startJob, rejectJob, startWindow,
- * jobStartedAt, setProofSigner, teeProofSigner, proofRecord, multicall.
+ * jobStartedAt, setProofSigner, teeProofSigner, proofRecord, multicall, updateWorkers, admitTee,
+ * dismissTee.
  *
  * The law
  * - A job asks for a proof about a file. It is assigned to activeTeeList[job id mod number of active
- *   tees], holds its whole payment, and ends exactly once: Completed or Canceled.
+ *   tees], or the next of them that is attested now, holds its whole payment, and ends exactly once:
+ *   Completed or Canceled.
  *       None -> Submitted -> Completed | Canceled
  * - Coin held here = payments of Submitted jobs + what tees earned and have not claimed.
  * - The assigned tee, and only while it is active, may mark a job started, once. The job's owner
@@ -19,11 +21,16 @@
  *   tee, changes who is paid.
  * - A tee's proof signer is a key of its own, used by no other tee; until it announces one, its
  *   address signs.
+ * - Where a Workers contract is set, only it admits and dismisses tees, and a tee is active only
+ *   while that contract says so: attested, not expired, not evicted. Where none is (chains without
+ *   attestation) the maintainers add and remove tees.
  * - Jobs (1 .. jobsCount), a file's jobs, a tee's pending jobs and the active tees are dense lists:
  *   whoever believes only state proofs can read them whole. */
 #include "TeePool.abi.h"
 
 #include "DataRegistry.calls.h"
+#include "Workers.calls.h"
+#include "layout/TeePool.h"
 #include "sdk/access.h"
 #include "sdk/forwarder.h"
 #include "sdk/init.h"
@@ -33,35 +40,8 @@
 
 #define START_WINDOW_DEFAULT 600u /* seconds */
 #define START_WINDOW_MAX 3600u
-
-enum tee_status { TEE_NONE, TEE_ACTIVE, TEE_REMOVED };
-enum job_status { JOB_NONE, JOB_SUBMITTED, JOB_COMPLETED, JOB_CANCELED };
-
-#define TEE(F) F(u64, status) F(u256, earned) F(u256, claimed) F(str, url) F(str, public_key)
-RECORD(tee, TEE)
-#define JOB(F)                                                                                     \
-    F(u256, file_id) F(u256, bid) F(u64, status) F(u64, added_at) F(address, owner) F(address, tee)
-RECORD(job, JOB)
-#define PROOF_RECORD(F)                                                                            \
-    F(u256, job_id) F(address, tee) F(address, signer) F(u64, tee_status) F(u256, dlp_id)          \
-    F(u64, added_at_block)
-RECORD(record, PROOF_RECORD)
-
-VALUE(registry, 1, address)
-VALUE(jobs_count, 2, u256)
-VALUE(fee, 3, u256)
-VALUE(cancel_delay, 4, u256)
-VALUE(start_window, 5, u256)
-MAP(tee_of, 6, address, tee)
-SET(all_tees, 7, address)
-SET(active_tees, 8, address)
-MAP(job_of, 9, u256, job)
-LIST_OF(file_jobs, 10, u256, u256)        /* file -> its jobs, oldest first */
-SET_OF(pending, 11, address, u256)        /* tee -> its Submitted jobs */
-MAP(started_at, 12, u256, u64)            /* job -> when its tee began, 0 = not */
-MAP2(record_of, 13, u256, u256, record)   /* (file, proof index) */
-MAP(signer_of_tee, 14, address, address)  /* announced proof signer */
-MAP(tee_of_signer, 15, address, address)
+#define WORKER_ROLE_OPEN 1u /* in Workers */
+#define ASSIGN_TRIES_MAX 16u
 
 ACCESS_HANDLERS(TeePool)
 PAUSE_HANDLERS(TeePool, MAINTAINER_ROLE)
@@ -83,6 +63,29 @@ void TeePool_initialize(address trustedForwarderAddress, address ownerAddress,
 
 /* ---- jobs ---- */
 
+static bool is_active(address account)
+{
+    address workers = workers_contract();
+
+    return tee_of(account).status == TEE_ACTIVE &&
+           (is_zero(workers) || Workers_call_isActive(workers, account, WORKER_ROLE_OPEN));
+}
+
+static address assign(u256 id)
+{
+    u64 n = active_tees_count();
+    u64 first = n == 0 ? 0 : (u64)(id % n);
+    u64 tries = is_zero(workers_contract()) ? 1 : ASSIGN_TRIES_MAX;
+
+    for (u64 i = 0; i < n && i < tries; i++) {
+        address candidate = active_tees_at((first + i) % n);
+
+        if (tries == 1 || is_active(candidate))
+            return candidate;
+    }
+    revert_NoActiveTee();
+}
+
 void TeePool_requestContributionProof(u256 fileId)
 {
     u256 bid = msg_value();
@@ -90,12 +93,8 @@ void TeePool_requestContributionProof(u256 fileId)
     when_not_paused();
     if (bid < fee())
         revert_InsufficientFee();
-    u64 n = active_tees_count();
-
-    if (n == 0)
-        revert_NoActiveTee();
     u256 id = checked_add(jobs_count(), 1);
-    address assigned = active_tees_at((u64)(id % n));
+    address assigned = assign(id);
 
     jobs_count_set(id);
     job_of_set(id, (job){fileId, bid, JOB_SUBMITTED, block_time(), msg_sender(), assigned});
@@ -107,11 +106,6 @@ void TeePool_requestContributionProof(u256 fileId)
 void TeePool_submitJob(u256 fileId)
 {
     TeePool_requestContributionProof(fileId);
-}
-
-static bool is_active(address account)
-{
-    return tee_of(account).status == TEE_ACTIVE;
 }
 
 static address only_active_tee(void)
@@ -278,20 +272,38 @@ struct ProofRecord TeePool_proofRecord(u256 fileId, u256 proofIndex)
 
 /* ---- tees ---- */
 
+static void admit(address account, tee t, str url, str public_key)
+{
+    bool is_new = t.status != TEE_ACTIVE;
+
+    t.status = TEE_ACTIVE;
+    t.url = url;
+    t.public_key = public_key;
+    tee_of_set(account, t);
+    all_tees_add(account);
+    active_tees_add(account);
+    if (is_new)
+        emit_TeeAdded(account);
+}
+
+static void dismiss(address account, tee t)
+{
+    t.status = TEE_REMOVED;
+    tee_of_set(account, t);
+    active_tees_remove(account);
+    emit_TeeRemoved(account);
+}
+
 void TeePool_addTee(address teeAddress, str url, str publicKey)
 {
     only_role(MAINTAINER_ROLE);
+    if (!is_zero(workers_contract()))
+        revert_AttestationRequired();
     tee t = tee_of(teeAddress);
 
     if (t.status == TEE_ACTIVE)
         revert_TeeAlreadyAdded();
-    t.status = TEE_ACTIVE;
-    t.url = url;
-    t.public_key = publicKey;
-    tee_of_set(teeAddress, t);
-    all_tees_add(teeAddress);
-    active_tees_add(teeAddress);
-    emit_TeeAdded(teeAddress);
+    admit(teeAddress, t, url, publicKey);
 }
 
 void TeePool_removeTee(address teeAddress)
@@ -301,16 +313,19 @@ void TeePool_removeTee(address teeAddress)
 
     if (t.status != TEE_ACTIVE)
         revert_TeeNotActive();
-    t.status = TEE_REMOVED;
-    tee_of_set(teeAddress, t);
-    active_tees_remove(teeAddress);
-    emit_TeeRemoved(teeAddress);
+    dismiss(teeAddress, t);
 }
 
-/* Zero takes the announcement back: then the tee's own address signs. */
-void TeePool_setProofSigner(address proofSigner)
+static void only_workers(void)
 {
-    address sender = only_active_tee();
+    address workers = workers_contract();
+
+    if (is_zero(workers) || !same(msg_caller(), workers))
+        revert_OnlyWorkers();
+}
+
+static void set_signer(address sender, address proofSigner)
+{
     address other = tee_of_signer(proofSigner);
 
     if (!is_zero(proofSigner) &&
@@ -325,6 +340,29 @@ void TeePool_setProofSigner(address proofSigner)
     if (!is_zero(proofSigner))
         tee_of_signer_set(proofSigner, sender);
     emit_ProofSignerUpdated(sender, proofSigner);
+}
+
+/* Zero takes the announcement back: then the tee's own address signs. */
+void TeePool_setProofSigner(address proofSigner)
+{
+    set_signer(only_active_tee(), proofSigner);
+}
+
+void TeePool_admitTee(address teeAddress, str url, str publicKey, address proofSigner)
+{
+    only_workers();
+    admit(teeAddress, tee_of(teeAddress), url, publicKey);
+    if (!same(proof_signer(teeAddress), proofSigner))
+        set_signer(teeAddress, proofSigner);
+}
+
+void TeePool_dismissTee(address teeAddress)
+{
+    only_workers();
+    tee t = tee_of(teeAddress);
+
+    if (t.status == TEE_ACTIVE)
+        dismiss(teeAddress, t);
 }
 
 void TeePool_claim(void)
@@ -456,6 +494,11 @@ struct u256_list TeePool_teeJobIdsPaginated(address teeAddress, u256 start, u256
     return list;
 }
 
+address TeePool_workers(void)
+{
+    return workers_contract();
+}
+
 address TeePool_dataRegistry(void)
 {
     return registry();
@@ -492,6 +535,13 @@ void TeePool_updateDataRegistry(address newDataRegistry)
 {
     only_role(MAINTAINER_ROLE);
     registry_set(newDataRegistry);
+}
+
+void TeePool_updateWorkers(address newWorkers)
+{
+    only_role(MAINTAINER_ROLE);
+    workers_contract_set(newWorkers);
+    emit_WorkersUpdated(newWorkers);
 }
 
 void TeePool_updateTeeFee(u256 newTeeFee)

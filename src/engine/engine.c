@@ -258,26 +258,23 @@ enum rc engine_tx_find(struct engine *en, const struct hash32 *tx_hash, struct e
 enum rc engine_block_env(struct engine *en, uint64_t height, struct block_env *out, struct err *e)
 {
     AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
-    struct address proposer;
 
-    validator_address(&proposer, en->db->validators.v[0].pub_key);
     if (height == UINT64_MAX) {
         uint64_t now = clock_wall_ns();
 
         TRY(engine_head(en, &b, e));
         if ((int64_t)(now / 1000000000u) < b->header->time.s)
             now = (uint64_t)b->header->time.s * 1000000000u;
-        *out = genesis_block_env(&en->db->genesis, b->height + 1, now / 1000000000u,
-                                 (uint32_t)(now % 1000000000u), &proposer);
+        *out =
+            db_block_env(en->db, b->height + 1, now / 1000000000u, (uint32_t)(now % 1000000000u));
         return RC_OK;
     }
     if (height == 0) {
-        *out = genesis_block_env(&en->db->genesis, 0, en->db->genesis.time_s, 0, &proposer);
+        *out = db_block_env(en->db, 0, en->db->genesis.time_s, 0);
         return RC_OK;
     }
     TRY(db_block_at(en->db, height, &b, e));
-    *out = genesis_block_env(&en->db->genesis, height, (uint64_t)b->header->time.s,
-                             (uint32_t)b->header->time.ns, &proposer);
+    *out = db_block_env(en->db, height, (uint64_t)b->header->time.s, (uint32_t)b->header->time.ns);
     return RC_OK;
 }
 

@@ -15,6 +15,11 @@ static const struct method {
     METHOD(cloister, getCommit, "header and commit of a block, CometBFT's encoding: [height]"),
     METHOD(cloister, getProof,
            "state proof under a header: [address, storage key or null, height or latest]"),
+    METHOD(cloister, getProofs,
+           "state proofs under one header: [[[address, storage key or null], ...], height or "
+           "latest]"),
+    METHOD(cloister, getTransactionProof, "a transaction under the header of its block: [hash]"),
+    METHOD(cloister, lightBlock, "header, commit, validators, next validators: [height or latest]"),
     METHOD(eth, accounts, "always empty: keys stay with clients"),
     METHOD(eth, blockNumber, "height of the newest block"),
     METHOD(eth, call, "run a call and throw its changes away: [call, height]"),

@@ -18,6 +18,14 @@
 #define LEDGER_TX_DATA_MAX (1024u * 1024 + 65536)
 #define LEDGER_OUTPUT_MAX (1u << 20) /* return or revert data of a frame */
 
+/* Header hashes of blocks before the one that runs. get is asked for the LEDGER_HASHES newest only;
+ * any RC but RC_OK halts. */
+#define LEDGER_HASHES 256
+struct block_hashes {
+    enum rc (*get)(void *data, uint64_t height, struct hash32 *out, struct err *e);
+    void *data;
+};
+
 /* What a block tells its transactions. */
 struct block_env {
     uint64_t height;
@@ -27,6 +35,8 @@ struct block_env {
     struct address proposer; /* gets the tips */
     struct u256 base_fee_wei;
     uint64_t gas_limit;
+    struct block_hashes hashes;
+    struct hash32 genesis_hash;
 };
 
 /* Runs programs: a pool of VM instances and a bounded cache of decoded programs (by code hash).

@@ -84,6 +84,7 @@ enum rc genesis_apply(const struct genesis *g, struct genesis_loader loader, str
                       struct block_run *run, struct arena *mem, struct hash32 *genesis_hash,
                       struct block_result *result, struct err *e);
 
-/* The environment of the block at `height` under these parameters. */
+/* The environment of the block at `height` under these parameters; the caller fills in `hashes`
+ * and `genesis_hash`. */
 struct block_env genesis_block_env(const struct genesis *g, uint64_t height, uint64_t time_s,
                                    uint32_t time_ns, const struct address *proposer);

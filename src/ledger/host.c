@@ -96,12 +96,33 @@ static enum vm_host_action context(struct frame *f, uint64_t number, const uint6
     case HOST_IS_STATIC:
         *result = f->is_static;
         return VM_HOST_CONTINUE;
+    case HOST_GENESIS_HASH:
+        return put(f, a[0], BYTES_OF(&env->genesis_hash));
     case HOST_RETURNDATA_SIZE:
         *result = f->returned.n;
         return VM_HOST_CONTINUE;
     default:
         return frame_trap(f, "not a context call");
     }
+}
+
+/* (height, dst32) -> 0 or -HOST_ENOTFOUND. Block 0 is genesis and has no header. */
+static enum vm_host_action block_hash(struct frame *f, const uint64_t a[6], uint64_t *result)
+{
+    const struct block_env *env = f->run->env;
+    struct hash32 hash;
+    enum rc rc;
+
+    if (!host_pay(f, HOST_BLOCK_HASH, 0))
+        return VM_HOST_OUT_OF_GAS;
+    *result = (uint64_t)-HOST_ENOTFOUND;
+    if (a[0] == 0 || a[0] >= env->height || env->height - a[0] > LEDGER_HASHES)
+        return VM_HOST_CONTINUE;
+    rc = env->hashes.get(env->hashes.data, a[0], &hash, f->run->e);
+    if (rc != RC_OK)
+        return frame_fail(f, rc);
+    *result = 0;
+    return put(f, a[1], BYTES_OF(&hash));
 }
 
 /* ---- ending, memory ---- */
@@ -180,11 +201,16 @@ static enum vm_host_action hash(struct frame *f, uint64_t number, const uint64_t
 {
     struct bytes src;
     struct hash32 out;
+    uint8_t wide[64];
 
     if (!host_pay(f, number, a[1]))
         return VM_HOST_OUT_OF_GAS;
     if (!vm_mem_view(f->vm, a[0], a[1], &src))
         return frame_bad_pointer(f);
+    if (number == HOST_SHA512) {
+        sha512(wide, src);
+        return put(f, a[2], BYTES_OF(&wide));
+    }
     if (number == HOST_KECCAK256)
         keccak256(&out, src);
     else
@@ -247,6 +273,8 @@ enum vm_host_action host_call(void *frame, struct vm *vm, uint64_t number, const
         return read_from(f, number, f->input, a, result);
     case HOST_RETURNDATA_READ:
         return read_from(f, number, buf_bytes(&f->returned), a, result);
+    case HOST_BLOCK_HASH:
+        return block_hash(f, a, result);
     case HOST_STORAGE_GET:
         return host_storage_get(f, a, result);
     case HOST_STORAGE_SET:
@@ -272,12 +300,17 @@ enum vm_host_action host_call(void *frame, struct vm *vm, uint64_t number, const
         return grow(f, a, result);
     case HOST_KECCAK256:
     case HOST_SHA256:
+    case HOST_SHA512:
         return hash(f, number, a);
     case HOST_ECRECOVER:
         return recover(f, a, result);
     case HOST_ED25519_VERIFY:
     case HOST_P256_VERIFY:
         return verify(f, number, a, result);
+    case HOST_VERIFY_COLLATERAL:
+        return host_verify_collateral(f, a, result);
+    case HOST_VERIFY_EVIDENCE:
+        return host_verify_evidence(f, a, result);
     case HOST_MEMCPY:
     case HOST_MEMSET:
     case HOST_MEMCMP:
@@ -292,6 +325,7 @@ enum vm_host_action host_call(void *frame, struct vm *vm, uint64_t number, const
     case HOST_CHAIN_ID:
     case HOST_GAS_LEFT:
     case HOST_IS_STATIC:
+    case HOST_GENESIS_HASH:
     case HOST_RETURNDATA_SIZE:
         return context(f, number, a, result);
     default:

@@ -20,6 +20,8 @@
     X(HOST_CHAIN_ID, 0, 0)                                                                         \
     X(HOST_GAS_LEFT, 0, 0)                                                                         \
     X(HOST_IS_STATIC, 0, 0)                                                                        \
+    X(HOST_GENESIS_HASH, 20, 0)                                                                    \
+    X(HOST_BLOCK_HASH, 1600, 0)                                                                    \
     X(HOST_STORAGE_GET, 1200, 0) /* and COST_GET_PER_32 of the value */                            \
     X(HOST_STORAGE_SET, 0, 0)    /* COST_SET_* */                                                  \
     X(HOST_BALANCE, 1600, 0)                                                                       \
@@ -36,9 +38,12 @@
     X(HOST_GROW, 20, 0) /* and VM_COST_PAGE a page */                                              \
     X(HOST_KECCAK256, 120, 64)                                                                     \
     X(HOST_SHA256, 120, 32)                                                                        \
+    X(HOST_SHA512, 120, 48)                                                                        \
     X(HOST_ECRECOVER, 12000, 0)                                                                    \
     X(HOST_ED25519_VERIFY, 16000, 64)                                                              \
     X(HOST_P256_VERIFY, 14000, 0)                                                                  \
+    X(HOST_VERIFY_COLLATERAL, 200000, 64)                                                          \
+    X(HOST_VERIFY_EVIDENCE, 300000, 64)                                                            \
     X(HOST_MEMCPY, 20, 8)                                                                          \
     X(HOST_MEMSET, 20, 4)                                                                          \
     X(HOST_MEMCMP, 20, 8)

@@ -2,6 +2,7 @@
  * contract: hits and misses differ in time only. */
 #include "base/mem.h"
 #include "crypto/hash.h"
+#include "ledger/evidence.h"
 #include "ledger/hostcost.h"
 #include "ledger/internal/exec.h"
 
@@ -21,6 +22,7 @@ struct executor {
     uint64_t clock;
     struct idle_vm idle[VMS_MAX];
     size_t n_idle, idle_limit;
+    struct evidence_cache *evidence;
 };
 
 struct executor *executor_new(const struct executor_opts *opts)
@@ -32,6 +34,7 @@ struct executor *executor_new(const struct executor_opts *opts)
     x->idle_limit = opts != NULL && opts->idle_vms != 0 ? opts->idle_vms : 4;
     if (x->idle_limit > VMS_MAX)
         x->idle_limit = VMS_MAX;
+    x->evidence = evidence_cache_new();
     return x;
 }
 
@@ -60,7 +63,13 @@ void executor_free(struct executor *x)
     for (size_t i = 0; i < BUCKETS; i++)
         while (x->buckets[i] != NULL)
             evict(x, &x->buckets[i]);
+    evidence_cache_free(x->evidence);
     free(x);
+}
+
+struct evidence_cache *executor_evidence(struct executor *x)
+{
+    return x->evidence;
 }
 
 /* ---- programs ---- */

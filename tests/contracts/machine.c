@@ -74,6 +74,9 @@ static const struct {
     {HOST_LOG, {IN_N(2, 3)}}, /* and topics, below */
     {HOST_KECCAK256, {IN_N(0, 1), OUT(2, 32)}},
     {HOST_SHA256, {IN_N(0, 1), OUT(2, 32)}},
+    {HOST_SHA512, {IN_N(0, 1), OUT(2, 64)}},
+    {HOST_GENESIS_HASH, {OUT(0, 32)}},
+    {HOST_BLOCK_HASH, {OUT(1, 32)}},
     {HOST_ECRECOVER, {IN(0, 32), IN(1, 65), OUT(2, 20)}},
 };
 

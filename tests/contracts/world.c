@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "contracts/machine.h"
 #include "crypto/hash.h"
+#include "ledger/evidence.h"
 #include "sdk/hostcall.h"
 #include "sdk/native/entry.h"
 
@@ -23,6 +24,8 @@ struct code {
     void (*main)(void);
     void *state;
     size_t state_size;
+    const uint8_t *reentrant; /* selectors; NULL: none */
+    const uint64_t *reentrant_size;
     struct vm_program *program; /* on the machine, instead of main and state */
 };
 
@@ -70,6 +73,7 @@ static struct {
     size_t n_accounts;
     struct slot *buckets[BUCKETS];
     size_t n_slots;
+    struct evidence_cache *evidence;
     struct undo *undo;
     size_t n_undo;
     struct frame *top;
@@ -115,6 +119,8 @@ static const struct code *code_load(const char *name)
     *(void **)&c->main = dlsym(so, "contract_main");
     *(void **)&set_host = dlsym(so, "contract_set_host");
     *(void **)&state = dlsym(so, "contract_state");
+    c->reentrant = dlsym(so, "reentrant_functions");
+    c->reentrant_size = dlsym(so, "reentrant_functions_size");
     CHECK(c->main != NULL && set_host != NULL && state != NULL);
     set_host(host);
     c->state = state(&c->state_size);
@@ -270,6 +276,16 @@ static void run_on_machine(struct frame *f)
         f->outcome = reverted ? WORLD_REVERTED : WORLD_OK;
 }
 
+static bool may_reenter(const struct code *code, struct bytes data)
+{
+    if (code->reentrant == NULL || data.n < 4)
+        return false;
+    for (uint64_t i = 0; i < *code->reentrant_size; i += 4)
+        if (memcmp(code->reentrant + i, data.p, 4) == 0)
+            return true;
+    return false;
+}
+
 /* Run `to`. Returns as HOST_CALL does; *result is the return or revert data. */
 static long run(struct address from, struct address to, const struct u256 *value, struct bytes data,
                 bool is_static, struct bytes *result)
@@ -288,7 +304,7 @@ static long run(struct address from, struct address to, const struct u256 *value
     f.depth = f.up == NULL ? 1 : f.up->depth + 1;
     if (f.depth > MAX_DEPTH)
         return -HOST_EDEPTH;
-    if (code != NULL && on_stack(to))
+    if (code != NULL && on_stack(to) && !may_reenter(code, data))
         return -HOST_EREENTRANT;
     if (is_static && !u256_is_zero(value))
         return -HOST_ESTATIC;
@@ -472,6 +488,37 @@ static void put_u256(long at, const struct u256 *v)
     u256_to_be((uint8_t *)at, v);
 }
 
+static struct attest_roots roots_in(const uint64_t words[3])
+{
+    return (struct attest_roots){words[2] == 1, (const struct hash32 *)words[0], words[1]};
+}
+
+static long do_collateral(const uint64_t *words, long out)
+{
+    AUTO_CLEAR(buf) struct buf answer = {0};
+    struct attest_roots roots = roots_in(words + 2);
+
+    evidence_collateral(chain.evidence, bytes_of((const void *)words[0], words[1]), &roots,
+                        &answer);
+    memcpy((void *)out, answer.p, HOST_COLLATERAL_SIZE);
+    return 0;
+}
+
+static long do_evidence(const uint64_t *words, const long a[6])
+{
+    AUTO_CLEAR(buf) struct buf record = {0};
+    struct evidence_request r = {.evidence = bytes_of((const void *)words[0], words[1]),
+                                 .collateral = bytes_of((const void *)words[2], words[3]),
+                                 .policy = bytes_of((const void *)words[4], words[5]),
+                                 .roots = roots_in(words + 6),
+                                 .now = words[9]};
+
+    if (!evidence_judge(chain.evidence, &r, &record))
+        return -HOST_EINVAL;
+    memcpy((void *)a[1], record.p, record.n < (size_t)a[2] ? record.n : (size_t)a[2]);
+    return (long)record.n;
+}
+
 static long host(long number, const long a[6])
 {
     struct frame *f = chain.top;
@@ -546,11 +593,36 @@ static long host(long number, const long a[6])
         sha256(&h, in(a[0], a[1]));
         memcpy((void *)a[2], h.b, 32);
         return 0;
+    case HOST_SHA512:
+        sha512((void *)a[2], in(a[0], a[1]));
+        return 0;
+    case HOST_VERIFY_COLLATERAL:
+        return do_collateral((const uint64_t *)a[0], a[1]);
+    case HOST_VERIFY_EVIDENCE:
+        return do_evidence((const uint64_t *)a[0], a);
+    case HOST_GENESIS_HASH:
+        h = world_block_hash(0);
+        memcpy((void *)a[0], h.b, 32);
+        return 0;
+    case HOST_BLOCK_HASH:
+        if (a[0] < 1 || (uint64_t)a[0] >= chain.w->height || chain.w->height - (uint64_t)a[0] > 256)
+            return -HOST_ENOTFOUND;
+        h = world_block_hash((uint64_t)a[0]);
+        memcpy((void *)a[1], h.b, 32);
+        return 0;
     case HOST_ECRECOVER:
         return do_recover(a);
     default:
         end(f, WORLD_TRAPPED, (struct bytes){0});
     }
+}
+
+struct hash32 world_block_hash(uint64_t height)
+{
+    struct hash32 h;
+
+    sha256(&h, BYTES_OF(&height));
+    return h;
 }
 
 /* ---- the tests' side ---------------------------------------------------------------------------
@@ -560,6 +632,7 @@ void world_init(struct world *w)
 {
     *w = (struct world){.height = 1, .time = 1700000000, .chain_id = 1480};
     chain.w = w;
+    chain.evidence = evidence_cache_new();
 }
 
 void world_clear(struct world *w)
@@ -569,6 +642,7 @@ void world_clear(struct world *w)
         machine_unload(chain.codes[i].program);
     free(chain.accounts);
     free(chain.undo);
+    evidence_cache_free(chain.evidence);
     memset(&chain, 0, sizeof(chain));
 }
 

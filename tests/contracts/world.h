@@ -43,6 +43,8 @@ struct address world_place(struct world *w, const char *name);
 struct address world_account(unsigned i);
 void world_set_balance(struct world *w, struct address who, uint64_t amount);
 struct u256 world_balance(struct world *w, struct address who);
+/* The hash a block of this world has. */
+struct hash32 world_block_hash(uint64_t height);
 /* A stored value, empty if none. */
 struct bytes world_storage(struct world *w, struct address at, struct bytes key);
 size_t world_storage_count(struct world *w);

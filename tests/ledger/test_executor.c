@@ -657,7 +657,7 @@ TEST(hashes_and_signatures)
     struct script s = script_new(16);
     struct exec_result r;
     struct ed25519_key k;
-    uint8_t seed[32] = {7}, pub[32], sig[64], bad[64];
+    uint8_t seed[32] = {7}, pub[32], sig[64], bad[64], wide[64];
     struct hash32 want;
     struct secp_key secp;
     struct secp_sig eth;
@@ -692,7 +692,8 @@ TEST(hashes_and_signatures)
     STEP(&s, HOST_MEMSET, OUT + 128, 0x1ff, 5, 0, 0, 0, 0);
     STEP(&s, HOST_MEMCPY, OUT + 130, OUT + 127, 5, 0, 0, 0, 0);
     STEP(&s, HOST_P256_VERIFY, p_pub, p_sig, msg, 0, 0, 0, OUT + 136);
-    RET(&s, 20);
+    STEP(&s, HOST_SHA512, msg, 5, OUT + 144, 0, 0, 0, 0);
+    RET(&s, 26);
     r = run_script(&w, &c, &s, CALL_GAS);
     CHECK_INT(r.code, TX_OK);
     keccak256(&want, bytes_str("hello"));
@@ -707,6 +708,63 @@ TEST(hashes_and_signatures)
     CHECK_INT(sword(r.output, 12), memcmp("hell", pub, 4) < 0 ? -1 : 1);
     CHECK_HEX(bytes_of(r.output.p + 128, 8), "ffff00ffffffff00");
     CHECK_INT(word(r.output, 17), 0);
+    sha512(wide, bytes_str("hello"));
+    CHECK_MEM(bytes_of(r.output.p + 144, 64), BYTES_OF(&wide));
+    world_clear(&w);
+}
+
+static enum rc hash_of_height(void *data, uint64_t height, struct hash32 *out, struct err *e)
+{
+    const unsigned *fails = data;
+
+    if (*fails != 0)
+        return err_set(e, RC_IO, "block %llu cannot be read", (unsigned long long)height);
+    sha256(out, BYTES_OF(&height));
+    return RC_OK;
+}
+
+TEST(block_hashes)
+{
+    struct world w;
+    struct address c;
+    struct script s = script_new(10);
+    struct exec_result r;
+    struct hash32 want;
+    uint64_t height;
+    unsigned fails = 0;
+    AUTO_CLEAR(buf) struct buf data = {0};
+    struct ledger_tx t;
+    struct err e;
+
+    world_init(&w);
+    c = world_deploy(&w, 1, NULL, 0);
+    w.env.height = 400;
+    w.env.hashes = (struct block_hashes){hash_of_height, &fails};
+    STEP(&s, HOST_BLOCK_HASH, 399, OUT, 0, 0, 0, 0, OUT + 64);
+    STEP(&s, HOST_BLOCK_HASH, 144, OUT + 32, 0, 0, 0, 0, OUT + 72);
+    STEP(&s, HOST_BLOCK_HASH, 143, OUT + 32, 0, 0, 0, 0, OUT + 80);
+    STEP(&s, HOST_BLOCK_HASH, 400, OUT + 32, 0, 0, 0, 0, OUT + 88);
+    STEP(&s, HOST_BLOCK_HASH, UINT64_MAX, OUT + 32, 0, 0, 0, 0, OUT + 96);
+    RET(&s, 13);
+    script_done(&s, &data);
+    r = world_call(&w, &c, buf_bytes(&data), CALL_GAS);
+    CHECK_INT(r.code, TX_OK);
+    height = 399;
+    sha256(&want, BYTES_OF(&height));
+    CHECK_MEM(bytes_of(r.output.p, 32), BYTES_OF(&want));
+    height = 144;
+    sha256(&want, BYTES_OF(&height));
+    CHECK_MEM(bytes_of(r.output.p + 32, 32), BYTES_OF(&want));
+    CHECK_INT(word(r.output, 8), 0);
+    CHECK_INT(word(r.output, 9), 0);
+    for (size_t i = 10; i < 13; i++)
+        CHECK_INT(sword(r.output, i), -HOST_ENOTFOUND);
+    /* A hash the node should have and cannot read stops it: no result may depend on that. */
+    fails = 1;
+    t = tx_from(&w, 0, &c, buf_bytes(&data), CALL_GAS);
+    CHECK_RC(ledger_execute_tx(w.x, &w.journal, &w.env, &t, 0, &w.mem, &r, &e), RC_IO, &e,
+             "cannot be read");
+    script_clear(&s);
     world_clear(&w);
 }
 

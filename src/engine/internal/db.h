@@ -85,6 +85,8 @@ void db_close(struct db *db);
  */
 
 enum rc db_block_at(struct db *db, uint64_t height, struct engine_block **out, struct err *e);
+/* What a block of this height and time tells its transactions: with the hashes of those before. */
+struct block_env db_block_env(struct db *db, uint64_t height, uint64_t time_s, uint32_t time_ns);
 enum rc db_block_by_hash(struct db *db, const struct hash32 *hash, struct engine_block **out,
                          struct err *e);
 /* Height and index of a transaction. RC_NOTFOUND. */

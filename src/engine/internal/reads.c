@@ -60,6 +60,27 @@ enum rc db_block_at(struct db *db, uint64_t height, struct engine_block **out, s
     return read_stored(db, offset, height, out, e);
 }
 
+static enum rc hash_at(void *data, uint64_t height, struct hash32 *out, struct err *e)
+{
+    AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
+
+    TRY(db_block_at(data, height, &b, e));
+    *out = b->hash;
+    return RC_OK;
+}
+
+struct block_env db_block_env(struct db *db, uint64_t height, uint64_t time_s, uint32_t time_ns)
+{
+    struct address proposer;
+    struct block_env env;
+
+    validator_address(&proposer, db->validators.v[0].pub_key);
+    env = genesis_block_env(&db->genesis, height, time_s, time_ns, &proposer);
+    env.hashes = (struct block_hashes){hash_at, db};
+    env.genesis_hash = db->genesis_hash;
+    return env;
+}
+
 /* In RAM, else in a table of LMDB. */
 static enum rc find_hash(struct db *db, enum db_table table, const struct hash32 *hash,
                          uint64_t *height, uint32_t *index, struct err *e)

@@ -5,13 +5,9 @@
 
 enum rc db_run_begin(struct db *db, struct db_run *r, const struct chain_time *time, struct err *e)
 {
-    struct address proposer;
-
     *r = (struct db_run){.db = db};
     TRY(db_snapshot_open(db, UINT64_MAX, &r->snap, e));
-    validator_address(&proposer, db->validators.v[0].pub_key);
-    r->env = genesis_block_env(&db->genesis, db->height + 1, (uint64_t)time->s, (uint32_t)time->ns,
-                               &proposer);
+    r->env = db_block_env(db, db->height + 1, (uint64_t)time->s, (uint32_t)time->ns);
     block_run_init(&r->run, db->executor, r->snap->source, &r->env, &r->mem);
     return RC_OK;
 }

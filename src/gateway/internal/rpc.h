@@ -153,6 +153,7 @@ rpc_method rpc_eth_getBlockByNumber, rpc_eth_getBlockByHash, rpc_eth_getTransact
     rpc_eth_getTransactionByBlockNumberAndIndex, rpc_eth_getTransactionByBlockHashAndIndex,
     rpc_eth_getBlockTransactionCountByNumber, rpc_eth_getBlockTransactionCountByHash,
     rpc_eth_getLogs, rpc_cloister_getCommit;
+rpc_method rpc_cloister_lightBlock, rpc_cloister_getProofs, rpc_cloister_getTransactionProof;
 rpc_method rpc_eth_sendRawTransaction, rpc_eth_sendRawTransactionSync, rpc_eth_fillTransaction,
     rpc_txpool_status;
 rpc_method rpc_eth_newFilter, rpc_eth_newBlockFilter, rpc_eth_newPendingTransactionFilter,

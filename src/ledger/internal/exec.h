@@ -37,6 +37,10 @@ enum rc program_check(struct executor *x, struct bytes elf, struct err *e);
 enum rc vm_take(struct executor *x, struct program *p, struct vm **out, struct err *e);
 void vm_give_back(struct executor *x, struct vm *vm, const struct program *p);
 
+/* Collateral that was verified already. */
+struct evidence_cache;
+struct evidence_cache *executor_evidence(struct executor *x);
+
 /* ---- frame.c ---- */
 
 /* One transaction or call being run. */
@@ -106,6 +110,9 @@ uint64_t cost_of(uint64_t base, uint64_t per_32, uint64_t n);
 bool host_pay(struct frame *f, uint64_t number, uint64_t n);
 /* A pointer the program itself could not use: traps. */
 enum vm_host_action frame_bad_pointer(struct frame *f);
+
+enum vm_host_action host_verify_collateral(struct frame *f, const uint64_t a[6], uint64_t *result);
+enum vm_host_action host_verify_evidence(struct frame *f, const uint64_t a[6], uint64_t *result);
 
 /* Handlers of host_state.c. */
 enum vm_host_action host_storage_get(struct frame *f, const uint64_t a[6], uint64_t *result);

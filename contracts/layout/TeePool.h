@@ -1,0 +1,33 @@
+/* layout/TeePool.h - what TeePool keeps. Read twice: by the contract, where sdk/storage.h makes
+ * functions of these lines, and outside, where light/layout.h makes the keys and decoders of state
+ * proofs from the same lines. Tags and fields never change their meaning; fields are only added at
+ * the end of a record. */
+enum tee_status { TEE_NONE, TEE_ACTIVE, TEE_REMOVED };
+enum job_status { JOB_NONE, JOB_SUBMITTED, JOB_COMPLETED, JOB_CANCELED };
+
+#define TEE(F) F(u64, status) F(u256, earned) F(u256, claimed) F(str, url) F(str, public_key)
+RECORD(tee, TEE)
+#define JOB(F)                                                                                     \
+    F(u256, file_id) F(u256, bid) F(u64, status) F(u64, added_at) F(address, owner) F(address, tee)
+RECORD(job, JOB)
+#define PROOF_RECORD(F)                                                                            \
+    F(u256, job_id) F(address, tee) F(address, signer) F(u64, tee_status) F(u256, dlp_id)          \
+    F(u64, added_at_block)
+RECORD(record, PROOF_RECORD)
+
+VALUE(registry, 1, address)
+VALUE(jobs_count, 2, u256)
+VALUE(fee, 3, u256)
+VALUE(cancel_delay, 4, u256)
+VALUE(start_window, 5, u256)
+MAP(tee_of, 6, address, tee)
+SET(all_tees, 7, address)
+SET(active_tees, 8, address)
+MAP(job_of, 9, u256, job)
+LIST_OF(file_jobs, 10, u256, u256)        /* file -> its jobs, oldest first */
+SET_OF(pending, 11, address, u256)        /* tee -> its Submitted jobs */
+MAP(started_at, 12, u256, u64)            /* job -> when its tee began, 0 = not */
+MAP2(record_of, 13, u256, u256, record)   /* (file, proof index) */
+MAP(signer_of_tee, 14, address, address)  /* announced proof signer */
+MAP(tee_of_signer, 15, address, address)
+VALUE(workers_contract, 16, address)      /* zero: no attestation */

@@ -1,0 +1,36 @@
+/* light/contracts.h - the system contracts' state: keys and decoders, made from the declarations
+ * the contracts themselves are compiled from (contracts/layout). For example
+ *
+ *   key = tee_pool_job_of_key(&tee_pool, u256_from_u64(7));      the state key of job 7
+ *   st_job job;
+ *   TRY(tee_pool_job_of_get(&job, proved_value, e));             job.tee is its worker
+ *
+ * How the names are made: light/layout.h. Pure; thread-safe. */
+#pragma once
+
+/* clang-format off */
+#include "light/layout.h"
+
+#define LAYOUT tee_pool
+#include "layout/TeePool.h"
+#undef LAYOUT
+#define LAYOUT data_registry
+#include "layout/DataRegistry.h"
+#undef LAYOUT
+#define LAYOUT dlp_registry
+#include "layout/DLPRegistry.h"
+#undef LAYOUT
+#define LAYOUT data_pool
+#include "layout/DataLiquidityPool.h"
+#undef LAYOUT
+
+#include "light/layout_end.h"
+
+/* The declarations' field lists. */
+#undef TEE
+#undef JOB
+#undef PROOF_RECORD
+#undef FILE_RECORD
+#undef PROOF
+#undef DLP
+#undef PAID
