@@ -146,3 +146,59 @@ void ristretto_scalar_invert(struct ristretto_scalar *out, const struct ristrett
 {
     CHECK(crypto_core_ristretto255_scalar_invert(out->b, s->b) == 0);
 }
+
+enum rc ristretto_sum(uint8_t out32[32], const uint8_t *scalars, const uint8_t *elements, size_t n,
+                      struct err *e)
+{
+    struct ristretto sum = {0}, p;
+    struct ristretto_scalar k;
+
+    wipe(out32, 32);
+    if (n < 1 || n > RISTRETTO_SUM_MAX)
+        return err_set(e, RC_RANGE, "ristretto255: a sum of %zu, not 1 to %d", n,
+                       RISTRETTO_SUM_MAX);
+    for (size_t i = 0; i < n; i++) {
+        TRY(ristretto_scalar_parse(&k, scalars + 32 * i, e));
+        TRY(ristretto_parse(&p, elements + 32 * i, e));
+        ristretto_mul(&p, &k, &p);
+        ristretto_add(&sum, &sum, &p);
+    }
+    memcpy(out32, sum.b, 32);
+    return RC_OK;
+}
+
+enum rc ristretto_scalar_calc(uint8_t out32[32], uint64_t op, const uint8_t *a, const uint8_t *b,
+                              struct err *e)
+{
+    struct ristretto_scalar x = {0}, y = {0};
+
+    wipe(out32, 32);
+    if (op > RISTRETTO_INVERT)
+        return err_set(e, RC_RANGE, "ristretto255: no operation %llu", (unsigned long long)op);
+    if (op == RISTRETTO_REDUCE)
+        ristretto_scalar_reduce(&x, a);
+    else
+        TRY(ristretto_scalar_parse(&x, a, e));
+    if (op >= RISTRETTO_ADD && op <= RISTRETTO_MUL)
+        TRY(ristretto_scalar_parse(&y, b, e));
+    switch ((enum ristretto_scalar_op)op) {
+    case RISTRETTO_REDUCE:
+        break;
+    case RISTRETTO_ADD:
+        ristretto_scalar_add(&x, &x, &y);
+        break;
+    case RISTRETTO_SUB:
+        ristretto_scalar_sub(&x, &x, &y);
+        break;
+    case RISTRETTO_MUL:
+        ristretto_scalar_mul(&x, &x, &y);
+        break;
+    case RISTRETTO_INVERT:
+        if (ristretto_scalar_is_zero(&x))
+            return err_set(e, RC_RANGE, "ristretto255: the inverse of zero");
+        ristretto_scalar_invert(&x, &x);
+        break;
+    }
+    memcpy(out32, x.b, 32);
+    return RC_OK;
+}

@@ -57,3 +57,25 @@ void ristretto_scalar_mul(struct ristretto_scalar *out, const struct ristretto_s
                           const struct ristretto_scalar *b);
 /* 1 / s. s must not be zero (our bug otherwise: aborts). */
 void ristretto_scalar_invert(struct ristretto_scalar *out, const struct ristretto_scalar *s);
+
+/* ---- over encodings, for hosts of programs: version 1 is consensus, never edited ---- */
+
+#define RISTRETTO_SUM_MAX 32
+
+/* Sum of scalars[i] * elements[i], n * 32 bytes each, 1 <= n <= RISTRETTO_SUM_MAX; all zero bytes
+ * for the identity. RC_MALFORMED: a scalar or element that is not canonical, or the identity;
+ * RC_RANGE: n. out is zeroed on failure. */
+enum rc ristretto_sum(uint8_t out32[32], const uint8_t *scalars, const uint8_t *elements, size_t n,
+                      struct err *e);
+
+enum ristretto_scalar_op {
+    RISTRETTO_REDUCE = 0, /* a: 64 bytes, modulo the order; b unused */
+    RISTRETTO_ADD = 1,
+    RISTRETTO_SUB = 2,
+    RISTRETTO_MUL = 3,
+    RISTRETTO_INVERT = 4, /* b unused */
+};
+/* a op b modulo the group order. RC_MALFORMED: a or b is not canonical; RC_RANGE: no such op, or
+ * the inverse of zero. out is zeroed on failure. */
+enum rc ristretto_scalar_calc(uint8_t out32[32], uint64_t op, const uint8_t *a, const uint8_t *b,
+                              struct err *e);
