@@ -1,5 +1,6 @@
-/* sdk/ristretto.h - ristretto255 for contracts, over the host's arithmetic; hashes of length-prefixed
- * fields. Scalars and elements are their 32-byte encodings (RFC 9496). Nothing here is secret. */
+/* sdk/ristretto.h - ristretto255 for contracts, over the host's arithmetic; hashes of
+ * length-prefixed fields. Scalars and elements are their 32-byte encodings (RFC 9496). Nothing here
+ * is secret. */
 #pragma once
 
 #include "sdk/contract.h"

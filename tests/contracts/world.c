@@ -701,6 +701,11 @@ struct bytes world_storage(struct world *w, struct address at, struct bytes key)
     return s == NULL ? (struct bytes){0} : s->value;
 }
 
+void world_store(struct world *w, struct address at, struct bytes key, struct bytes value)
+{
+    slot_find(at, key, true)->value = arena_dup(&w->a, value);
+}
+
 size_t world_storage_count(struct world *w)
 {
     (void)w;
