@@ -13,6 +13,9 @@ RECORD(message, MESSAGE)
     F(address, requester) F(u64, height)
 RECORD(release, RELEASE)
 
+#define APP_IMAGE(F) F(str, label) F(u64, allowed_at)
+RECORD(app_image, APP_IMAGE)
+
 VALUE(administrator, 1, address)
 VALUE(workers_contract, 2, address)
 VALUE(insecure_one_vendor, 3, bool)
@@ -29,4 +32,5 @@ VALUE(next_round, 13, u64)                /* 0: none */
 MAP(beacon_of, 14, u64, bytes32)          /* height -> value */
 LIST(beacon_heights, 15, u64)             /* rising */
 LIST(releases, 16, release)
-MAP(announced_at, 17, bytes32, u64)       /* digest of an approval -> block time */
+SET(app_set, 17, bytes32)                 /* measurements of application images */
+MAP(app_of, 18, bytes32, app_image)

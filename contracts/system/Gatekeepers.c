@@ -18,7 +18,8 @@
  * - A beacon is taken when t keepers of the sharing in force prove their parts of it: one value a
  *   height, of heights that have come, each later than the last.
  * - Keepers report what they release. Nothing here grants anything: it is evidence for later.
- * - Anyone may announce an approval: keepers count its delay from then. */
+ * - The council lists what applications in machines of their own may be started from. They are never
+ *   on the list of workers. */
 #include "Gatekeepers.abi.h"
 
 #include "Workers.calls.h"
@@ -493,7 +494,7 @@ void Gatekeepers_postBeacon(str beacon)
     emit_Beacon(height, value);
 }
 
-/* ---- what keepers and people leave here ---- */
+/* ---- what keepers leave here ---- */
 
 void Gatekeepers_logRelease(bytes32 request, u64 purpose, bytes32 subject, u64 epoch,
                             address requester)
@@ -506,12 +507,23 @@ void Gatekeepers_logRelease(bytes32 request, u64 purpose, bytes32 subject, u64 e
     emit_Released(sender, request, purpose, subject, epoch, requester);
 }
 
-void Gatekeepers_announce(bytes32 approval)
+/* ---- what applications are started from: the council ---- */
+
+void Gatekeepers_allowApp(bytes32 digest, str label)
 {
-    if (announced_at(approval) != 0)
-        return;
-    announced_at_set(approval, block_time());
-    emit_Announced(approval, block_time());
+    only_council();
+    app_set_add(digest);
+    app_of_set(digest, (app_image){label, block_time()});
+    emit_AppAllowed(digest, label);
+}
+
+void Gatekeepers_removeApp(bytes32 digest)
+{
+    only_council();
+    if (!app_set_remove(digest))
+        revert_UnknownMeasurement(digest);
+    app_of_set(digest, (app_image){0});
+    emit_AppRemoved(digest);
 }
 
 /* ---- reading ---- */
@@ -577,9 +589,9 @@ struct ReleaseInfo Gatekeepers_releaseAt(u256 index)
                                 r.epoch,  r.requester, r.height};
 }
 
-u64 Gatekeepers_announcedAt(bytes32 approval)
+bool Gatekeepers_isAppAllowed(bytes32 digest)
 {
-    return announced_at(approval);
+    return app_set_has(digest);
 }
 
 struct Gatekeepers_timing_result Gatekeepers_timing(void)

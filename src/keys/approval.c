@@ -1,6 +1,9 @@
 #include "keys/approval.h"
 
 #include "chain/eip712.h"
+#include "chain/gen/council.h"
+#include "chain/gen/gatekeepers.h"
+#include "chain/gen/workers.h"
 #include "keys/internal/hash.h"
 #include "keys/labels.h"
 
@@ -67,20 +70,75 @@ static void finish(struct hash32 *out, const struct approval_domain *d, struct e
     eip712_digest(out, &domain, &hash);
 }
 
+void council_action_digest(struct hash32 *out, const struct approval_domain *d, uint64_t id,
+                           const struct address *to, struct bytes data)
+{
+    struct hash32 domain, hash;
+    struct eip712 h;
+
+    eip712_begin(&h, "Action(uint256 id,address to,bytes data)");
+    eip712_u64(&h, id);
+    eip712_address(&h, to);
+    eip712_string(&h, data);
+    eip712_end(&hash, &h);
+    eip712_domain(&domain, "Cloister Council", "1", d->chain_id, &d->council);
+    eip712_digest(out, &domain, &hash);
+}
+
 void measurement_approval_digest(struct hash32 *out, const struct approval_domain *d,
                                  const struct measurement_approval *a)
 {
-    struct eip712 h;
+    AUTO_CLEAR(buf) struct buf data = {0};
+    const struct address *to = &d->workers;
 
-    eip712_begin(&h, "MeasurementApproval(bytes32 measurement,string role,uint256 serial,uint256 "
-                     "floor,uint256 notBefore,uint256 expiry)");
-    eip712_hash(&h, &a->measurement);
-    eip712_string(&h, bytes_str(key_role_text(a->role)));
-    eip712_u64(&h, a->serial);
-    eip712_u64(&h, a->floor);
-    eip712_u64(&h, a->not_before_s);
-    eip712_u64(&h, a->expiry_s);
-    finish(out, d, &h);
+    if (a->roles == 1u << ROLE_APP) {
+        gatekeepers_put_allowApp(&data, &a->measurement, a->label);
+        to = &d->gatekeepers;
+    } else {
+        workers_put_allowMeasurement(&data, &a->measurement, a->roles, a->label);
+    }
+    council_action_digest(out, d, a->id, to, buf_bytes(&data));
+}
+
+/* Into rising order. */
+static void sort_members(struct authority *a)
+{
+    for (uint32_t i = 1; i < a->n; i++) {
+        for (uint32_t k = i; k > 0 && memcmp(a->members[k].b, a->members[k - 1].b, 20) < 0; k--) {
+            struct address t = a->members[k];
+
+            a->members[k] = a->members[k - 1];
+            a->members[k - 1] = t;
+        }
+    }
+}
+
+enum rc authority_follow(struct authority *a, uint64_t *last_id, const struct approval_domain *d,
+                         uint64_t id, const struct address *members, uint32_t n, uint32_t threshold,
+                         const struct approval_sigs *s, struct err *e)
+{
+    struct authority next = {.m = threshold, .n = n};
+    AUTO_CLEAR(buf) struct buf data = {0};
+    struct council_address_list list = {.n = n};
+    struct address copy[AUTHORITY_MAX];
+    struct hash32 digest;
+
+    if (n > AUTHORITY_MAX)
+        return err_set(e, RC_RANGE, "council: %u members, more than %d", n, AUTHORITY_MAX);
+    if (id <= *last_id)
+        return err_set(e, RC_DENIED, "council: action %llu is not after %llu",
+                       (unsigned long long)id, (unsigned long long)*last_id);
+    memcpy(copy, members, n * sizeof(copy[0]));
+    memcpy(next.members, members, n * sizeof(copy[0]));
+    list.p = copy;
+    sort_members(&next);
+    TRY(authority_check(&next, e));
+    council_put_setMembers(&data, list, threshold);
+    council_action_digest(&digest, d, id, &d->council, buf_bytes(&data));
+    TRY(approval_verify(a, &digest, s, e));
+    *a = next;
+    *last_id = id;
+    return RC_OK;
 }
 
 void app_approval_digest(struct hash32 *out, const struct approval_domain *d,

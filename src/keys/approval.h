@@ -8,14 +8,14 @@
 #include "crypto/secp256k1.h"
 #include "keys/purpose.h"
 
-#define AUTHORITY_MAX 16
+#define AUTHORITY_MAX 32
 
 /* m of these n accounts decide. */
 struct authority {
     uint32_t m, n;
     struct address members[AUTHORITY_MAX]; /* strictly rising */
 };
-/* RC_RANGE, RC_MALFORMED: 1 <= m <= n <= 16, more than half if n > 1, members strictly rising. */
+/* RC_RANGE, RC_MALFORMED: 1 <= m <= n <= 32, m more than half of n, members strictly rising. */
 enum rc authority_check(const struct authority *a, struct err *e);
 /* keccak256(lp(label) | u8 m | u8 n | members): names an authority where a key is bound to one. */
 void authority_hash(struct hash32 *out, const struct authority *a);
@@ -29,23 +29,37 @@ struct approval_sigs {
 enum rc approval_verify(const struct authority *a, const struct hash32 *digest,
                         const struct approval_sigs *s, struct err *e);
 
+/* Where signed words count: chain and contracts. */
 struct approval_domain {
     uint64_t chain_id;
-    struct address gatekeepers;
+    struct address gatekeepers, council, workers;
 };
 
-/* MeasurementApproval(bytes32 measurement,string role,uint256 serial,uint256 floor,uint256
- * notBefore,uint256 expiry). Serials of a role rise; all serials below `floor` are void from now
- * on.
- */
+/* A call the council makes, as its members sign it (contracts/system/Council.c): Action(uint256
+ * id,address to,bytes data), domain {"Cloister Council", "1", chain id, the council}. */
+void council_action_digest(struct hash32 *out, const struct approval_domain *d, uint64_t id,
+                           const struct address *to, struct bytes data);
+
+/* The council's action that allows a measurement: Workers.allowMeasurement(measurement, roles,
+ * label) with a bit 1 << role for each role; for ROLE_APP (that bit alone)
+ * Gatekeepers.allowApp(measurement, label). Ids of actions rise. */
 struct measurement_approval {
+    uint64_t id;
     struct hash32 measurement;
-    enum key_role role;
-    uint64_t serial, floor;
-    uint64_t not_before_s, expiry_s; /* Unix seconds; expiry 0: none */
+    uint64_t roles;
+    struct bytes label;
 };
 void measurement_approval_digest(struct hash32 *out, const struct approval_domain *d,
                                  const struct measurement_approval *a);
+
+/* A keeper's view of the council follows it from genesis on by signatures alone: Council.setMembers
+ * (members, threshold), action `id`, signed by the members before. members in the order of the
+ * call. *last_id: of the last change taken, 0 at genesis. RC_DENIED: not signed, or not after the
+ * last. RC_RANGE, RC_MALFORMED: no authority. What former members allowed counts no more for
+ * keepers: who left could still sign in the name of the past. */
+enum rc authority_follow(struct authority *a, uint64_t *last_id, const struct approval_domain *d,
+                         uint64_t id, const struct address *members, uint32_t n, uint32_t threshold,
+                         const struct approval_sigs *s, struct err *e);
 
 /* AppApproval(address app,bytes32 composeHash,bytes32 device,bool requireUpToDate,uint256 expiry),
  * signed by the application's owner. device zero: any. */

@@ -43,6 +43,8 @@ static enum release_reason deny(struct err *why, enum release_reason r, const ch
     return r;
 }
 
+#define ROLE_BIT(role) (1U << (role))
+
 #define PASS(call)                                                                                 \
     do {                                                                                           \
         enum release_reason reason_ = (call);                                                      \
@@ -103,27 +105,23 @@ static enum release_reason check_evidence(const struct key_request *q,
     return RELEASE_ALLOWED;
 }
 
-/* An approval is in force: signed, for this role, after its timelock, not void, not over. */
+/* An approval is in force: signed, for this role, after its delay, not removed since. */
 static enum release_reason check_in_force(const struct release_policy *p,
                                           const struct measurement_approval *a,
                                           const struct approval_sigs *sigs, enum key_role role,
-                                          uint64_t posted_s, uint64_t floor, uint64_t now_s,
+                                          uint64_t posted_s, uint64_t removed_id, uint64_t now_s,
                                           struct err *why)
 {
     struct hash32 digest;
 
     if (a == NULL || sigs == NULL)
         return deny(why, RELEASE_NOT_SIGNED, "no approval of the measurement");
-    if (a->role != role)
-        return deny(why, RELEASE_MEASUREMENT, "approved for another role");
-    if (a->serial < floor || a->serial < a->floor)
-        return deny(why, RELEASE_MEASUREMENT, "its serial is void: a later approval ended it");
-    if (now_s < a->not_before_s)
-        return deny(why, RELEASE_MEASUREMENT, "approved for later");
+    if ((a->roles >> role & 1) == 0 || (role == ROLE_APP && a->roles != ROLE_BIT(ROLE_APP)))
+        return deny(why, RELEASE_MEASUREMENT, "allowed for other roles");
+    if (a->id <= removed_id)
+        return deny(why, RELEASE_MEASUREMENT, "it was removed since");
     if (posted_s == 0 || now_s < posted_s || now_s - posted_s < p->timelock_s)
-        return deny(why, RELEASE_MEASUREMENT, "its timelock runs");
-    if (a->expiry_s != 0 && is_over(a->expiry_s, now_s))
-        return deny(why, RELEASE_MEASUREMENT, "the approval is over");
+        return deny(why, RELEASE_MEASUREMENT, "its delay runs");
     measurement_approval_digest(&digest, &p->domain, a);
     if (approval_verify(&p->governors, &digest, sigs, why) != RC_OK) {
         (void)err_wrap(why, RC_DENIED, "release: not signed");
@@ -138,7 +136,7 @@ static enum release_reason check_measurement(const struct release_policy *p,
 {
     if (!f->is_measurement_listed)
         return deny(why, RELEASE_MEASUREMENT, "the chain does not list it, or not any more");
-    PASS(check_in_force(p, f->approval, f->approval_sigs, role, f->approval_posted_s, f->floor,
+    PASS(check_in_force(p, f->approval, f->approval_sigs, role, f->approval_posted_s, f->removed_id,
                         f->now_s, why));
     if (!hash32_eq(&f->approval->measurement, &f->measurement))
         return deny(why, RELEASE_MEASUREMENT, "the approval is of another one");
@@ -280,8 +278,6 @@ static enum release_reason check_code(const struct release_policy *p, const stru
     return RELEASE_ALLOWED;
 }
 
-#define ROLE_BIT(role) (1U << (role))
-
 enum release_reason release_decide(const struct release_policy *p, const struct key_request *q,
                                    const struct release_facts *f, struct err *why)
 {
@@ -317,21 +313,21 @@ enum rc release_check_handover(const struct release_policy *p,
                                const struct approval_sigs *from_sigs,
                                const struct measurement_approval *to,
                                const struct approval_sigs *to_sigs, uint64_t to_posted_s,
-                               uint64_t floor, uint64_t now_s, struct err *e)
+                               uint64_t to_removed_id, uint64_t now_s, struct err *e)
 {
     struct hash32 digest;
 
-    if (from == NULL || from_sigs == NULL || from->role != ROLE_KEEPER)
+    if (from == NULL || from_sigs == NULL || (from->roles >> ROLE_KEEPER & 1) == 0)
         return err_set(e, RC_DENIED, "hand-over: the giver is not an approved keeper");
-    /* The giver may be void or over by now: leaving it is what hand-over is for. */
+    /* The giver may be removed by now: leaving it is what hand-over is for. */
     measurement_approval_digest(&digest, &p->domain, from);
     if (approval_verify(&p->governors, &digest, from_sigs, e) != RC_OK)
         return err_wrap(e, RC_DENIED, "hand-over: the giver");
-    if (check_in_force(p, to, to_sigs, ROLE_KEEPER, to_posted_s, floor, now_s, e) !=
+    if (check_in_force(p, to, to_sigs, ROLE_KEEPER, to_posted_s, to_removed_id, now_s, e) !=
         RELEASE_ALLOWED)
         return err_wrap(e, RC_DENIED, "hand-over: the taker");
-    if (to->serial <= from->serial)
-        return err_set(e, RC_DENIED, "hand-over: serial %llu is not after %llu: never backwards",
-                       (unsigned long long)to->serial, (unsigned long long)from->serial);
+    if (to->id <= from->id)
+        return err_set(e, RC_DENIED, "hand-over: action %llu is not after %llu: never backwards",
+                       (unsigned long long)to->id, (unsigned long long)from->id);
     return RC_OK;
 }

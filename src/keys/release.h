@@ -16,7 +16,7 @@ enum release_reason {
     RELEASE_STALE_HEAD,     /* the chain's head is older than may be */
     RELEASE_NO_AGREEMENT,   /* fewer than t keepers saw this head */
     RELEASE_EVIDENCE,       /* no fresh evidence, or not of this key and measurement */
-    RELEASE_MEASUREMENT,    /* not allowed on chain, or void, early or expired approval */
+    RELEASE_MEASUREMENT,    /* not allowed on chain, removed, or its delay runs */
     RELEASE_NOT_SIGNED,     /* the approval lacks signatures */
     RELEASE_NOT_REGISTERED, /* not on the list of workers, other key, or expired */
     RELEASE_ROLE,           /* this role never gets keys of this purpose */
@@ -34,10 +34,10 @@ struct release_policy {
     uint64_t generation;
     uint32_t t; /* keepers that must agree on the head, this one included */
     struct approval_domain domain;
-    struct authority governors;
-    uint64_t timelock_s;       /* between an approval's appearance on chain and its force */
-    uint64_t max_head_age_ms;  /* 10 s by default */
-    bool insecure_no_timelock; /* devnet: timelock_s may be 0 */
+    struct authority governors; /* the council: genesis', then by authority_follow */
+    uint64_t timelock_s;        /* between an action's proposal on chain and its force */
+    uint64_t max_head_age_ms;   /* 10 s by default */
+    bool insecure_no_timelock;  /* devnet: timelock_s may be 0 */
 };
 /* RC_RANGE, RC_MALFORMED: an authority or limits that make no sense; no timelock without the
  * option.
@@ -59,9 +59,10 @@ struct release_facts {
     /* the measurement's approval, and what the chain adds */
     const struct measurement_approval *approval; /* NULL: none */
     const struct approval_sigs *approval_sigs;
-    uint64_t approval_posted_s; /* when it appeared on chain */
+    uint64_t approval_posted_s; /* when the council's action was proposed on chain */
     bool is_measurement_listed; /* the chain allows it now (not removed) */
-    uint64_t floor;             /* highest floor of this role the keeper ever saw */
+    uint64_t removed_id; /* of the latest action that removed this measurement, of all the keeper
+                            ever saw; 0: none */
 
     /* the chain's registration of the requester (not for ROLE_APP) */
     bool is_registered;
@@ -99,11 +100,11 @@ enum release_reason release_decide(const struct release_policy *p, const struct 
                                    const struct release_facts *f, struct err *why);
 
 /* A keeper hands what it holds to another version of itself on the same or another machine: both
- * approvals signed for ROLE_KEEPER, the newer one's serial strictly higher, and in force. RC_DENIED
- * with the reason. */
+ * measurements allowed for ROLE_KEEPER by signed actions, the taker's strictly later, and in force.
+ * RC_DENIED with the reason. */
 enum rc release_check_handover(const struct release_policy *p,
                                const struct measurement_approval *from,
                                const struct approval_sigs *from_sigs,
                                const struct measurement_approval *to,
                                const struct approval_sigs *to_sigs, uint64_t to_posted_s,
-                               uint64_t floor, uint64_t now_s, struct err *e);
+                               uint64_t to_removed_id, uint64_t now_s, struct err *e);

@@ -1,9 +1,11 @@
 /* The rules of Gatekeepers, with real rounds of keys/dkg.h carried by the contract. Keepers stand
  * in Workers as its registrations would leave them. */
 #include "chain/gen/collateral.h"
+#include "chain/gen/council.h"
 #include "chain/gen/gatekeepers.h"
 #include "chain/gen/workers.h"
 #include "contracts/net.h"
+#include "keys/approval.h"
 #include "keys/dkg.h"
 #include "keys/dprf.h"
 
@@ -525,14 +527,45 @@ TEST(beacons)
     fixture_clear(&f);
 }
 
-TEST(reports_and_announcements)
+/* What keepers hash is what the council's members sign. */
+TEST(the_councils_own_digest)
 {
-    struct hash32 request = {{1}}, subject = {{2}}, approval = {{3}};
+    struct measurement_approval a = {.id = 7, .roles = 1u << ROLE_OPEN, .label = bytes_str("v7")};
+    struct approval_domain d;
+    AUTO_CLEAR(buf) struct buf data = {0};
+    struct hash32 ours, theirs;
+    struct address council;
+    struct fixture f;
+    struct buf b = {0};
+    struct err e;
+
+    fixture_init(&f, false);
+    council = world_place(f.w, "Council");
+    d = (struct approval_domain){f.w->chain_id, f.gate, council, f.workers};
+    for (int app = 0; app < 2; app++) {
+        buf_reset(&data);
+        a.roles = 1u << (app ? ROLE_APP : ROLE_OPEN);
+        if (app)
+            gatekeepers_put_allowApp(&data, &a.measurement, a.label);
+        else
+            workers_put_allowMeasurement(&data, &a.measurement, a.roles, a.label);
+        council_put_actionDigest(&b, REF(u256, U(7)), app ? &f.gate : &f.workers, buf_bytes(&data));
+        CHECK_CALL(f.w, world_view(f.w, council, &b));
+        CHECK_OK(council_get_actionDigest(&theirs, NULL, f.w->ret, &e), &e);
+        measurement_approval_digest(&ours, &d, &a);
+        CHECK_MEM(BYTES_OF(&ours), BYTES_OF(&theirs));
+    }
+    fixture_clear(&f);
+}
+
+TEST(reports_and_application_images)
+{
+    struct hash32 request = {{1}}, subject = {{2}}, image = {{3}};
     struct gatekeepers_ReleaseInfo r;
     struct address requester = world_account(5);
     struct fixture f;
     struct buf b = {0};
-    uint64_t at, first;
+    bool is_allowed;
     struct err e;
 
     fixture_init(&f, false);
@@ -548,15 +581,20 @@ TEST(reports_and_announcements)
     CHECK_ADDRESS(r.keeper, f.who[2]);
     CHECK_INT(r.purpose, 8);
     CHECK_INT(r.height, f.w->height);
-    first = f.w->time;
-    for (int i = 0; i < 2; i++) {
-        gatekeepers_put_announce(&b, &approval);
-        CHECK_CALL(f.w, world_call(f.w, world_account(9), f.gate, 0, &b));
-        gatekeepers_put_announcedAt(&b, &approval);
+    gatekeepers_put_allowApp(&b, &image, bytes_str("app 1"));
+    CHECK_REVERT(f.w, world_call(f.w, f.who[0], f.gate, 0, &b), "OnlyCouncil()");
+    gatekeepers_put_removeApp(&b, &image);
+    CHECK_REVERT(f.w, world_call(f.w, f.council, f.gate, 0, &b), "UnknownMeasurement(bytes32)");
+    for (int step = 0; step < 2; step++) {
+        if (step == 0)
+            gatekeepers_put_allowApp(&b, &image, bytes_str("app 1"));
+        else
+            gatekeepers_put_removeApp(&b, &image);
+        CHECK_CALL(f.w, world_call(f.w, f.council, f.gate, 0, &b));
+        gatekeepers_put_isAppAllowed(&b, &image);
         CHECK_CALL(f.w, world_view(f.w, f.gate, &b));
-        CHECK_OK(gatekeepers_get_announcedAt(&at, NULL, f.w->ret, &e), &e);
-        CHECK_INT(at, first);
-        f.w->time += 100;
+        CHECK_OK(gatekeepers_get_isAppAllowed(&is_allowed, NULL, f.w->ret, &e), &e);
+        CHECK_INT(is_allowed, step == 0);
     }
     gatekeepers_put_setTiming(&b, 0, 1, 1);
     CHECK_REVERT(f.w, world_call(f.w, f.council, f.gate, 0, &b), "InvalidTiming(uint64)");

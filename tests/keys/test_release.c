@@ -1,5 +1,6 @@
 /* The keepers' law: for each purpose one case that is allowed, and every single thing that may be
  * wrong with it refused for its own reason. */
+#include "chain/gen/council.h"
 #include "keys/release.h"
 #include "lib/t.h"
 
@@ -88,7 +89,8 @@ static void good(struct scene *x, enum key_purpose purpose, enum key_role role)
     x->p.genesis.b[0] = 0x67;
     x->p.generation = 1;
     x->p.t = 2;
-    x->p.domain = (struct approval_domain){.chain_id = 1337, .gatekeepers = {{9}}};
+    x->p.domain = (struct approval_domain){
+        .chain_id = 1337, .gatekeepers = {{9}}, .council = {{8}}, .workers = {{7}}};
     x->p.timelock_s = 100;
     x->p.max_head_age_ms = 10000;
     CHECK_OK(release_policy_check(&x->p, &e), &e);
@@ -102,17 +104,15 @@ static void good(struct scene *x, enum key_purpose purpose, enum key_role role)
     x->f.has_evidence = true;
     x->f.measurement = x->q.measurement;
     memset(x->f.bound_receive32, 5, 32);
-    x->ma = (struct measurement_approval){.measurement = x->q.measurement,
-                                          .role = role,
-                                          .serial = 7,
-                                          .floor = 3,
-                                          .not_before_s = 1000,
-                                          .expiry_s = 9000};
+    x->ma = (struct measurement_approval){.id = 7,
+                                          .measurement = x->q.measurement,
+                                          .roles = 1u << role,
+                                          .label = bytes_str("version 7")};
     x->f.approval = &x->ma;
     x->f.approval_sigs = &x->ma_sigs;
     x->f.approval_posted_s = 4900;
     x->f.is_measurement_listed = true;
-    x->f.floor = 7;
+    x->f.removed_id = 6;
     if (role != ROLE_APP) {
         x->q.requester.b[0] = 1;
         x->f.is_registered = true;
@@ -208,14 +208,14 @@ TEST(common_rules)
         REFUSED(p, r, RELEASE_MEASUREMENT, "does not list", s.f.is_measurement_listed = false);
         REFUSED(p, r, RELEASE_NOT_SIGNED, "no approval", s.f.approval = NULL);
         REFUSED(p, r, RELEASE_NOT_SIGNED, "no approval", s.f.approval_sigs = NULL);
-        REFUSED(p, r, RELEASE_MEASUREMENT, "serial is void", s.f.floor = 8);
-        REFUSED(p, r, RELEASE_MEASUREMENT, "serial is void", s.ma.floor = 8);
-        REFUSED(p, r, RELEASE_MEASUREMENT, "for later", s.ma.not_before_s = 5001);
-        REFUSED(p, r, RELEASE_MEASUREMENT, "timelock", s.f.approval_posted_s = 4901);
-        REFUSED(p, r, RELEASE_MEASUREMENT, "timelock", s.f.approval_posted_s = 5001);
-        REFUSED(p, r, RELEASE_MEASUREMENT, "timelock", s.f.approval_posted_s = 0);
-        REFUSED(p, r, RELEASE_MEASUREMENT, "is over", s.ma.expiry_s = 5000);
-        REFUSED(p, r, RELEASE_NOT_SIGNED, "nobody who decides", s.ma.serial = 8);
+        REFUSED(p, r, RELEASE_MEASUREMENT, "removed since", s.f.removed_id = 7);
+        REFUSED(p, r, RELEASE_MEASUREMENT, "delay runs", s.f.approval_posted_s = 4901);
+        REFUSED(p, r, RELEASE_MEASUREMENT, "delay runs", s.f.approval_posted_s = 5001);
+        REFUSED(p, r, RELEASE_MEASUREMENT, "delay runs", s.f.approval_posted_s = 0);
+        REFUSED(p, r, RELEASE_NOT_SIGNED, "nobody who decides", s.ma.id = 8);
+        REFUSED(p, r, RELEASE_NOT_SIGNED, "nobody who decides",
+                s.ma.label = bytes_str("version 8"));
+        REFUSED(p, r, RELEASE_NOT_SIGNED, "nobody who decides", s.p.domain.council.b[0] = 1);
         REFUSED(p, r, RELEASE_NOT_SIGNED, "nobody who decides", s.p.domain.chain_id = 1);
         REFUSED(p, r, RELEASE_NOT_SIGNED, "1 signatures of the 2", s.ma_sigs.n = 1);
         REFUSED(p, r, RELEASE_NOT_SIGNED, "signs twice", s.ma_sigs.sigs[1] = s.ma_sigs.sigs[0]);
@@ -223,8 +223,8 @@ TEST(common_rules)
             s.ma.measurement.b[0] ^= 1;
             sign_all(&s);
         });
-        REFUSED(p, r, RELEASE_MEASUREMENT, "another role", {
-            s.ma.role = ROLE_KEEPER;
+        REFUSED(p, r, RELEASE_MEASUREMENT, "other roles", {
+            s.ma.roles = 1u << ROLE_KEEPER;
             sign_all(&s);
         });
         REFUSED(p, r, RELEASE_ERASED, "deleted", s.f.is_erased = true);
@@ -281,6 +281,10 @@ TEST(applications)
 {
     REFUSED(KEY_APP_SIGN, ROLE_APP, RELEASE_ROLE, "no applications", s.f.is_registered = true);
     REFUSED(KEY_APP_SIGN, ROLE_APP, RELEASE_ROLE, "no applications", s.q.requester.b[0] = 1);
+    REFUSED(KEY_APP_SIGN, ROLE_APP, RELEASE_MEASUREMENT, "other roles", {
+        s.ma.roles |= 1u << ROLE_OPEN; /* no image is both */
+        sign_all(&s);
+    });
     REFUSED(KEY_APP_SIGN, ROLE_APP, RELEASE_NOT_ASSIGNED, "no compose hash",
             memset(s.f.compose_hash.b, 0, 32));
     REFUSED(KEY_APP_SIGN, ROLE_APP, RELEASE_NOT_APPROVED, "no owner's", s.f.app = NULL);
@@ -395,29 +399,75 @@ TEST(handover)
 
     good(&s, KEY_IMAGE, ROLE_KEEPER);
     from = s.ma;
-    from.serial = 4; /* void and over: it may still be left */
-    from.expiry_s = 4000;
+    from.id = 4;
     to = s.ma;
     measurement_approval_digest(&d, &s.p.domain, &from);
     sign(&from_sigs, &d, s.keys, 2);
     to_sigs = s.ma_sigs;
-    CHECK_OK(release_check_handover(&s.p, &from, &from_sigs, &to, &to_sigs, 4900, 7, 5000, &e), &e);
+    CHECK_OK(release_check_handover(&s.p, &from, &from_sigs, &to, &to_sigs, 4900, 6, 5000, &e), &e);
     /* not to itself, not back, not before its time, not unsigned, not to other roles */
-    CHECK_RC(release_check_handover(&s.p, &to, &to_sigs, &to, &to_sigs, 4900, 7, 5000, &e),
-             RC_DENIED, &e, "serial 7 is not after 7: never backwards");
-    CHECK_RC(release_check_handover(&s.p, &to, &to_sigs, &from, &from_sigs, 4900, 0, 3000, &e),
-             RC_DENIED, &e, "hand-over: the taker");
-    CHECK_RC(release_check_handover(&s.p, &from, &from_sigs, &to, &to_sigs, 4950, 7, 5000, &e),
-             RC_DENIED, &e, "timelock");
-    CHECK_RC(release_check_handover(&s.p, &from, &from_sigs, &to, &to_sigs, 4900, 8, 5000, &e),
-             RC_DENIED, &e, "void");
-    CHECK_RC(release_check_handover(&s.p, &from, &to_sigs, &to, &to_sigs, 4900, 7, 5000, &e),
-             RC_DENIED, &e, "hand-over: the giver");
-    CHECK_RC(release_check_handover(&s.p, NULL, NULL, &to, &to_sigs, 4900, 7, 5000, &e), RC_DENIED,
-             &e, "the giver");
-    to.role = ROLE_OPEN;
+    CHECK_RC(release_check_handover(&s.p, &to, &to_sigs, &to, &to_sigs, 4900, 6, 5000, &e),
+             RC_DENIED, &e, "action 7 is not after 7: never backwards");
+    CHECK_RC(release_check_handover(&s.p, &to, &to_sigs, &from, &from_sigs, 4900, 0, 5000, &e),
+             RC_DENIED, &e, "action 4 is not after 7: never backwards");
+    CHECK_RC(release_check_handover(&s.p, &from, &from_sigs, &to, &to_sigs, 4950, 6, 5000, &e),
+             RC_DENIED, &e, "delay runs");
     CHECK_RC(release_check_handover(&s.p, &from, &from_sigs, &to, &to_sigs, 4900, 7, 5000, &e),
-             RC_DENIED, &e, "another role");
+             RC_DENIED, &e, "the taker: release: measurement: it was removed since");
+    CHECK_RC(release_check_handover(&s.p, &from, &to_sigs, &to, &to_sigs, 4900, 6, 5000, &e),
+             RC_DENIED, &e, "hand-over: the giver");
+    CHECK_RC(release_check_handover(&s.p, NULL, NULL, &to, &to_sigs, 4900, 6, 5000, &e), RC_DENIED,
+             &e, "the giver");
+    to.roles = 1u << ROLE_OPEN;
+    CHECK_RC(release_check_handover(&s.p, &from, &from_sigs, &to, &to_sigs, 4900, 6, 5000, &e),
+             RC_DENIED, &e, "other roles");
+}
+
+/* Keepers follow the council by signatures alone; its new members' word counts, not the old ones'.
+ */
+TEST(a_council_that_changes)
+{
+    struct secp_key next[2];
+    struct address members[2], low;
+    struct approval_sigs sigs;
+    AUTO_CLEAR(buf) struct buf data = {0};
+    struct hash32 d;
+    uint64_t last = 0;
+    struct err e;
+
+    good(&s, KEY_IMAGE, ROLE_OPEN);
+    for (int i = 0; i < 2; i++) {
+        secp_key_generate(&next[i], NULL);
+        secp_key_address(&members[i], &next[i]);
+    }
+    if (memcmp(members[0].b, members[1].b, 20) < 0) { /* falling, so that sorting is seen */
+        low = members[0];
+        members[0] = members[1];
+        members[1] = low;
+    }
+    council_put_setMembers(&data, (struct council_address_list){members, 2}, 2);
+    council_action_digest(&d, &s.p.domain, 9, &s.p.domain.council, buf_bytes(&data));
+    sign(&sigs, &d, s.keys, 1);
+    CHECK_RC(authority_follow(&s.p.governors, &last, &s.p.domain, 9, members, 2, 2, &sigs, &e),
+             RC_DENIED, &e, "1 signatures of the 2");
+    sign(&sigs, &d, s.keys, 2);
+    CHECK_RC(authority_follow(&s.p.governors, &last, &s.p.domain, 8, members, 2, 2, &sigs, &e),
+             RC_DENIED, &e, "nobody who decides");
+    CHECK_RC(authority_follow(&s.p.governors, &last, &s.p.domain, 9, members, 2, 1, &sigs, &e),
+             RC_RANGE, &e, "more than half");
+    CHECK_RC(authority_follow(&s.p.governors, &last, &s.p.domain, 9, members, 33, 17, &sigs, &e),
+             RC_RANGE, &e, "33 members");
+    CHECK_INT(last, 0);
+    CHECK_OK(authority_follow(&s.p.governors, &last, &s.p.domain, 9, members, 2, 2, &sigs, &e), &e);
+    CHECK_INT(last, 9);
+    CHECK_INT(s.p.governors.n, 2);
+    CHECK_OK(authority_check(&s.p.governors, &e), &e);
+    CHECK_RC(authority_follow(&s.p.governors, &last, &s.p.domain, 9, members, 2, 2, &sigs, &e),
+             RC_DENIED, &e, "action 9 is not after 9");
+    check(&s, RELEASE_NOT_SIGNED, "nobody who decides", __LINE__);
+    measurement_approval_digest(&d, &s.p.domain, &s.ma);
+    sign(&s.ma_sigs, &d, next, 2);
+    check(&s, RELEASE_ALLOWED, "", __LINE__);
 }
 
 /* Requests: encodings, and every field counts in the hash. */
