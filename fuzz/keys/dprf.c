@@ -1,9 +1,10 @@
-/* What keepers send and the chain stores: a partial, a keyset, a beacon, a round's parameters, what
- * a keeper remembers, by the first byte. Written again it is the same bytes; a beacon that was not
- * made by the keepers never verifies. */
+/* What keepers send and the chain stores, by the first byte: a partial, a keyset, the parameters of
+ * a round, what a keeper remembers, a request, a beacon. Written again it is the same bytes; a
+ * beacon that was not made by the keepers never verifies. */
 #include "keys/dprf.h"
 
 #include "keys/dkg.h"
+#include "keys/request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -35,11 +36,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct dprf_partial p;
     struct dkg_params params;
     struct dkg_member m;
+    struct key_request q;
     struct keyset k;
 
     if (size == 0)
         return 0;
-    switch (data[0] % 5) {
+    switch (data[0] % 6) {
     case 0:
         if (dprf_partial_decode(&p, in, NULL) != RC_OK)
             return 0;
@@ -60,6 +62,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             return 0;
         dkg_member_encode(&sec, &m);
         buf_put_bytes(&b, secbuf_bytes(&sec));
+        break;
+    case 4:
+        if (key_request_decode(&q, in, NULL) != RC_OK)
+            return 0;
+        key_request_encode(&b, &q);
         break;
     default:
         try_beacon(in);
