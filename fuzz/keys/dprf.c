@@ -1,8 +1,9 @@
 /* What keepers send and the chain stores, by the first byte: a partial, a keyset, the parameters of
- * a round, what a keeper remembers, a request, a beacon. Written again it is the same bytes; a
- * beacon that was not made by the keepers never verifies. */
+ * a round, what a keeper remembers, a request, a beacon, a backup. Written again it is the same
+ * bytes; a beacon that was not made by the keepers never verifies. */
 #include "keys/dprf.h"
 
+#include "keys/custody.h"
 #include "keys/dkg.h"
 #include "keys/request.h"
 
@@ -28,6 +29,21 @@ static void try_beacon(struct bytes in)
     CHECK(hash32_is_zero(&value) && height == 0);
 }
 
+/* No backup is of a share that nobody knows. */
+static void try_backup(struct bytes in)
+{
+    struct keyset k = {.generation = 1, .round = 1, .t = 2, .n = 3};
+    struct custodians c = {.t = 2, .n = 3};
+    struct secret32 key = {{1}};
+    uint8_t h[64] = {1};
+
+    for (uint32_t i = 0; i < 3; i++) {
+        h[1] = (uint8_t)i;
+        ristretto_from_hash(&k.members[i].commitment, h);
+    }
+    CHECK(custody_check(in, &k, &c, 1, &key, NULL) != RC_OK);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     AUTO_CLEAR(buf) struct buf b = {0};
@@ -41,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
-    switch (data[0] % 6) {
+    switch (data[0] % 7) {
     case 0:
         if (dprf_partial_decode(&p, in, NULL) != RC_OK)
             return 0;
@@ -68,6 +84,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             return 0;
         key_request_encode(&b, &q);
         break;
+    case 6:
+        try_backup(in);
+        return 0;
     default:
         try_beacon(in);
         return 0;

@@ -26,3 +26,5 @@
 #define KEYS_LABEL_SUM "cloister/keys/sum/v1"             /* HPKE info: helper to the restarted */
 #define KEYS_LABEL_AUTHORITY "cloister/keys/authority/v1" /* keccak256: who decides */
 #define KEYS_LABEL_APP "cloister/keys/app/v1"             /* keccak256: an application's id */
+#define KEYS_LABEL_CUSTODY "cloister/keys/custody/v1"     /* SHA-256: custody id */
+#define KEYS_LABEL_RETURN "cloister/keys/return/v1"       /* HPKE info: custodian to keeper */
