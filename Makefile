@@ -87,8 +87,9 @@ $(patsubst fuzz/%.c,$(B)/fuzz/%,$1): $(B)/obj/$(1:.c=.o) $(FUZZ_MAIN) \
 endef
 $(foreach m,$(MODULES),$(foreach t,$(wildcard fuzz/$m/*.c),$(eval $(call fuzz_rules,$t,$m))))
 
-.PHONY: unit-bins
+.PHONY: unit-bins fuzz-bins
 unit-bins: $(TEST_BINS) $(FUZZ_BINS)
+fuzz-bins: $(FUZZ_BINS)
 
 # ---- commands -----------------------------------------------------------------------------------
 .PHONY: help deps demo test check-source unit fuzz soak bench clean
@@ -128,11 +129,11 @@ fuzz:
 	@mkdir -p fuzz/$(T).corpus
 	@$(O)/fuzz/fuzz/$(T) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 fuzz/$(T).corpus
 
-## make soak          an hour of kill -9, property tests with new seeds, fuzzing (SOAK_SECONDS=3600)
+## make soak          an hour of kill -9, full disks, bad stores, property tests, fuzzing (SOAK_SECONDS=3600)
 soak:
 	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=release all
 	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=asan all unit-bins
-	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=fuzz unit-bins
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=fuzz fuzz-bins
 	@tests/soak $(O)
 
 ## make bench         measure, beside the peers that are installed

@@ -1,8 +1,11 @@
 /* Transactions through the engine in one process, from signed bytes to a durable receipt: signature
  * recovery, pool, execution, state tree, block, fdatasync. Prints transactions a second (two
- * submitting threads, ten senders) and the time from submit to receipt, one at a time.
- * Usage: bench_ledger FOLDER DATAREGISTRY_ELF [N [ROUNDS]]: FOLDER must not exist. With ROUNDS, N
- * files are added so many times, to see whether speed falls as the state grows. */
+ * submitting threads, ten senders), the time from submit to receipt, one at a time, and what a key
+ * of state takes in memory.
+ * Usage: bench_ledger FOLDER DATAREGISTRY_ELF [N [ROUNDS [FILES]]]: FOLDER must not exist. N files
+ * are added ROUNDS times; with FILES, files are then added until there are so many, and N files
+ * ROUNDS times more, turn by turn with a second ledger that began empty: the two medians say
+ * whether speed falls as the state grows, whatever else the machine does. */
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -11,21 +14,26 @@
 #include "crypto/hash.h"
 #include "crypto/secp256k1.h"
 #include "engine/engine.h"
+#include "ledger/tree.h"
 #include "os/clock.h"
 #include "os/file.h"
 
 #include <pthread.h>
 #include <stdio.h>
+#include <time.h>
 
 #define SENDERS 10
 #define THREADS 2
 #define CHAIN 7772
 #define LATENCY_N 1000
+#define TREE_KEYS 2000000u
+#define GROW_STEP 50000u
+#define MAX_ROUNDS 1000u
 
 static const struct address REGISTRY = {{0xda, 0x7a}};
 static struct secp_key keys[SENDERS];
 static struct address who[SENDERS];
-static uint64_t nonces[SENDERS];
+static uint64_t first_nonces[SENDERS], second_nonces[SENDERS], *nonces = first_nonces;
 
 static void must(enum rc rc, const struct err *e)
 {
@@ -167,15 +175,31 @@ static void check_ok(struct engine *en, const struct hash32 *hash)
     engine_block_unref(b);
 }
 
-static void throughput(struct engine *en, bool files, size_t n, uint64_t *serial)
+/* Of the whole process; unlike the clock's, hardly changed by what else the machine does. */
+static uint64_t cpu_ns(void)
+{
+    struct timespec t;
+
+    CHECK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+struct speed {
+    double rate;   /* transactions a second */
+    double cpu_us; /* a transaction */
+};
+
+static struct speed throughput(struct engine *en, bool files, size_t n, bool show, uint64_t *serial)
 {
     struct buf *raws = xcalloc(n, sizeof(*raws));
     struct work w[THREADS];
     pthread_t t[THREADS];
-    uint64_t start, ns, blocks = engine_height(en);
+    uint64_t start, ns, cpu, blocks = engine_height(en);
+    struct speed s;
 
     for (size_t i = 0; i < n; i++)
         sign(&raws[i], files, i, (*serial)++);
+    cpu = cpu_ns();
     start = clock_mono_ns();
     for (size_t i = 0; i < THREADS; i++) {
         w[i] = (struct work){.en = en, .raws = raws, .n = n, .thread = i};
@@ -186,12 +210,106 @@ static void throughput(struct engine *en, bool files, size_t n, uint64_t *serial
     for (size_t i = 0; i < THREADS; i++)
         check_ok(en, &w[i].last);
     ns = clock_mono_ns() - start;
+    cpu = cpu_ns() - cpu;
     blocks = engine_height(en) - blocks;
-    (void)printf("%-9s %7zu tx  %8.0f tx/s  %.1f tx a block\n", files ? "addFile" : "transfer", n,
-                 (double)n * 1e9 / (double)ns, (double)n / (double)blocks);
+    s = (struct speed){.rate = (double)n * 1e9 / (double)ns,
+                       .cpu_us = (double)cpu / 1e3 / (double)n};
+    if (show)
+        (void)printf("%-9s %7zu tx  %8.0f tx/s  %.1f tx a block  %.1f us of CPU a tx\n",
+                     files ? "addFile" : "transfer", n, s.rate, (double)n / (double)blocks,
+                     s.cpu_us);
+    (void)fflush(stdout);
     for (size_t i = 0; i < n; i++)
         buf_clear(&raws[i]);
     free(raws);
+    return s;
+}
+
+static int by_rate(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+struct rounds {
+    double rate[MAX_ROUNDS], cpu_us[MAX_ROUNDS];
+};
+
+static void add_round(struct rounds *r, uint64_t i, struct engine *en, size_t n, uint64_t *serial)
+{
+    struct speed s = throughput(en, true, n, true, serial);
+
+    r->rate[i] = s.rate;
+    r->cpu_us[i] = s.cpu_us;
+}
+
+static double median(double *v, uint64_t n)
+{
+    qsort(v, n, sizeof(*v), by_rate);
+    return v[n / 2];
+}
+
+/* Bytes of memory this process has for itself (not of files). */
+static uint64_t own_memory(void)
+{
+    struct buf text = {0};
+    const char *at;
+    uint64_t kib;
+    struct err e;
+
+    must(file_read(&text, "/proc/self/status", 1 << 16, &e), &e);
+    at = strstr(buf_cstr(&text), "RssAnon:");
+    CHECK(at != NULL);
+    at += 8 + strspn(at + 8, " \t");
+    must(parse_u64(&kib, bytes_of((const uint8_t *)at, strspn(at, "0123456789")), 1u << 31, &e),
+         &e);
+    buf_clear(&text);
+    return kib * 1024;
+}
+
+static void memory_of_state(void)
+{
+    uint64_t before = own_memory(), start = clock_mono_ns();
+    struct tree *t = tree_new();
+    struct hash32 root;
+    struct err e;
+
+    for (uint32_t k = 0; k < TREE_KEYS; k++)
+        must(tree_load(t, BYTES_OF(&k), BYTES_OF(&k), &e), &e);
+    tree_loaded(t, 1, &root);
+    (void)printf("state tree of %u keys: %.1f bytes a key, built in %.0f ms\n", TREE_KEYS,
+                 (double)(own_memory() - before) / TREE_KEYS,
+                 (double)(clock_mono_ns() - start) / 1e6);
+    tree_free(t);
+}
+
+/* `full` has many files: how it does beside a ledger that begins in `dir` with none. */
+static void compare(struct engine *full, const char *dir, const char *elf, size_t n,
+                    uint64_t rounds, uint64_t *serial)
+{
+    static struct rounds many, none;
+    struct engine_options o = {.dir = dir};
+    struct engine *empty;
+    uint64_t files = *serial;
+    char *genesis;
+    struct err e;
+
+    write_genesis(dir, elf, &genesis);
+    o.genesis_path = genesis;
+    must(engine_open(&empty, &o, &e), &e);
+    for (uint64_t i = 0; i < rounds; i++) {
+        nonces = first_nonces;
+        add_round(&many, i, full, n, serial);
+        nonces = second_nonces;
+        add_round(&none, i, empty, n, serial);
+    }
+    nonces = first_nonces;
+    engine_close(empty);
+    free(genesis);
+    (void)printf("with %llu files: %.2f of the speed with none, %.2f of the CPU time a tx\n",
+                 (unsigned long long)files, median(many.rate, rounds) / median(none.rate, rounds),
+                 median(many.cpu_us, rounds) / median(none.cpu_us, rounds));
 }
 
 static int by_value(const void *a, const void *b)
@@ -229,26 +347,39 @@ int main(int argc, char **argv)
 {
     struct engine_options o = {0};
     struct engine *en;
-    uint64_t n = 40000, rounds = 1, serial = 0, start;
-    char *genesis;
+    uint64_t n = 40000, rounds = 1, files = 0, serial = 0, start;
+    char *genesis, *second;
     struct err e;
 
-    if (argc < 3 || argc > 5) {
-        (void)fprintf(stderr, "usage: bench_ledger FOLDER DATAREGISTRY_ELF [N [ROUNDS]]\n");
+    if (argc < 3 || argc > 6) {
+        (void)fprintf(stderr, "usage: bench_ledger FOLDER DATAREGISTRY_ELF [N [ROUNDS [FILES]]]\n");
         return 2;
     }
     if (argc > 3)
         must(parse_u64(&n, bytes_str(argv[3]), 10000000, &e), &e);
     if (argc > 4)
-        must(parse_u64(&rounds, bytes_str(argv[4]), 1000, &e), &e);
+        must(parse_u64(&rounds, bytes_str(argv[4]), MAX_ROUNDS, &e), &e);
+    CHECK(rounds != 0);
+    if (argc > 5)
+        must(parse_u64(&files, bytes_str(argv[5]), 100000000, &e), &e);
     log_setup(LOG_WARN, LOG_TEXT);
+    memory_of_state();
     write_genesis(argv[1], argv[2], &genesis);
+    second = xasprintf("%s-empty", argv[1]);
     o.dir = argv[1];
     o.genesis_path = genesis;
     must(engine_open(&en, &o, &e), &e);
-    throughput(en, false, n, &serial);
+    (void)throughput(en, false, n, true, &serial);
+    serial = 0;
     for (uint64_t i = 0; i < rounds; i++)
-        throughput(en, true, n, &serial);
+        (void)throughput(en, true, n, true, &serial);
+    if (files != 0) {
+        while (serial < files)
+            (void)throughput(en, true, GROW_STEP, false, &serial);
+        (void)printf("memory with %llu files: %.0f MiB\n", (unsigned long long)serial,
+                     (double)own_memory() / 1048576);
+        compare(en, second, argv[2], n, rounds, &serial);
+    }
     latency(en, false, &serial);
     latency(en, true, &serial);
     engine_close(en);
@@ -258,5 +389,6 @@ int main(int argc, char **argv)
                  (double)(clock_mono_ns() - start) / 1e6);
     engine_close(en);
     free(genesis);
+    free(second);
     return 0;
 }

@@ -2,6 +2,7 @@
  * program in this process, in its own process as the worker does it, and a container image.
  * Medians, and means of the CPU time. Arguments: VALIDATOR JAIL ELF CSV IMAGE CSV CACHE_FOLDER. */
 #include "jail/image.h"
+#include "jail/jail.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "worker/proof/container.h"
@@ -70,7 +71,11 @@ static void program(const struct setting *s, int fd, struct validator_outcome *o
 static void container(const struct setting *s, int fd, struct validator_outcome *o,
                       struct buf *results, struct err *e)
 {
-    must(validator_run_image(o, results, &s->image, &s->jail, fd, s->env, &LIMITS, e), e);
+    struct jail_process *p;
+
+    must(validator_image_start(&p, &s->image, &s->jail, fd, s->env, &LIMITS, e), e);
+    must(validator_image_finish(o, results, p, &LIMITS, e), e);
+    jail_process_free(p);
 }
 
 /* CPU time of ended children and theirs, milliseconds: says more than the clock on a busy machine.

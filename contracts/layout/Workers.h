@@ -7,7 +7,7 @@ enum removal { BY_ITSELF = 1, BY_COUNCIL = 2, EXPIRED = 3 };
 
 #define WORKER(F)                                                                                  \
     F(u64, status) F(u64, role) F(address, operator) F(address, proof_signer)                      \
-    F(address, commit_signer) F(bytes32, receive_key) F(str, receive_key_eth) F(bytes32, tls_key)  \
+    F(address, commit_signer) F(bytes32, receive_key) F(str, receive_key_eth)                       \
     F(str, url) F(bytes32, platform) F(bytes32, measurement) F(bytes32, root) F(u64, tcb_status)   \
     F(str, advisories) F(u64, evaluation_number) F(u64, attested_at) F(u64, expires_at)            \
     F(u64, registrations) F(u64, height) F(bytes32, block_hash)

@@ -124,15 +124,19 @@ u256 Multicall3_getEthBalance(address addr)
     revert_text("Multicall3: not known inside this machine");
 }
 
+/* Zero for what is not one of the last 256, as Ethereum's. */
 bytes32 Multicall3_getBlockHash(u256 blockNumber)
 {
-    (void)blockNumber;
-    unknown();
+    bytes32 hash = {0};
+
+    if (blockNumber > UINT64_MAX || !block_hash((u64)blockNumber, &hash))
+        return (bytes32){0};
+    return hash;
 }
 
 bytes32 Multicall3_getLastBlockHash(void)
 {
-    unknown();
+    return Multicall3_getBlockHash(block_height() - 1);
 }
 
 u256 Multicall3_getBasefee(void)

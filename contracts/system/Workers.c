@@ -158,7 +158,6 @@ static str report_data(address sender, struct Registration r)
     lp(&e, &r.commitSigner, 20);
     lp(&e, &r.receiveKey, 32);
     lp(&e, r.receiveKeyEth.p, r.receiveKeyEth.n);
-    lp(&e, &r.tlsKey, 32);
     lp(&e, &r.operator, 20);
     lp(&e, &role, 1);
     lp(&e, &genesis, 32);
@@ -271,7 +270,7 @@ void Workers_register(struct Registration r, str evidence, bytes32 collateralKey
     if (f.valid_until > now && f.valid_until < until)
         until = f.valid_until;
     worker_of_set(sender, (worker){WORKER_ATTESTED, r.role, r.operator, r.proofSigner,
-                                   r.commitSigner, r.receiveKey, r.receiveKeyEth, r.tlsKey, r.url,
+                                   r.commitSigner, r.receiveKey, r.receiveKeyEth, r.url,
                                    f.platform, f.measurement, f.root, f.tcb_status, f.advisories,
                                    f.evaluation_number, now, until, old.registrations + 1, r.height, r.blockHash});
     all_workers_add(sender);
@@ -371,7 +370,6 @@ struct WorkerInfo Workers_workers(address account)
                                w.commit_signer,
                                w.receive_key,
                                w.receive_key_eth,
-                               w.tls_key,
                                w.url,
                                w.platform,
                                w.measurement,

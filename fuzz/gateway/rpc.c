@@ -66,11 +66,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
     AUTO_CLEAR(buf) struct buf out = {0};
     json_auto_t *reply = NULL;
+    struct rpc_asker nobody = {.socket = NULL};
     struct err e;
 
     if (gateway.engine == NULL)
         set_up();
-    rpc_answer(&gateway, NULL, bytes_of(p, n), &out);
+    rpc_answer(&gateway, &nobody, bytes_of(p, n), &out);
     CHECK(engine_health(gateway.engine, &e) == RC_OK);
     if (out.n == 0)
         return 0;

@@ -29,8 +29,10 @@ static struct reader open_item(struct reader *list, struct bytes prefix, unsigne
     *id = 0;
     if (reader_ok(&item) && oid.n == prefix.n + 1 && memcmp(oid.p, prefix.p, prefix.n) == 0)
         *id = oid.p[prefix.n];
-    if (*id == 0 || *id > max)
+    if (*id == 0 || *id > max) {
         reader_fail(&item, "pck extension: unknown part");
+        *id = 0;
+    }
     return item;
 }
 

@@ -56,7 +56,10 @@ static enum rc check_root(struct work *w, const struct attest_roots *roots, stru
         return err_set(e, RC_UNSUPPORTED, "the root certificate names no product we know");
     if (w->v->root != ATTEST_ROOT_GIVEN && w->v->root != pinned[w->product])
         return err_set(e, RC_DENIED, "the root certificate is not an ARK");
-    return x509_verify_issued(&w->ark, &w->ark, e);
+    if (!bytes_eq(w->ark.issuer,
+                  w->ark.subject)) /* its fingerprint is pinned: no signature to check */
+        return err_set(e, RC_DENIED, "the root certificate names another issuer");
+    return RC_OK;
 }
 
 static enum rc check_crl(struct work *w, struct bytes der, struct err *e)

@@ -1,5 +1,6 @@
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +53,8 @@ enum rc err_errno(struct err *e, int errnum, const char *fmt, ...)
         va_start(ap, fmt);
         (void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
         va_end(ap);
-        append(e, strerror_r(errnum, text, sizeof(text)));
+        append(e, errnum == ENOSPC || errnum == EDQUOT ? "the disk is full: make room and try again"
+                                                       : strerror_r(errnum, text, sizeof(text)));
     }
     return RC_IO;
 }

@@ -1,6 +1,7 @@
 /* cloister-jail - run one container with nothing but its input and its limits.
  * Reads a JSON configuration from standard input, the contribution from descriptor 3, writes a JSON
- * status to standard output and results.json to descriptor 4. See jail/jail.h. */
+ * status to standard output and results.json to descriptor 4. Where descriptor 5 is open, the
+ * contribution is complete when a byte comes from there. See jail/jail.h. */
 #include "base/buf.h"
 #include "base/mem.h"
 #include "jail/jail.h"
@@ -36,6 +37,8 @@ static enum rc run(struct err *e)
 
     TRY(file_read_fd(&json, JAIL_FD_CONFIG, JAIL_MAX_CONFIG_SIZE, e));
     TRY(jail_config_parse(&parsed, buf_bytes(&json), e));
+    if (fcntl(JAIL_FD_GO, F_GETFD) >= 0)
+        parsed.config.go_fd = JAIL_FD_GO;
     rc = jail_run(&status, &results, &parsed.config, has_input ? JAIL_FD_INPUT : -1, e);
     if (rc == RC_OK && results.n != 0 && fcntl(JAIL_FD_RESULTS, F_GETFD) >= 0)
         rc = file_write_fd(JAIL_FD_RESULTS, buf_bytes(&results), e);
@@ -57,7 +60,7 @@ int main(int argc, char **argv)
         (void)fputs(help, asked ? stdout : stderr);
         return asked ? 0 : 2;
     }
-    if (run(&e) != RC_OK) {
+    if (jail_protect_program(argv, &e) != RC_OK || run(&e) != RC_OK) {
         (void)printf("cloister-jail: %s\n", e.msg);
         return 1;
     }

@@ -1,16 +1,15 @@
 /* cloister-ledger - a ledger node: engine, state and Ethereum JSON-RPC on one port. */
 #include "base/buf.h"
 #include "base/hex.h"
-#include "base/log.h"
-#include "base/num.h"
+#include "base/mem.h"
 #include "engine/check.h"
 #include "engine/engine.h"
 #include "gateway/gateway.h"
-#include "os/config.h"
+#include "net/limits.h"
+#include "os/daemon.h"
 #include "os/signal.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -28,7 +27,8 @@ static const char help[] =
     "  --check              verify the stored chain and state, print what is there\n"
     "  --from-genesis       with --check: execute every block again\n"
     "  --export FILE        write the newest state as JSON lines (- is standard output)\n"
-    "  --validator-key      print the public key that signs blocks here (made if absent)\n"
+    "  --validator-key      print the public key that signs blocks here (made if "
+    "absent)\n" HTTP_LIMITS_HELP
     "  --config FILE        options from a file, `option = value` a line; these here win\n"
     "  --log-level LEVEL    error, warn, info (default) or debug\n"
     "  --log-json           log lines as JSON\n"
@@ -46,122 +46,64 @@ struct options {
     const char *origins[MAX_ORIGINS + 1];
     size_t n_origins;
     unsigned workers;
-    bool from_genesis, log_json;
-    enum log_level level;
+    struct http_limits limits;
+    bool from_genesis;
 };
 
-static enum rc parse_level(enum log_level *out, const char *text, struct err *e)
+static enum rc take_origin(void *target, const char *arg, struct err *e)
 {
-    static const char *const names[] = {"error", "warn", "info", "debug"};
-    static const enum log_level levels[] = {LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG};
+    struct options *o = target;
 
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (strcmp(text, names[i]) == 0) {
-            *out = levels[i];
-            return RC_OK;
-        }
-    return err_set(e, RC_MALFORMED, "'%s' is none of error, warn, info, debug", text);
-}
-
-enum {
-    OPT_DIR = 1,
-    OPT_GENESIS,
-    OPT_LISTEN,
-    OPT_WORKERS,
-    OPT_ORIGIN,
-    OPT_CHECK,
-    OPT_FROM_GENESIS,
-    OPT_EXPORT,
-    OPT_KEY,
-    OPT_CONFIG,
-    OPT_LEVEL,
-    OPT_JSON,
-    OPT_HELP
-};
-
-static enum rc take_option(struct options *o, int opt, const char *arg, struct err *e)
-{
-    uint64_t n;
-
-    switch (opt) {
-    case OPT_DIR:
-        o->dir = arg;
-        return RC_OK;
-    case OPT_GENESIS:
-        o->genesis = arg;
-        return RC_OK;
-    case OPT_LISTEN:
-        o->listen = arg;
-        return RC_OK;
-    case OPT_WORKERS:
-        TRY(parse_u64(&n, bytes_str(arg), 256, e));
-        o->workers = (unsigned)n;
-        return RC_OK;
-    case OPT_ORIGIN:
-        if (o->n_origins == MAX_ORIGINS)
-            return err_set(e, RC_LIMIT, "at most %d origins", MAX_ORIGINS);
-        o->origins[o->n_origins++] = arg;
-        return RC_OK;
-    case OPT_CHECK:
-        o->action = CHECK_DIR;
-        return RC_OK;
-    case OPT_FROM_GENESIS:
-        o->from_genesis = true;
-        return RC_OK;
-    case OPT_EXPORT:
-        o->action = EXPORT;
-        o->export_path = arg;
-        return RC_OK;
-    case OPT_KEY:
-        o->action = SHOW_KEY;
-        return RC_OK;
-    case OPT_CONFIG:
-        return RC_OK; /* has been read */
-    case OPT_LEVEL:
-        return parse_level(&o->level, arg, e);
-    case OPT_JSON:
-        o->log_json = true;
-        return RC_OK;
-    default:
-        return err_set(e, RC_MALFORMED, "see --help");
-    }
-}
-
-static const struct option table[] = {{"dir", required_argument, NULL, OPT_DIR},
-                                      {"genesis", required_argument, NULL, OPT_GENESIS},
-                                      {"listen", required_argument, NULL, OPT_LISTEN},
-                                      {"workers", required_argument, NULL, OPT_WORKERS},
-                                      {"origin", required_argument, NULL, OPT_ORIGIN},
-                                      {"check", no_argument, NULL, OPT_CHECK},
-                                      {"from-genesis", no_argument, NULL, OPT_FROM_GENESIS},
-                                      {"export", required_argument, NULL, OPT_EXPORT},
-                                      {"validator-key", no_argument, NULL, OPT_KEY},
-                                      {"config", required_argument, NULL, OPT_CONFIG},
-                                      {"log-level", required_argument, NULL, OPT_LEVEL},
-                                      {"log-json", no_argument, NULL, OPT_JSON},
-                                      {"help", no_argument, NULL, OPT_HELP},
-                                      {NULL, 0, NULL, 0}};
-
-/* RC_CLOSED: --help was asked for. */
-static enum rc parse_options(struct options *o, const struct config_args *a, struct err *e)
-{
-    int opt, index = 0;
-
-    *o = (struct options){.listen = "127.0.0.1:8545", .level = LOG_INFO};
-    while ((opt = getopt_long(a->argc, a->argv, "", table, &index)) != -1) {
-        enum rc rc;
-
-        if (opt == OPT_HELP)
-            return RC_CLOSED;
-        rc = take_option(o, opt, optarg, e);
-        if (rc != RC_OK)
-            return opt == '?' ? rc : config_args_wrap(a, optind, table[index].name, rc, e);
-    }
-    if (optind != a->argc)
-        return err_set(e, RC_MALFORMED, "unexpected argument %s", a->argv[optind]);
-    if (o->dir == NULL)
-        return err_set(e, RC_MALFORMED, "--dir is missing");
+    if (o->n_origins == MAX_ORIGINS)
+        return err_set(e, RC_LIMIT, "at most %d origins", MAX_ORIGINS);
+    o->origins[o->n_origins++] = arg;
     return RC_OK;
+}
+
+static enum rc take_check(void *target, const char *arg, struct err *e)
+{
+    (void)arg;
+    (void)e;
+    ((struct options *)target)->action = CHECK_DIR;
+    return RC_OK;
+}
+
+static enum rc take_export(void *target, const char *arg, struct err *e)
+{
+    struct options *o = target;
+
+    (void)e;
+    o->action = EXPORT;
+    o->export_path = arg;
+    return RC_OK;
+}
+
+static enum rc take_key(void *target, const char *arg, struct err *e)
+{
+    (void)arg;
+    (void)e;
+    ((struct options *)target)->action = SHOW_KEY;
+    return RC_OK;
+}
+
+#define FIELD(f) .offset = offsetof(struct options, f)
+static const struct daemon_option OPTIONS[] = {
+    {.name = "dir", .kind = DAEMON_TEXT, FIELD(dir)},
+    {.name = "genesis", .kind = DAEMON_TEXT, FIELD(genesis)},
+    {.name = "listen", .kind = DAEMON_TEXT, FIELD(listen)},
+    {.name = "workers", .kind = DAEMON_UNSIGNED, FIELD(workers), .max = 256},
+    {.name = "origin", .kind = DAEMON_CALL, .take = take_origin},
+    {.name = "check", .kind = DAEMON_CALL_FLAG, .take = take_check},
+    {.name = "from-genesis", .kind = DAEMON_FLAG, FIELD(from_genesis)},
+    {.name = "export", .kind = DAEMON_CALL, .take = take_export},
+    {.name = "validator-key", .kind = DAEMON_CALL_FLAG, .take = take_key},
+    {.name = NULL}};
+
+static enum rc check_options(void *ctx, struct err *e)
+{
+    const struct options *o = ctx;
+
+    return o->dir != NULL ? RC_OK : err_set(e, RC_MALFORMED, "--dir is missing");
 }
 
 static void print_hash(const char *name, const struct hash32 *h)
@@ -234,7 +176,8 @@ static enum rc wait_for_end(int stop_fd, struct engine *en, struct err *e)
 static enum rc serve(const struct options *o, struct err *e)
 {
     struct engine_options eo = {.dir = o->dir, .genesis_path = o->genesis};
-    struct gateway_config gc = {.listen = o->listen, .workers = o->workers, .origins = o->origins};
+    struct gateway_config gc = {
+        .listen = o->listen, .workers = o->workers, .origins = o->origins, .limits = &o->limits};
     struct gateway *gateway = NULL;
     AUTO_FD int stop_fd = -1;
     enum rc rc;
@@ -252,8 +195,10 @@ static enum rc serve(const struct options *o, struct err *e)
     return rc;
 }
 
-static enum rc run(const struct options *o, struct err *e)
+static enum rc run(void *ctx, struct err *e)
 {
+    const struct options *o = ctx;
+
     switch (o->action) {
     case SERVE:
         return serve(o, e);
@@ -269,25 +214,15 @@ static enum rc run(const struct options *o, struct err *e)
 
 int main(int argc, char **argv)
 {
-    struct err e = {0};
-    struct options o;
-    struct config_args args;
-    enum rc rc = config_args_read(&args, argc, argv, table, &e);
+    struct options o = {.listen = "127.0.0.1:8545"};
+    const struct daemon_table tables[] = {{OPTIONS, &o}, {HTTP_LIMITS_OPTIONS, &o.limits}};
+    const struct daemon d = {.name = "cloister-ledger",
+                             .help = help,
+                             .tables = tables,
+                             .n_tables = ARRAY_LEN(tables),
+                             .check = check_options,
+                             .run = run,
+                             .ctx = &o};
 
-    if (rc == RC_OK)
-        rc = parse_options(&o, &args, &e);
-    if (rc == RC_CLOSED)
-        (void)fputs(help, stdout);
-    else if (rc != RC_OK)
-        (void)fprintf(stderr, "cloister-ledger: %s\n", e.msg);
-    if (rc != RC_OK) {
-        config_args_clear(&args);
-        return rc == RC_CLOSED ? 0 : 2;
-    }
-    log_setup(o.level, o.log_json ? LOG_JSON : LOG_TEXT);
-    rc = run(&o, &e);
-    config_args_clear(&args);
-    if (rc != RC_OK)
-        (void)fprintf(stderr, "cloister-ledger: %s\n", e.msg);
-    return rc == RC_OK ? 0 : 1;
+    return daemon_main(&d, argc, argv);
 }

@@ -4,12 +4,12 @@
 #include "base/num.h"
 #include "chain/address.h"
 #include "codec/json.h"
-#include "os/config.h"
+#include "net/limits.h"
+#include "os/daemon.h"
 #include "os/file.h"
 #include "os/signal.h"
 #include "worker/worker.h"
 
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -40,7 +40,8 @@ static const char help[] =
     "  --claim-interval S   seconds between collecting fees (default 30; 0: never)\n"
     "  --jail PATH          cloister-jail (default: beside this program)\n"
     "  --no-containers      refuse container images\n"
-    "  --rlimit-only        hold containers by rlimits even where cgroups can be had\n"
+    "  --rlimit-only        hold containers by rlimits even where cgroups can be "
+    "had\n" HTTP_LIMITS_HELP
     "  --config FILE        options from a file, `option = value` a line; these here win\n"
     "  --log-level LEVEL    error, warn, info (default) or debug\n"
     "  --log-json           log lines as JSON\n"
@@ -51,37 +52,7 @@ static const char help[] =
 struct options {
     struct worker_config c;
     json_t *network; /* owner of texts taken from the file */
-    enum log_level level;
-    bool log_json;
-};
-
-enum {
-    OPT_DIR = 1,
-    OPT_LISTEN,
-    OPT_URL,
-    OPT_NETWORK,
-    OPT_RPC,
-    OPT_STORE,
-    OPT_GATEWAY,
-    OPT_TEE_POOL,
-    OPT_DATA_REGISTRY,
-    OPT_DLP_REGISTRY,
-    OPT_KEY,
-    OPT_PROFILE,
-    OPT_JOBS,
-    OPT_MAX_FILE,
-    OPT_MAX_IMAGE,
-    OPT_GAS,
-    OPT_MEMORY,
-    OPT_WALL,
-    OPT_CLAIM,
-    OPT_JAIL,
-    OPT_NO_CONTAINERS,
-    OPT_RLIMIT_ONLY,
-    OPT_CONFIG,
-    OPT_LEVEL,
-    OPT_JSON,
-    OPT_HELP,
+    const char *network_path;
 };
 
 static enum rc take_contract(struct address *out, const json_t *contracts, const char *name,
@@ -121,171 +92,78 @@ static enum rc read_network(struct options *o, const char *path, struct err *e)
     return take_contract(&o->c.dlp_registry, contracts, "DLPRegistry", e);
 }
 
-static enum rc take_number(uint64_t *out, const char *arg, uint64_t unit, uint64_t max,
-                           struct err *e)
+static enum rc take_tee_pool(void *target, const char *arg, struct err *e)
 {
-    TRY(parse_u64(out, bytes_str(arg), max, e));
-    *out *= unit;
-    return RC_OK;
+    return address_parse(&((struct options *)target)->c.tee_pool, bytes_str(arg), e);
 }
 
-static enum rc take_small(unsigned *out, const char *arg, unsigned max, struct err *e)
+static enum rc take_data_registry(void *target, const char *arg, struct err *e)
 {
-    uint64_t v;
-
-    TRY(parse_u64(&v, bytes_str(arg), max, e));
-    *out = (unsigned)v;
-    return RC_OK;
+    return address_parse(&((struct options *)target)->c.data_registry, bytes_str(arg), e);
 }
 
-static enum rc take_level(enum log_level *out, const char *arg, struct err *e)
+static enum rc take_dlp_registry(void *target, const char *arg, struct err *e)
 {
-    static const char *const names[] = {"error", "warn", "info", "debug"};
-    static const enum log_level levels[] = {LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG};
-
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (strcmp(arg, names[i]) == 0) {
-            *out = levels[i];
-            return RC_OK;
-        }
-    return err_set(e, RC_MALFORMED, "'%s' is none of error, warn, info, debug", arg);
+    return address_parse(&((struct options *)target)->c.dlp_registry, bytes_str(arg), e);
 }
 
-static enum rc take_profile(enum worker_profile *out, const char *arg, struct err *e)
+static enum rc take_profile(void *target, const char *arg, struct err *e)
 {
+    struct options *o = target;
+
     if (strcmp(arg, "devnet") != 0 && strcmp(arg, "vana-compat") != 0)
         return err_set(e, RC_MALFORMED, "'%s' is neither devnet nor vana-compat", arg);
-    *out = strcmp(arg, "devnet") == 0 ? WORKER_DEVNET : WORKER_VANA_COMPAT;
+    o->c.profile = strcmp(arg, "devnet") == 0 ? WORKER_DEVNET : WORKER_VANA_COMPAT;
     return RC_OK;
 }
 
-static enum rc take_claim(unsigned *out, const char *arg, struct err *e)
+static enum rc take_claim(void *target, const char *arg, struct err *e)
 {
-    TRY(take_small(out, arg, 1000000, e));
-    if (*out == 0)
-        *out = UINT_MAX;
+    struct options *o = target;
+    uint64_t v;
+
+    TRY(parse_u64(&v, bytes_str(arg), 1000000, e));
+    o->c.claim_interval_s = v != 0 ? (unsigned)v : UINT_MAX;
     return RC_OK;
 }
 
-static enum rc take_option(struct options *o, int opt, const char *arg, struct err *e)
+#define FIELD(f) .offset = offsetof(struct options, f)
+#define MIB ((uint64_t)1 << 20)
+static const struct daemon_option OPTIONS[] = {
+    {.name = "dir", .kind = DAEMON_TEXT, FIELD(c.dir)},
+    {.name = "listen", .kind = DAEMON_TEXT, FIELD(c.listen)},
+    {.name = "url", .kind = DAEMON_TEXT, FIELD(c.url)},
+    {.name = "network", .kind = DAEMON_TEXT, FIELD(network_path)},
+    {.name = "rpc", .kind = DAEMON_TEXT, FIELD(c.rpc_url)},
+    {.name = "store", .kind = DAEMON_TEXT, FIELD(c.store_rpc)},
+    {.name = "store-gateway", .kind = DAEMON_TEXT, FIELD(c.store_gateway)},
+    {.name = "tee-pool", .kind = DAEMON_CALL, .take = take_tee_pool},
+    {.name = "data-registry", .kind = DAEMON_CALL, .take = take_data_registry},
+    {.name = "dlp-registry", .kind = DAEMON_CALL, .take = take_dlp_registry},
+    {.name = "key", .kind = DAEMON_TEXT, FIELD(c.key_file)},
+    {.name = "profile", .kind = DAEMON_CALL, .take = take_profile},
+    {.name = "jobs", .kind = DAEMON_UNSIGNED, FIELD(c.n_jobs), .max = 256},
+    {.name = "max-file-mib", .kind = DAEMON_U64, FIELD(c.max_file_size), .max = 1024, .unit = MIB},
+    {.name = "max-image-mib",
+     .kind = DAEMON_U64,
+     FIELD(c.max_validator_size),
+     .max = 65536,
+     .unit = MIB},
+    {.name = "gas", .kind = DAEMON_U64, FIELD(c.gas), .max = UINT64_MAX >> 2},
+    {.name = "memory-mib", .kind = DAEMON_U64, FIELD(c.memory_size), .max = 65536, .unit = MIB},
+    {.name = "wall-ms", .kind = DAEMON_U64, FIELD(c.wall_ms), .max = 3600000},
+    {.name = "claim-interval", .kind = DAEMON_CALL, .take = take_claim},
+    {.name = "jail", .kind = DAEMON_TEXT, FIELD(c.jail_path)},
+    {.name = "no-containers", .kind = DAEMON_FLAG, FIELD(c.no_containers)},
+    {.name = "rlimit-only", .kind = DAEMON_FLAG, FIELD(c.jail_rlimit_only)},
+    {.name = NULL}};
+
+/* The network's file is read last, so that single settings win. */
+static enum rc check_options(void *ctx, struct err *e)
 {
-    struct worker_config *c = &o->c;
+    struct options *o = ctx;
 
-    switch (opt) {
-    case OPT_DIR:
-        c->dir = arg;
-        return RC_OK;
-    case OPT_LISTEN:
-        c->listen = arg;
-        return RC_OK;
-    case OPT_URL:
-        c->url = arg;
-        return RC_OK;
-    case OPT_NETWORK:
-        return RC_OK; /* read last, so that single settings win */
-    case OPT_RPC:
-        c->rpc_url = arg;
-        return RC_OK;
-    case OPT_STORE:
-        c->store_rpc = arg;
-        return RC_OK;
-    case OPT_GATEWAY:
-        c->store_gateway = arg;
-        return RC_OK;
-    case OPT_TEE_POOL:
-        return address_parse(&c->tee_pool, bytes_str(arg), e);
-    case OPT_DATA_REGISTRY:
-        return address_parse(&c->data_registry, bytes_str(arg), e);
-    case OPT_DLP_REGISTRY:
-        return address_parse(&c->dlp_registry, bytes_str(arg), e);
-    case OPT_KEY:
-        c->key_file = arg;
-        return RC_OK;
-    case OPT_PROFILE:
-        return take_profile(&c->profile, arg, e);
-    case OPT_JOBS:
-        return take_small(&c->n_jobs, arg, 256, e);
-    case OPT_MAX_FILE:
-        return take_number(&c->max_file_size, arg, 1u << 20, 1024, e);
-    case OPT_MAX_IMAGE:
-        return take_number(&c->max_validator_size, arg, 1u << 20, 65536, e);
-    case OPT_GAS:
-        return take_number(&c->gas, arg, 1, UINT64_MAX >> 2, e);
-    case OPT_MEMORY:
-        return take_number(&c->memory_size, arg, 1u << 20, 65536, e);
-    case OPT_WALL:
-        return take_number(&c->wall_ms, arg, 1, 3600000, e);
-    case OPT_CLAIM:
-        return take_claim(&c->claim_interval_s, arg, e);
-    case OPT_JAIL:
-        c->jail_path = arg;
-        return RC_OK;
-    case OPT_NO_CONTAINERS:
-        c->no_containers = true;
-        return RC_OK;
-    case OPT_RLIMIT_ONLY:
-        c->jail_rlimit_only = true;
-        return RC_OK;
-    case OPT_CONFIG:
-        return RC_OK; /* has been read */
-    case OPT_LEVEL:
-        return take_level(&o->level, arg, e);
-    case OPT_JSON:
-        o->log_json = true;
-        return RC_OK;
-    default:
-        return err_set(e, RC_MALFORMED, "see --help");
-    }
-}
-
-static const struct option table[] = {{"dir", required_argument, NULL, OPT_DIR},
-                                      {"listen", required_argument, NULL, OPT_LISTEN},
-                                      {"url", required_argument, NULL, OPT_URL},
-                                      {"network", required_argument, NULL, OPT_NETWORK},
-                                      {"rpc", required_argument, NULL, OPT_RPC},
-                                      {"store", required_argument, NULL, OPT_STORE},
-                                      {"store-gateway", required_argument, NULL, OPT_GATEWAY},
-                                      {"tee-pool", required_argument, NULL, OPT_TEE_POOL},
-                                      {"data-registry", required_argument, NULL, OPT_DATA_REGISTRY},
-                                      {"dlp-registry", required_argument, NULL, OPT_DLP_REGISTRY},
-                                      {"key", required_argument, NULL, OPT_KEY},
-                                      {"profile", required_argument, NULL, OPT_PROFILE},
-                                      {"jobs", required_argument, NULL, OPT_JOBS},
-                                      {"max-file-mib", required_argument, NULL, OPT_MAX_FILE},
-                                      {"max-image-mib", required_argument, NULL, OPT_MAX_IMAGE},
-                                      {"gas", required_argument, NULL, OPT_GAS},
-                                      {"memory-mib", required_argument, NULL, OPT_MEMORY},
-                                      {"wall-ms", required_argument, NULL, OPT_WALL},
-                                      {"claim-interval", required_argument, NULL, OPT_CLAIM},
-                                      {"jail", required_argument, NULL, OPT_JAIL},
-                                      {"no-containers", no_argument, NULL, OPT_NO_CONTAINERS},
-                                      {"rlimit-only", no_argument, NULL, OPT_RLIMIT_ONLY},
-                                      {"config", required_argument, NULL, OPT_CONFIG},
-                                      {"log-level", required_argument, NULL, OPT_LEVEL},
-                                      {"log-json", no_argument, NULL, OPT_JSON},
-                                      {"help", no_argument, NULL, OPT_HELP},
-                                      {NULL, 0, NULL, 0}};
-
-/* RC_CLOSED: --help was asked for. */
-static enum rc parse_options(struct options *o, const struct config_args *a, struct err *e)
-{
-    const char *network = NULL;
-    int opt, index = 0;
-
-    while ((opt = getopt_long(a->argc, a->argv, "", table, &index)) != -1) {
-        enum rc rc;
-
-        if (opt == OPT_HELP)
-            return RC_CLOSED;
-        if (opt == OPT_NETWORK)
-            network = optarg;
-        rc = take_option(o, opt, optarg, e);
-        if (rc != RC_OK)
-            return opt == '?' ? rc : config_args_wrap(a, optind, table[index].name, rc, e);
-    }
-    if (optind != a->argc)
-        return err_set(e, RC_MALFORMED, "unexpected argument '%s'; see --help", a->argv[optind]);
-    return network != NULL ? read_network(o, network, e) : RC_OK;
+    return o->network_path != NULL ? read_network(o, o->network_path, e) : RC_OK;
 }
 
 static void stop_now(int signum)
@@ -294,8 +172,9 @@ static void stop_now(int signum)
     _exit(0);
 }
 
-static enum rc serve(const struct options *o, struct err *e)
+static enum rc serve(void *ctx, struct err *e)
 {
+    const struct options *o = ctx;
     struct worker *w;
     int stop_fd, signum;
 
@@ -314,29 +193,18 @@ static enum rc serve(const struct options *o, struct err *e)
 
 int main(int argc, char **argv)
 {
-    struct options o = {.level = LOG_INFO};
-    struct err e = {0};
-    struct config_args args;
-    enum rc rc = config_args_read(&args, argc, argv, table, &e);
+    struct http_limits limits = {.rate = 0};
+    struct options o = {.c = {.limits = &limits}};
+    const struct daemon_table tables[] = {{OPTIONS, &o}, {HTTP_LIMITS_OPTIONS, &limits}};
+    const struct daemon d = {.name = "cloister-worker",
+                             .help = help,
+                             .tables = tables,
+                             .n_tables = ARRAY_LEN(tables),
+                             .check = check_options,
+                             .run = serve,
+                             .ctx = &o};
+    int status = daemon_main(&d, argc, argv);
 
-    if (rc == RC_OK)
-        rc = parse_options(&o, &args, &e);
-    if (rc == RC_CLOSED)
-        (void)fputs(help, stdout);
-    else if (rc != RC_OK)
-        (void)fprintf(stderr, "cloister-worker: %s\n", e.msg);
-    if (rc != RC_OK) {
-        config_args_clear(&args);
-        json_decref(o.network);
-        return rc == RC_CLOSED ? 0 : 2;
-    }
-    log_setup(o.level, o.log_json ? LOG_JSON : LOG_TEXT);
-    rc = serve(&o, &e);
-    config_args_clear(&args);
     json_decref(o.network);
-    if (rc != RC_OK) {
-        (void)fprintf(stderr, "cloister-worker: %s\n", e.msg);
-        return 1;
-    }
-    return 0;
+    return status;
 }

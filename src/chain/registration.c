@@ -21,7 +21,6 @@ void registration_report_data(uint8_t out64[64], const struct registration *r)
     lp(&b, BYTES_OF(&r->commit_signer));
     lp(&b, BYTES_OF(&r->receive_key));
     lp(&b, r->receive_key_eth);
-    lp(&b, BYTES_OF(&r->tls_key));
     lp(&b, BYTES_OF(&r->operator));
     lp(&b, BYTES_OF(&role));
     lp(&b, BYTES_OF(&r->genesis));

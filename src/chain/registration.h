@@ -12,7 +12,6 @@ struct registration {
     struct address proof_signer, commit_signer;
     uint8_t receive_key[32];      /* X25519 */
     struct bytes receive_key_eth; /* secp256k1 x | y, 64 bytes; or empty */
-    struct hash32 tls_key;        /* SHA-256 of the SubjectPublicKeyInfo of its TLS certificates */
     struct address operator;
     enum worker_role role;
     struct hash32 genesis;

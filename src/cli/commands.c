@@ -13,6 +13,7 @@ const struct cli_command *const CLI_COMMANDS[] = {
     &CLI_JOB,
     &CLI_PROOF_SHOW,
     &CLI_PROOF_VERIFY,
+    &CLI_VERIFY,
     &CLI_POOL_CREATE,
     &CLI_POOL_LIST,
     &CLI_POOL_SHOW,

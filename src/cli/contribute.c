@@ -20,6 +20,7 @@
 #define RUN_TIMEOUT_MS 900000 /* a validator may take its time */
 #define CONSENT_VALID_S 3600  /* how long the worker may use the authorization */
 #define TRY_AGAIN_MS 60000    /* while the worker cannot be reached or is busy */
+#define STORE_AGAIN_MS 10000  /* while the store cannot be reached */
 
 static const char *pool_name, *resume;
 static bool follow;
@@ -83,6 +84,28 @@ static enum rc source_fd(void *data, void *p, size_t cap, size_t *n, struct err 
     return read_fd(data, p, cap, n, e);
 }
 
+static bool may_pass(enum rc rc)
+{
+    return rc == RC_IO || rc == RC_AGAIN || rc == RC_CLOSED || rc == RC_TIMEOUT;
+}
+
+/* Repeated while the store cannot be reached: it may be restarting. */
+static enum rc store_ciphertext(struct store_client *store, struct cid *cid, int fd, struct err *e)
+{
+    uint64_t give_up = clock_mono_ms() + STORE_AGAIN_MS;
+    struct fd_pipe upload = {.in = fd};
+    enum rc rc;
+
+    for (;;) {
+        if (lseek(fd, 0, SEEK_SET) != 0)
+            return err_set(e, RC_IO, "memory file cannot be rewound");
+        rc = store_client_add(store, cid, NULL, source_fd, &upload, e);
+        if (!may_pass(rc) || clock_mono_ms() > give_up)
+            return rc;
+        clock_sleep_ms(250);
+    }
+}
+
 /* Only ciphertext leaves this function: into a memory file, then into the store. */
 static enum rc encrypt_and_store(struct cli *cli, struct contribution *x, const char *path,
                                  struct err *e)
@@ -94,7 +117,6 @@ static enum rc encrypt_and_store(struct cli *cli, struct contribution *x, const 
     struct fd_pipe files = {.in = in, .out = sealed};
     const struct openpgp_source source = {.read = read_fd, .data = &files};
     const struct openpgp_sink sink = {.write = write_fd, .data = &files};
-    struct fd_pipe upload = {.in = sealed};
     struct store_client *store;
     struct stat st = {0};
     char text[CID_TEXT_SIZE];
@@ -109,9 +131,7 @@ static enum rc encrypt_and_store(struct cli *cli, struct contribution *x, const 
     x->seed = arena_strdup(&cli->mem, buf_bytes(&seed));
     file_key_derive(&file_key, x->key, buf_bytes(&seed));
     TRY(openpgp_encrypt(&source, &sink, (uint64_t)st.st_size, secbuf_bytes(&file_key), NULL, e));
-    if (lseek(sealed, 0, SEEK_SET) != 0)
-        return err_set(e, RC_IO, "memory file cannot be rewound");
-    TRY(store_client_add(store, &cid, NULL, source_fd, &upload, e));
+    TRY(store_ciphertext(store, &cid, sealed, e));
     cid_format(text, &cid);
     x->cid = arena_strdup(&cli->mem, bytes_str(text));
     {
@@ -432,11 +452,6 @@ static enum rc worker_error(const struct http_reply *reply, const struct worker 
     return err_set(e, reply->status == 503 || reply->status == 429 ? RC_AGAIN : RC_DENIED,
                    "worker: %s%s%s", code != NULL ? code : "", code != NULL ? ": " : "",
                    message != NULL ? message : "no reason given");
-}
-
-static bool may_pass(enum rc rc)
-{
-    return rc == RC_IO || rc == RC_AGAIN || rc == RC_CLOSED || rc == RC_TIMEOUT;
 }
 
 /* POST /RunProof; repeated while the worker cannot be reached (it may be restarting: the request is

@@ -17,7 +17,7 @@
 
 #define RESTART_FIRST_MS 100
 #define RESTART_MOST_MS 5000
-#define HEALTHY_MS 10000 /* lived so long: the next restart is quick again */
+#define HEALTHY_MS 1000 /* lived so long: no crash at start, the next restart is quick again */
 #define STOP_MS 10000
 #define REFRESH_MS 1000
 #define MAX_DAEMONS (2 + DEVNET_MAX_WORKERS)
@@ -161,7 +161,8 @@ static void ended(struct net *n, struct daemon *m)
         return;
     m->running = false;
     m->restarts++;
-    if (now - m->started_ms > HEALTHY_MS)
+    /* Killed from outside it did not fail by itself: waiting longer would help nobody. */
+    if (now - m->started_ms > HEALTHY_MS || (!status.exited && status.code == SIGKILL))
         m->pause_ms = RESTART_FIRST_MS;
     m->restart_at_ms = now + m->pause_ms;
     m->pause_ms = m->pause_ms * 2 > RESTART_MOST_MS ? RESTART_MOST_MS : m->pause_ms * 2;

@@ -4,6 +4,7 @@
 #include "chain/contracts.h"
 #include "cli/internal/devnet.h"
 #include "crypto/hash.h"
+#include "crypto/secret.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/spawn.h"
@@ -56,6 +57,8 @@ const char *devnet_path(struct devnet *d, const char *rel)
 
 /* ---- accounts ---- */
 
+#define ACCOUNTS_MAX_SIZE ((size_t)64 << 10)
+
 static enum rc accounts_new(struct devnet *d, const char *path, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf text = {0};
@@ -74,6 +77,7 @@ static enum rc accounts_new(struct devnet *d, const char *path, struct err *e)
                                               "private_key", "0x", hex)) == 0);
         wipe(hex, sizeof(hex));
     }
+    (void)buf_reserve(&text, ACCOUNTS_MAX_SIZE); /* growth would leave copies behind */
     json_put(&text, root);
     rc = file_write_atomic(path, buf_bytes(&text), 0600, e);
     wipe(text.p, text.n);
@@ -82,13 +86,14 @@ static enum rc accounts_new(struct devnet *d, const char *path, struct err *e)
 
 static enum rc accounts_read(struct devnet *d, const char *path, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf text = {0};
+    AUTO_CLEAR(secbuf) struct secbuf text = {0};
     json_auto_t *root = NULL;
     const char *profile;
     json_t *list;
 
-    TRY(file_read(&text, path, 1 << 20, e));
-    TRY(json_parse(&root, buf_bytes(&text), 1 << 20, e));
+    TRY(file_read_secret(secbuf_reserve(&text, ACCOUNTS_MAX_SIZE + 1), ACCOUNTS_MAX_SIZE, &text.n,
+                         path, e));
+    TRY(json_parse(&root, secbuf_bytes(&text), ACCOUNTS_MAX_SIZE, e));
     TRY(json_str(&profile, root, "profile", 32, e));
     if ((strcmp(profile, "vana-compat") == 0) != d->vana_compat)
         return err_set(e, RC_DENIED, "%s holds a network of profile %s: give --profile %s", d->dir,

@@ -120,15 +120,14 @@ enum rc cli_passphrase(struct secbuf *out, const char *prompt, bool confirm, str
     const char *path = getenv("CLOISTER_PASSPHRASE_FILE");
 
     if (path != NULL) {
-        AUTO_CLEAR(buf) struct buf text = {0};
+        uint8_t text[1024 + 1];
         size_t n;
 
-        TRY(file_read(&text, path, 1024, e));
-        n = text.n;
-        while (n > 0 && (text.p[n - 1] == '\n' || text.p[n - 1] == '\r'))
+        TRY(file_read_secret(text, sizeof(text) - 1, &n, path, e));
+        while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
             n--;
-        secbuf_put(out, text.p, n);
-        wipe(text.p, text.n);
+        secbuf_put(out, text, n);
+        wipe(text, sizeof(text));
         return RC_OK;
     }
     TRY(ask(out, prompt, e));
@@ -159,12 +158,13 @@ static enum rc key_from_hex(struct secp_key *out, const char *text, struct err *
 static enum rc key_from_file(struct secp_key *out, const char *path, struct err *e)
 {
     AUTO_CLEAR(secbuf) struct secbuf passphrase = {0};
-    AUTO_CLEAR(buf) struct buf text = {0};
+    AUTO_CLEAR(secbuf) struct secbuf text = {0}; /* a keystore, or what was taken for one */
     enum rc rc;
 
-    TRY(file_read(&text, path, KEYSTORE_MAX_SIZE, e));
+    TRY(file_read_secret(secbuf_reserve(&text, KEYSTORE_MAX_SIZE + 1), KEYSTORE_MAX_SIZE, &text.n,
+                         path, e));
     TRY(cli_passphrase(&passphrase, "passphrase", false, e));
-    rc = keystore_decrypt(out, buf_bytes(&text), secbuf_bytes(&passphrase), e);
+    rc = keystore_decrypt(out, secbuf_bytes(&text), secbuf_bytes(&passphrase), e);
     return rc == RC_OK ? RC_OK : err_wrap(e, rc, "%s", path);
 }
 
@@ -253,21 +253,19 @@ const struct cli_command CLI_KEY_NEW = {
 static enum rc key_import(struct cli *cli, struct err *e)
 {
     AUTO_CLEAR(secp_key) struct secp_key key = {0};
-    AUTO_CLEAR(buf) struct buf text = {0};
-    enum rc rc;
+    AUTO_CLEAR(secbuf) struct secbuf text = {0}; /* wiped also when the key is refused */
     size_t n;
 
-    TRY(file_read(&text, cli->args[1], KEYSTORE_MAX_SIZE, e));
-    n = text.n;
+    TRY(file_read_secret(secbuf_reserve(&text, KEYSTORE_MAX_SIZE + 1), KEYSTORE_MAX_SIZE, &n,
+                         cli->args[1], e));
+    text.n = n;
     while (n > 0 && (text.p[n - 1] == '\n' || text.p[n - 1] == ' '))
         n--;
-    text.n = n;
+    secbuf_truncate(&text, n);
     if (n == 64 || n == 66)
-        rc = key_from_hex(&key, buf_cstr(&text), e);
+        TRY(key_from_hex(&key, secbuf_cstr(&text), e));
     else
-        rc = key_from_file(&key, cli->args[1], e);
-    wipe(text.p, text.cap); /* also of a key that was refused */
-    TRY(rc);
+        TRY(key_from_file(&key, cli->args[1], e));
     return save(cli, cli->args[0], &key, e);
 }
 

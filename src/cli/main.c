@@ -205,7 +205,7 @@ static int report(const struct cli *cli, const struct err *e)
         free(text);
     }
     (void)fprintf(stderr, "cloister %s: %s\n", cli->command->name, e->msg);
-    return CLI_FAILED;
+    return cli->exit_code != 0 ? cli->exit_code : CLI_FAILED;
 }
 
 int cli_main(int argc, char **argv)
@@ -261,8 +261,8 @@ int cli_main(int argc, char **argv)
                       cli.command->options != NULL ? " (and see --help)" : "");
         code = CLI_USAGE;
     }
-    if (code == 0 && cli.command->fn(&cli, &e) != RC_OK)
-        code = report(&cli, &e);
+    if (code == 0)
+        code = cli.command->fn(&cli, &e) != RC_OK ? report(&cli, &e) : cli.exit_code;
     clear(&cli);
     return code;
 }

@@ -2,6 +2,7 @@
 #include "base/num.h"
 #include "chain/address.h"
 #include "cli/internal/command.h"
+#include "crypto/secret.h"
 #include "os/file.h"
 
 #include <stdio.h>
@@ -11,7 +12,7 @@
 
 static enum rc load(struct cli *cli, const char *path, struct network *net, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf text = {0};
+    AUTO_CLEAR(secbuf) struct secbuf text = {0}; /* a devnet's holds its accounts' keys */
     const json_t *store;
     struct stat st;
     enum rc rc;
@@ -22,12 +23,13 @@ static enum rc load(struct cli *cli, const char *path, struct network *net, stru
         (void)snprintf(inside, strlen(path) + 16, "%s/devnet.json", path);
         path = inside;
     }
-    rc = file_read(&text, path, NETWORK_FILE_MAX, e);
+    rc = file_read_secret(secbuf_reserve(&text, NETWORK_FILE_MAX + 1), NETWORK_FILE_MAX, &text.n,
+                          path, e);
     if (rc == RC_NOTFOUND)
         return err_set(e, rc, "no network at %s: start one with `cloister devnet --dir DIR`", path);
     TRY(rc);
     net->path = path;
-    if (json_parse(&net->file, buf_bytes(&text), NETWORK_FILE_MAX, e) != RC_OK)
+    if (json_parse(&net->file, secbuf_bytes(&text), NETWORK_FILE_MAX, e) != RC_OK)
         return err_wrap(e, RC_MALFORMED, "%s", path);
     store = json_object_get(net->file, "store");
     net->rpc = json_string_value(json_object_get(net->file, "rpc"));

@@ -2,8 +2,10 @@
 #include "cli/internal/commands.h"
 #include "os/file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static enum rc source_fd(void *data, void *p, size_t cap, size_t *n, struct err *e)
@@ -77,24 +79,49 @@ static const struct cli_option GET_OPTIONS[] = {
     {0},
 };
 
+static enum rc get_in_place(struct store_client *store, const struct cid *cid, struct err *e)
+{
+    AUTO_FD int fd = open(out_path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_errno(e, errno, "cannot write %s", out_path);
+    return store_client_cat(store, cid, 0, sink_fd, &fd, e);
+}
+
+/* The file appears when all of it is there and verified. */
+static enum rc get_to_file(struct store_client *store, const struct cid *cid, struct err *e)
+{
+    AUTO_FREE char *part = xasprintf("%s.part", out_path);
+    AUTO_FD int fd = -1;
+    struct stat st;
+    enum rc rc;
+
+    /* A terminal or /dev/null must not be replaced by a file. */
+    if (stat(out_path, &st) == 0 && !S_ISREG(st.st_mode))
+        return get_in_place(store, cid, e);
+    fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return err_errno(e, errno, "cannot write %s", part);
+    rc = store_client_cat(store, cid, 0, sink_fd, &fd, e);
+    if (rc == RC_OK && rename(part, out_path) != 0)
+        rc = err_errno(e, errno, "cannot write %s", out_path);
+    if (rc != RC_OK)
+        (void)unlink(part);
+    return rc;
+}
+
 static enum rc store_get(struct cli *cli, struct err *e)
 {
-    AUTO_FD int file = -1;
     int fd = STDOUT_FILENO;
     struct store_client *store;
     struct cid cid;
 
     TRY(cid_parse_url(&cid, NULL, bytes_str(cli->args[0]), e));
     TRY(cli_store(cli, &store, e));
-    if (out_path != NULL) {
-        file = open(out_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-        if (file < 0)
-            return err_set(e, RC_IO, "cannot write %s", out_path);
-        fd = file;
-    }
-    TRY(store_client_cat(store, &cid, 0, sink_fd, &fd, e));
-    if (out_path != NULL)
-        cli_json(cli, json_pack("{s:s}", "file", out_path));
+    if (out_path == NULL)
+        return store_client_cat(store, &cid, 0, sink_fd, &fd, e);
+    TRY(get_to_file(store, &cid, e));
+    cli_json(cli, json_pack("{s:s}", "file", out_path));
     return RC_OK;
 }
 

@@ -17,12 +17,13 @@
 #define RETRY_FIRST_MS 50
 #define RETRY_MOST_MS 1000
 /* Our ledger includes a transaction in about a millisecond; others take seconds. */
-#define POLL_FIRST_US 500
+#define POLL_FIRST_US 250
 #define POLL_MOST_US 250000
 #define INCLUSION_WAIT_MS 2000
 #define INCLUSION_TRIES 30
 #define LOGS_MAX 100000
 #define NONCES_MAX 64 /* keys one client sends with */
+#define IDLE_MAX 8    /* connections kept open between calls */
 /* Above this many wei a gas we take the node's offer for a mistake: 10,000 gwei. */
 #define PRICE_MAX_WEI 10000000000000U
 
@@ -32,11 +33,17 @@ struct nonce_entry {
     bool known;
 };
 
-struct chain_client {
-    char *url;
-    pthread_mutex_t conn_lock; /* http, reply, next_id */
+/* A connection and the memory its answers are read into; used by one call at a time. */
+struct connection {
     struct http_client *http;
     struct http_reply reply;
+};
+
+struct chain_client {
+    char *url;
+    pthread_mutex_t conn_lock; /* idle, n_idle, next_id */
+    struct connection idle[IDLE_MAX];
+    size_t n_idle;
     uint64_t next_id;
     unsigned patience_ms;
     pthread_mutex_t send_lock; /* nonces, chain: one signature at a time keeps nonces dense */
@@ -51,19 +58,51 @@ struct chain_client *chain_client_new(const char *url)
     struct chain_client *c = xcalloc(1, sizeof(*c));
 
     c->url = xstrdup(url);
-    c->http = http_client_new();
     c->patience_ms = 10000;
     CHECK(pthread_mutex_init(&c->conn_lock, NULL) == 0);
     CHECK(pthread_mutex_init(&c->send_lock, NULL) == 0);
     return c;
 }
 
+static void connection_clear(struct connection *k)
+{
+    http_client_free(k->http);
+    http_reply_clear(&k->reply);
+}
+
+/* A call that waits at the node must not hold up others: each has a connection of its own. */
+static struct connection connection_take(struct chain_client *c)
+{
+    struct connection k = {0};
+
+    (void)pthread_mutex_lock(&c->conn_lock);
+    if (c->n_idle != 0)
+        k = c->idle[--c->n_idle];
+    (void)pthread_mutex_unlock(&c->conn_lock);
+    if (k.http == NULL)
+        k.http = http_client_new();
+    return k;
+}
+
+static void connection_give_back(struct chain_client *c, struct connection *k)
+{
+    bool kept;
+
+    (void)pthread_mutex_lock(&c->conn_lock);
+    kept = c->n_idle < IDLE_MAX;
+    if (kept)
+        c->idle[c->n_idle++] = *k;
+    (void)pthread_mutex_unlock(&c->conn_lock);
+    if (!kept)
+        connection_clear(k);
+}
+
 void chain_client_free(struct chain_client *c)
 {
     if (c == NULL)
         return;
-    http_client_free(c->http);
-    http_reply_clear(&c->reply);
+    while (c->n_idle != 0)
+        connection_clear(&c->idle[--c->n_idle]);
     (void)pthread_mutex_destroy(&c->conn_lock);
     (void)pthread_mutex_destroy(&c->send_lock);
     free(c->url);
@@ -93,25 +132,25 @@ static enum rc post(struct chain_client *c, struct bytes text, json_t **answer, 
 {
     uint64_t give_up = clock_mono_ms() + c->patience_ms;
     uint64_t pause = RETRY_FIRST_MS;
+    const struct http_call call = {.url = c->url,
+                                   .content_type = "application/json",
+                                   .body = text,
+                                   .body_max = REPLY_MAX,
+                                   .timeout_ms = CALL_TIMEOUT_MS};
+    struct connection k = connection_take(c);
     enum rc rc;
 
     for (;;) {
-        struct http_call call = {.url = c->url,
-                                 .content_type = "application/json",
-                                 .body = text,
-                                 .body_max = REPLY_MAX,
-                                 .timeout_ms = CALL_TIMEOUT_MS};
-
-        (void)pthread_mutex_lock(&c->conn_lock);
-        rc = http_client_do(c->http, &c->reply, &call, e);
+        rc = http_client_do(k.http, &k.reply, &call, e);
         if (rc == RC_OK)
-            rc = json_parse(answer, buf_bytes(&c->reply.body), REPLY_MAX, e);
-        (void)pthread_mutex_unlock(&c->conn_lock);
+            rc = json_parse(answer, buf_bytes(&k.reply.body), REPLY_MAX, e);
         if (!is_transport(rc) || clock_mono_ms() + pause > give_up)
-            return rc == RC_OK ? RC_OK : err_wrap(e, rc, "chain node %s", c->url);
+            break;
         clock_sleep_ms(pause);
         pause = pause * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : pause * 2;
     }
+    connection_give_back(c, &k);
+    return rc == RC_OK ? RC_OK : err_wrap(e, rc, "chain node %s", c->url);
 }
 
 /* A JSON-RPC error object as ours. */
@@ -140,23 +179,32 @@ static enum rc rpc_error(const json_t *error, const char *method, struct buf *er
                    text, (long long)code);
 }
 
-enum rc chain_rpc(struct chain_client *c, json_t **result, const char *method, json_t *params,
-                  struct buf *error_data, struct err *e)
+static json_t *request_of(const char *method, json_t *params, uint64_t id)
 {
-    AUTO_CLEAR(buf) struct buf text = {0};
-    json_auto_t *answer = NULL;
-    json_auto_t *request = NULL;
-    json_t *member;
+    json_t *request = json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", (json_int_t)id,
+                                "method", method, "params", params);
 
-    *result = NULL;
-    (void)pthread_mutex_lock(&c->conn_lock);
-    request = json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", (json_int_t)++c->next_id,
-                        "method", method, "params", params);
-    (void)pthread_mutex_unlock(&c->conn_lock);
     CHECK(request != NULL);
-    json_put(&text, request);
-    TRY(post(c, buf_bytes(&text), &answer, e));
-    member = json_object_get(answer, "error");
+    return request;
+}
+
+/* The first of n numbers for requests. */
+static uint64_t take_ids(struct chain_client *c, size_t n)
+{
+    uint64_t first;
+
+    (void)pthread_mutex_lock(&c->conn_lock);
+    first = c->next_id + 1;
+    c->next_id += n;
+    (void)pthread_mutex_unlock(&c->conn_lock);
+    return first;
+}
+
+static enum rc take_answer(const struct chain_client *c, json_t **result, const json_t *answer,
+                           const char *method, struct buf *error_data, struct err *e)
+{
+    json_t *member = json_object_get(answer, "error");
+
     if (member != NULL && !json_is_null(member))
         return rpc_error(member, method, error_data, e);
     member = json_object_get(answer, "result");
@@ -164,6 +212,88 @@ enum rc chain_rpc(struct chain_client *c, json_t **result, const char *method, j
         return err_set(e, RC_MALFORMED, "chain node %s: answer to %s has no result", c->url,
                        method);
     *result = json_incref(member);
+    return RC_OK;
+}
+
+enum rc chain_rpc(struct chain_client *c, json_t **result, const char *method, json_t *params,
+                  struct buf *error_data, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+    json_auto_t *answer = NULL;
+    json_auto_t *request = request_of(method, params, take_ids(c, 1));
+
+    *result = NULL;
+    json_put(&text, request);
+    TRY(post(c, buf_bytes(&text), &answer, e));
+    return take_answer(c, result, answer, method, error_data, e);
+}
+
+/* ---- several calls ---- */
+
+void chain_request_clear(struct chain_request *r)
+{
+    json_decref(r->params);
+    json_decref(r->result);
+    r->params = r->result = NULL;
+}
+
+/* A node that knows no batches: one after the other. */
+static enum rc one_by_one(struct chain_client *c, struct chain_request *list, size_t n,
+                          struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        list[i].rc = chain_rpc(c, &list[i].result, list[i].method, json_incref(list[i].params),
+                               NULL, &list[i].err);
+        if (is_transport(list[i].rc)) {
+            if (e != NULL)
+                *e = list[i].err;
+            return list[i].rc;
+        }
+    }
+    return RC_OK;
+}
+
+/* Answers come in any order; each says by its id whose it is. */
+static void take_answers(const struct chain_client *c, struct chain_request *list, size_t n,
+                         const json_t *answers, uint64_t first)
+{
+    size_t i;
+    const json_t *answer;
+
+    for (size_t k = 0; k < n; k++)
+        list[k].rc = err_set(&list[k].err, RC_MALFORMED,
+                             "chain node %s: no answer to %s in a batch", c->url, list[k].method);
+    json_array_foreach(answers, i, answer)
+    {
+        const json_t *id = json_object_get(answer, "id");
+        uint64_t at = (uint64_t)json_integer_value(id) - first;
+
+        if (json_is_integer(id) && at < n && list[at].result == NULL)
+            list[at].rc =
+                take_answer(c, &list[at].result, answer, list[at].method, NULL, &list[at].err);
+    }
+}
+
+enum rc chain_rpc_batch(struct chain_client *c, struct chain_request *list, size_t n, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+    uint64_t first = take_ids(c, n);
+    json_auto_t *requests = json_array();
+    json_auto_t *answers = NULL;
+    enum rc rc;
+
+    CHECK(requests != NULL);
+    for (size_t i = 0; i < n; i++)
+        CHECK(json_array_append_new(
+                  requests, request_of(list[i].method, json_incref(list[i].params), first + i)) ==
+              0);
+    json_put(&text, requests);
+    rc = post(c, buf_bytes(&text), &answers, e);
+    if (is_transport(rc))
+        return rc;
+    if (rc != RC_OK || !json_is_array(answers))
+        return one_by_one(c, list, n, e);
+    take_answers(c, list, n, answers, first);
     return RC_OK;
 }
 
@@ -277,6 +407,30 @@ static json_t *call_object(const struct address *from, const struct address *to,
         CHECK(json_object_set_new(o, "value", json_quantity256_new(value)) == 0);
     CHECK(json_object_set_new(o, "data", json_hex_new(data)) == 0);
     return o;
+}
+
+struct chain_request chain_call_request(const struct address *from, const struct address *to,
+                                        struct bytes calldata, uint64_t height)
+{
+    return (struct chain_request){
+        .method = "eth_call",
+        .params = json_pack("[o, o]", call_object(from, to, NULL, calldata), height_tag(height))};
+}
+
+/* How one call of a batch ended. */
+static enum rc request_rc(const struct chain_request *r, struct err *e)
+{
+    if (r->rc != RC_OK && e != NULL)
+        *e = r->err;
+    return r->rc;
+}
+
+enum rc chain_request_data(struct buf *out, const struct chain_request *r, struct err *e)
+{
+    TRY(request_rc(r, e));
+    if (!json_is_string(r->result))
+        return err_set(e, RC_MALFORMED, "%s: result is not a string", r->method);
+    return hex_decode(out, bytes_str(json_string_value(r->result)), REPLY_MAX, e);
 }
 
 enum rc chain_call(struct chain_client *c, struct buf *out, const struct address *from,
@@ -418,19 +572,22 @@ void chain_nonce_reset(struct chain_client *c, const struct address *who)
 
 /* What to offer: twice the base fee and the node's tip, as wallets do, so that some full blocks in
  * a row do not strand the transaction. */
-static enum rc fees(struct chain_client *c, struct tx *tx, struct err *e)
+static enum rc fees(const struct chain_client *c, struct tx *tx, const struct chain_request *block,
+                    const struct chain_request *tip, const struct chain_request *price,
+                    struct err *e)
 {
     const struct u256 most = u256_from_u64(PRICE_MAX_WEI);
-    json_auto_t *block = NULL;
     struct u256 base;
 
-    TRY(chain_rpc(c, &block, "eth_getBlockByNumber", json_pack("[s, b]", "latest", 0), NULL, e));
-    if (json_object_get(block, "baseFeePerGas") == NULL) {
-        TRY(rpc_u256(c, &tx->gas_price_wei, "eth_gasPrice", json_array(), e));
+    TRY(request_rc(block, e));
+    if (json_object_get(block->result, "baseFeePerGas") == NULL) {
+        TRY(request_rc(price, e));
+        TRY(json_value_u256(&tx->gas_price_wei, price->result, price->method, e));
         tx->type = TX_LEGACY;
     } else {
-        TRY(json_u256(&base, block, "baseFeePerGas", e));
-        TRY(rpc_u256(c, &tx->max_priority_wei, "eth_maxPriorityFeePerGas", json_array(), e));
+        TRY(json_u256(&base, block->result, "baseFeePerGas", e));
+        TRY(request_rc(tip, e));
+        TRY(json_value_u256(&tx->max_priority_wei, tip->result, tip->method, e));
         tx->type = TX_DYNAMIC_FEE;
         if (!u256_add(&tx->max_fee_wei, &base, &base) ||
             !u256_add(&tx->max_fee_wei, &tx->max_fee_wei, &tx->max_priority_wei))
@@ -444,6 +601,32 @@ static enum rc fees(struct chain_client *c, struct tx *tx, struct err *e)
     if (tx->type == TX_LEGACY)
         tx->max_fee_wei = tx->max_priority_wei = tx->gas_price_wei;
     return RC_OK;
+}
+
+/* Gas and fees, asked for at once. */
+static enum rc price(struct chain_client *c, struct tx *tx, const struct address *from,
+                     const struct chain_send *s, struct err *e)
+{
+    enum { BLOCK, TIP, PRICE, GAS, N };
+    struct chain_request r[N] = {
+        [BLOCK] = {.method = "eth_getBlockByNumber", .params = json_pack("[s, b]", "latest", 0)},
+        [TIP] = {.method = "eth_maxPriorityFeePerGas", .params = json_array()},
+        [PRICE] = {.method = "eth_gasPrice", .params = json_array()},
+        [GAS] = {.method = "eth_estimateGas",
+                 .params = json_pack("[o]", call_object(from, s->to, &s->value, s->data))}};
+    enum rc rc = chain_rpc_batch(c, r, s->gas == 0 ? N : N - 1, e);
+
+    if (rc == RC_OK && s->gas == 0)
+        rc = request_rc(&r[GAS], e);
+    if (rc == RC_OK && s->gas == 0)
+        rc = json_value_u64(&tx->gas_limit, r[GAS].result, r[GAS].method, UINT64_MAX / 2, e);
+    if (rc == RC_OK && s->gas == 0)
+        tx->gas_limit += tx->gas_limit / 4;
+    if (rc == RC_OK)
+        rc = fees(c, tx, &r[BLOCK], &r[TIP], &r[PRICE], e);
+    for (size_t i = 0; i < N; i++)
+        chain_request_clear(&r[i]);
+    return rc;
 }
 
 enum rc chain_sign(struct chain_client *c, struct buf *raw, struct hash32 *tx_hash_out,
@@ -463,12 +646,7 @@ enum rc chain_sign(struct chain_client *c, struct buf *raw, struct hash32 *tx_ha
     if (s->to != NULL)
         tx.to = *s->to;
     TRY(chain_id(c, &tx.chain_id, e));
-    if (tx.gas_limit == 0) {
-        TRY(rpc_u64(c, &tx.gas_limit, "eth_estimateGas",
-                    json_pack("[o]", call_object(&from, s->to, &s->value, s->data)), e));
-        tx.gas_limit += tx.gas_limit / 4;
-    }
-    TRY(fees(c, &tx, e));
+    TRY(price(c, &tx, &from, s, e));
     (void)pthread_mutex_lock(&c->send_lock);
     entry = nonce_of(c, &from);
     if (!entry->known) {

@@ -1,7 +1,8 @@
 /* client/chain_client.h - talk to a chain over Ethereum JSON-RPC: read, send, wait, decode.
  * Works against any node that speaks it (ours, geth, anvil). The node is believed: what it says is
  * proved only by those who check state proofs (chain/state_proof.h).
- * A chain_client may be used by several threads: calls are serialised on its connection, and the
+ * A chain_client may be used by several threads: each call has one of a few kept-alive connections
+ * to itself, and the
  * nonces it gives out for a key are dense also when several threads send with the same key. */
 #pragma once
 
@@ -28,6 +29,25 @@ enum rc chain_rpc(struct chain_client *c, json_t **result, const char *method, j
                   struct buf *error_data, struct err *e);
 /* How long a call goes on trying while the node cannot be reached [10,000 ms]. */
 void chain_client_patience(struct chain_client *c, unsigned ms);
+
+/* One of several calls made together. */
+struct chain_request {
+    const char *method;
+    json_t *params; /* an array; ours from the start, freed by chain_request_clear */
+    json_t *result; /* the answer, until chain_request_clear; NULL unless rc is RC_OK */
+    enum rc rc;     /* as chain_rpc would have answered this call */
+    struct err err;
+};
+/* All of them in one round trip: a JSON-RPC batch, or one after the other where the node knows no
+ * batches. RC_OK: every call was answered, look at each one's rc. Else a transport failure, as
+ * chain_rpc. The node runs them in order, but blocks may be made between them. */
+enum rc chain_rpc_batch(struct chain_client *c, struct chain_request *list, size_t n,
+                        struct err *e);
+void chain_request_clear(struct chain_request *r);
+/* The request of chain_call, and its answer, appended to out. */
+struct chain_request chain_call_request(const struct address *from, const struct address *to,
+                                        struct bytes calldata, uint64_t height);
+enum rc chain_request_data(struct buf *out, const struct chain_request *r, struct err *e);
 
 /* ---- reading ---- */
 #define CHAIN_LATEST UINT64_MAX

@@ -299,24 +299,50 @@ enum rc store_client_block(struct store_client *c, struct buf *out, const struct
     return RC_OK;
 }
 
+/* The first block is needed twice: for the file's size, then for its content. */
+struct reading {
+    struct store_client *c;
+    const struct cid *root;
+    struct buf root_block;
+    bool has_root;
+};
+
 static enum rc get_block(void *ctx, const struct cid *cid, struct buf *out, struct err *e)
 {
-    return store_client_block(ctx, out, cid, e);
+    struct reading *r = ctx;
+
+    if (!cid_eq(cid, r->root))
+        return store_client_block(r->c, out, cid, e);
+    if (!r->has_root)
+        TRY(store_client_block(r->c, &r->root_block, cid, e));
+    r->has_root = true;
+    buf_put_bytes(out, buf_bytes(&r->root_block));
+    return RC_OK;
 }
 
-enum rc store_client_cat(struct store_client *c, const struct cid *cid, uint64_t max_size,
-                         http_data_fn *sink, void *data, struct err *e)
+static enum rc cat(struct reading *r, uint64_t max_size, http_data_fn *sink, void *data,
+                   struct err *e)
 {
     enum unixfs_type type;
     uint64_t size;
 
     if (max_size != 0) {
-        TRY(unixfs_stat(&type, &size, cid, get_block, c, e));
+        TRY(unixfs_stat(&type, &size, r->root, get_block, r, e));
         if (size > max_size)
             return err_set(e, RC_LIMIT, "file of %llu bytes, the limit is %llu",
                            (unsigned long long)size, (unsigned long long)max_size);
     }
-    return unixfs_cat(cid, 0, UINT64_MAX, get_block, c, sink, data, e);
+    return unixfs_cat(r->root, 0, UINT64_MAX, get_block, r, sink, data, e);
+}
+
+enum rc store_client_cat(struct store_client *c, const struct cid *cid, uint64_t max_size,
+                         http_data_fn *sink, void *data, struct err *e)
+{
+    struct reading r = {.c = c, .root = cid};
+    enum rc rc = cat(&r, max_size, sink, data, e);
+
+    buf_clear(&r.root_block);
+    return rc;
 }
 
 static enum rc append(void *ctx, struct bytes data, struct err *e)

@@ -7,6 +7,8 @@
 #include <openssl/err.h>
 #include <openssl/obj_mac.h>
 
+#include <stdatomic.h>
+
 /* 1 <= v < n (the group order), big-endian. */
 static bool is_scalar(const uint8_t v[32])
 {
@@ -19,14 +21,32 @@ static bool is_scalar(const uint8_t v[32])
     return memcmp(v, zero, 32) != 0 && memcmp(v, order, 32) < 0; /* not secret */
 }
 
+/* The curve's tables, built once: building them by name for every key costs a sixth of a
+ * verification. A constant from then on; two threads that race build it twice and keep one. */
+static const EC_GROUP *curve(void)
+{
+    static _Atomic(EC_GROUP *) built;
+    EC_GROUP *have = atomic_load(&built), *none = NULL;
+
+    if (have != NULL)
+        return have;
+    have = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+    CHECK(have != NULL);
+    if (atomic_compare_exchange_strong(&built, &none, have))
+        return have;
+    EC_GROUP_free(have);
+    return none;
+}
+
 static EC_KEY *pub_load(const uint8_t pub64[64])
 {
-    EC_KEY *key = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
+    EC_KEY *key = EC_KEY_new();
     uint8_t raw[65] = {4};
 
+    CHECK(key != NULL && EC_KEY_set_group(key, curve()) == 1);
     memcpy(raw + 1, pub64, 64);
     /* Checks that the coordinates are reduced and on the curve; the cofactor is 1. */
-    if (key != NULL && EC_KEY_oct2key(key, raw, sizeof(raw), NULL) == 1)
+    if (EC_KEY_oct2key(key, raw, sizeof(raw), NULL) == 1)
         return key;
     EC_KEY_free(key);
     ERR_clear_error();

@@ -15,22 +15,20 @@
 
 static enum rc read_key(const char *path, struct ed25519_key *key, struct err *e)
 {
-    char text[80];
-    struct buf b = {0};
+    char text[80 + 1];
     uint8_t seed[32];
-    enum rc rc = file_read(&b, path, sizeof(text), e);
+    size_t n;
+    enum rc rc = file_read_secret(text, sizeof(text) - 1, &n, path, e);
 
     if (rc == RC_OK) {
-        while (b.n != 0 && (b.p[b.n - 1] == '\n' || b.p[b.n - 1] == ' '))
-            b.n--;
-        if (hex_decode_fixed(seed, sizeof(seed), buf_bytes(&b), e) != RC_OK)
+        while (n != 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
+            n--;
+        if (hex_decode_fixed(seed, sizeof(seed), bytes_of(text, n), e) != RC_OK)
             rc = err_wrap(e, RC_CORRUPT, "%s", path);
         else
             ed25519_from_seed(key, seed);
     }
-    if (b.p != NULL)
-        wipe(b.p, b.cap);
-    buf_clear(&b);
+    wipe(text, sizeof(text));
     wipe(seed, sizeof(seed));
     return rc;
 }
@@ -284,7 +282,8 @@ enum rc engine_block_env(struct engine *en, uint64_t height, struct block_env *o
 static enum rc stopped(const struct engine *en, struct err *e)
 {
     if (en->failed)
-        return err_set(e, RC_CLOSED, "the ledger stopped: %.200s", en->failure.msg);
+        return err_set(e, RC_CLOSED, "the ledger stopped: %.160s; then start it again",
+                       en->failure.msg);
     if (en->stopping)
         return err_set(e, RC_CLOSED, "the ledger is shutting down");
     if (en->read_only)

@@ -1,5 +1,6 @@
 /* Log queries, and the filters that clients poll. A filter lives until it has not been asked for
- * FILTER_IDLE_MS; there are at most FILTERS_MAX. */
+ * FILTER_IDLE_MS; there are at most FILTERS_MAX, and when they are all taken, the client with the
+ * most of them makes room. */
 #include "base/hex.h"
 #include "base/mem.h"
 #include "chain/receipt.h"
@@ -11,13 +12,14 @@
 
 #define FILTERS_MAX 1024
 #define FILTER_IDLE_MS (5 * 60 * 1000)
-#define PENDING_KEPT 8192 /* newest pending hashes that filters can still catch up with */
+#define PENDING_KEPT FILTERS_PENDING_KEPT
 
 enum filter_kind { FILTER_FREE, FILTER_LOGS, FILTER_BLOCKS, FILTER_PENDING };
 
 struct filter {
     enum filter_kind kind;
     uint64_t id;
+    uint64_t client;
     uint64_t used_ms;
     uint64_t next; /* first height, or number of the first pending hash, not given out yet */
     json_t *query; /* of FILTER_LOGS: the filter object as the client gave it */
@@ -52,6 +54,16 @@ size_t filters_pending(struct filters *f, uint64_t *next, struct hash32 *out, si
         *next = f->n_pending - PENDING_KEPT;
     for (; n < max && *next < f->n_pending; n++)
         out[n] = f->pending[(*next)++ % PENDING_KEPT];
+    (void)pthread_mutex_unlock(&f->lock);
+    return n;
+}
+
+uint64_t filters_pending_behind(struct filters *f, uint64_t next)
+{
+    uint64_t n;
+
+    (void)pthread_mutex_lock(&f->lock);
+    n = f->n_pending > next ? f->n_pending - next : 0;
     (void)pthread_mutex_unlock(&f->lock);
     return n;
 }
@@ -199,6 +211,41 @@ enum rc rpc_put_logs(struct rpc_call *c, const struct engine_log_filter *f, stru
 
 /* ---- polled filters ---- */
 
+static size_t owned(const struct filters *f, uint64_t client)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < FILTERS_MAX; i++)
+        n += f->items[i].kind != FILTER_FREE && f->items[i].client == client;
+    return n;
+}
+
+/* All are taken: the filter not asked for longest, of the client that has the most. NULL: that is
+ * the one who asks for another. The lock is held. */
+static struct filter *take_from_richest(struct filters *f, uint64_t client)
+{
+    struct filter *found = NULL;
+    uint64_t richest = client;
+    size_t most = owned(f, client);
+
+    /* Whoever is first met at i has at most what follows. */
+    for (size_t i = 0; i < FILTERS_MAX && most < FILTERS_MAX - i; i++) {
+        size_t n = f->items[i].client == richest ? 0 : owned(f, f->items[i].client);
+
+        if (n > most) {
+            most = n;
+            richest = f->items[i].client;
+        }
+    }
+    if (richest == client)
+        return NULL;
+    for (size_t i = 0; i < FILTERS_MAX; i++)
+        if (f->items[i].client == richest &&
+            (found == NULL || f->items[i].used_ms < found->used_ms))
+            found = &f->items[i];
+    return found;
+}
+
 static enum rc filter_new(struct rpc_call *c, enum filter_kind kind, const json_t *query,
                           struct err *e)
 {
@@ -210,9 +257,12 @@ static enum rc filter_new(struct rpc_call *c, enum filter_kind kind, const json_
     for (size_t i = 0; i < FILTERS_MAX && slot == NULL; i++)
         if (f->items[i].kind == FILTER_FREE || now - f->items[i].used_ms > FILTER_IDLE_MS)
             slot = &f->items[i];
+    if (slot == NULL)
+        slot = take_from_richest(f, c->client);
     if (slot != NULL) {
         json_decref(slot->query);
-        *slot = (struct filter){.kind = kind, .id = rng_u64(NULL), .used_ms = now};
+        *slot =
+            (struct filter){.kind = kind, .id = rng_u64(NULL), .client = c->client, .used_ms = now};
         slot->query = query == NULL ? NULL : json_deep_copy(query);
         slot->next = kind == FILTER_PENDING ? f->n_pending : engine_height(f->engine) + 1;
         rpc_put_quantity(c->out, slot->id);
@@ -220,7 +270,8 @@ static enum rc filter_new(struct rpc_call *c, enum filter_kind kind, const json_
     (void)pthread_mutex_unlock(&f->lock);
     if (slot == NULL) {
         c->code = RPC_SERVER;
-        return err_set(e, RC_LIMIT, "%d filters are open: uninstall some", FILTERS_MAX);
+        return err_set(e, RC_LIMIT, "all %d filters are taken, most by you: uninstall some",
+                       FILTERS_MAX);
     }
     return RC_OK;
 }

@@ -8,6 +8,7 @@
 
 struct engine;
 struct gateway;
+struct http_limits;
 
 struct gateway_config {
     struct engine *engine;      /* outlives the gateway */
@@ -15,6 +16,7 @@ struct gateway_config {
     unsigned workers;           /* handler threads; 0: 8 */
     const char *const *origins; /* web origins let in besides loopback's, NULL-terminated; NULL:
                                    none; must outlive the gateway */
+    const struct http_limits *limits; /* copied; NULL: all defaults */
 };
 
 /* RC_MALFORMED (listen text), RC_IO (cannot bind). */

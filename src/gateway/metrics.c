@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "gateway/internal/rpc.h"
+#include "net/http_server.h"
 #include "net/metrics.h"
 #include "os/clock.h"
 
@@ -35,6 +36,19 @@ static const struct metric_def
               0},
     WAITING =
         {METRIC_GAUGE, "cloister_rpc_waiting", "Calls that wait for a block.", {NULL}, NULL, 0},
+    SOCKETS = {METRIC_GAUGE, "cloister_rpc_sockets", "Open WebSockets.", {NULL}, NULL, 0},
+    SOCKETS_REFUSED = {METRIC_COUNTER,
+                       "cloister_rpc_sockets_refused_total",
+                       "WebSockets refused: too many in all or of one client.",
+                       {NULL},
+                       NULL,
+                       0},
+    SOCKETS_SLOW = {METRIC_COUNTER,
+                    "cloister_rpc_sockets_slow_total",
+                    "WebSockets ended because the client was too slow.",
+                    {NULL},
+                    NULL,
+                    0},
     BLOCKS = {METRIC_COUNTER,
               "cloister_ledger_blocks_total",
               "Blocks made since the start.",
@@ -160,15 +174,23 @@ static void gauge(struct gateway_metrics *m, const struct metric_def *def, uint6
     metric_set(metrics_get(m->all, def, NULL, NULL), (double)value);
 }
 
-void gateway_metrics_answer(struct gateway_metrics *m, unsigned waiting, struct http_response *resp)
+void gateway_metrics_answer(struct gateway_metrics *m, struct gateway *g,
+                            struct http_response *resp)
 {
     struct engine_pool_status pool;
+    uint64_t refused, slow;
+    unsigned open;
 
     engine_pool_status(m->engine, &pool);
     gauge(m, &HEIGHT, engine_height(m->engine));
     gauge(m, &HEALTHY, engine_health(m->engine, NULL) == RC_OK);
     gauge(m, &READY, pool.n_ready);
     gauge(m, &PARKED, pool.n_parked);
-    gauge(m, &WAITING, waiting);
+    gauge(m, &WAITING, g->waiting);
+    sockets_count(g->sockets, &open, &refused, &slow);
+    gauge(m, &SOCKETS, open);
+    gauge(m, &SOCKETS_REFUSED, refused);
+    gauge(m, &SOCKETS_SLOW, slow);
+    http_server_measure(g->http, m->all);
     metrics_answer(m->all, resp);
 }

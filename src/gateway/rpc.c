@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "gateway/gateway.h"
 #include "gateway/internal/metrics.h"
+#include "net/http_server.h"
 #include "os/clock.h"
 
 static const struct method {
@@ -187,13 +188,17 @@ static void run_method(struct rpc_call *c, const struct method *method, const js
 }
 
 /* Answer one request object. */
-static void answer_one(struct gateway *g, struct socket *s, const json_t *request,
+static void answer_one(struct gateway *g, const struct rpc_asker *who, const json_t *request,
                        uint64_t deadline_ms, struct buf *out)
 {
     json_auto_t *no_params = json_array();
     const char *name = json_string_value(json_object_get(request, "method"));
     const json_t *params = json_object_get(request, "params");
-    struct rpc_call c = {.g = g, .socket = s, .out = out, .deadline_ms = deadline_ms};
+    struct rpc_call c = {.g = g,
+                         .socket = who->socket,
+                         .client = who->client,
+                         .out = out,
+                         .deadline_ms = deadline_ms};
     struct err e;
     const struct method *method;
 
@@ -225,7 +230,29 @@ static bool is_notification(const json_t *request)
            json_object_get(request, "id") == NULL;
 }
 
-static void answer_batch(struct gateway *g, struct socket *s, const json_t *batch,
+void rpc_put_too_many(struct gateway *g, unsigned retry_s, struct buf *out)
+{
+    gateway_metrics_error(g->metrics, "", RPC_TOO_MANY);
+    put_id(out, NULL);
+    buf_printf(out,
+               ",\"error\":{\"code\":%d,\"message\":\"too many requests: try again in %u s\","
+               "\"data\":{\"retry_after\":%u}}}",
+               RPC_TOO_MANY, retry_s, retry_s);
+}
+
+/* The calls of a batch but the first, which has been charged as the request. */
+static bool charge_rest(struct rpc_asker *who, size_t n)
+{
+    if (n <= 1)
+        return true;
+    if (who->request != NULL)
+        return http_request_charge(who->request, (unsigned)n - 1, &who->retry_s);
+    if (who->socket != NULL)
+        return socket_charge(who->socket, (unsigned)n - 1, &who->retry_s);
+    return true;
+}
+
+static void answer_batch(struct gateway *g, struct rpc_asker *who, const json_t *batch,
                          uint64_t deadline_ms, struct buf *out)
 {
     size_t n = json_array_size(batch);
@@ -235,6 +262,10 @@ static void answer_batch(struct gateway *g, struct socket *s, const json_t *batc
     if (n == 0 || n > RPC_BATCH_MAX) {
         (void)err_set(&e, RC_LIMIT, "batch of %zu calls: expected 1 to %d", n, RPC_BATCH_MAX);
         put_error(out, NULL, RPC_INVALID_REQUEST, e.msg, NULL);
+        return;
+    }
+    if (!charge_rest(who, n)) {
+        rpc_put_too_many(g, who->retry_s, out);
         return;
     }
     for (size_t i = 0; i < n; i++) {
@@ -247,7 +278,7 @@ static void answer_batch(struct gateway *g, struct socket *s, const json_t *batc
         else if (clock_mono_ms() >= deadline_ms)
             put_error(out, request, RPC_SERVER, "this batch took more than 30 seconds", NULL);
         else
-            answer_one(g, s, request, deadline_ms, out);
+            answer_one(g, who, request, deadline_ms, out);
         if (is_notification(request))
             out->n = before;
     }
@@ -255,7 +286,7 @@ static void answer_batch(struct gateway *g, struct socket *s, const json_t *batc
         buf_u8(out, ']');
 }
 
-void rpc_answer(struct gateway *g, struct socket *s, struct bytes text, struct buf *out)
+void rpc_answer(struct gateway *g, struct rpc_asker *who, struct bytes text, struct buf *out)
 {
     uint64_t deadline_ms = clock_mono_ms() + RPC_BATCH_MS;
     json_auto_t *request = NULL;
@@ -266,9 +297,9 @@ void rpc_answer(struct gateway *g, struct socket *s, struct bytes text, struct b
         gateway_metrics_error(g->metrics, "", RPC_PARSE);
         put_error(out, NULL, RPC_PARSE, e.msg, NULL);
     } else if (json_is_array(request)) {
-        answer_batch(g, s, request, deadline_ms, out);
+        answer_batch(g, who, request, deadline_ms, out);
     } else if (json_is_object(request)) {
-        answer_one(g, s, request, deadline_ms, out);
+        answer_one(g, who, request, deadline_ms, out);
     } else {
         gateway_metrics_error(g->metrics, "", RPC_INVALID_REQUEST);
         put_error(out, NULL, RPC_INVALID_REQUEST, "request is neither object nor array", NULL);
@@ -281,6 +312,8 @@ bool rpc_answer_quickly(struct gateway *g, struct bytes text, struct buf *out)
 {
     static const char method[] = "eth_sendRawTransaction";
     static const char quoted[] = "\"eth_sendRawTransaction\"";
+    /* It makes nothing that is kept for a client. */
+    static const struct rpc_asker nobody = {.socket = NULL};
     uint64_t deadline_ms = clock_mono_ms() + RPC_BATCH_MS;
     json_auto_t *request = NULL;
     size_t start = out->n;
@@ -294,7 +327,7 @@ bool rpc_answer_quickly(struct gateway *g, struct bytes text, struct buf *out)
     name = json_string_value(json_object_get(request, "method"));
     if (name == NULL || strcmp(name, method) != 0)
         return false;
-    answer_one(g, NULL, request, deadline_ms, out);
+    answer_one(g, &nobody, request, deadline_ms, out);
     if (is_notification(request))
         out->n = start;
     return true;

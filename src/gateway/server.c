@@ -11,6 +11,9 @@
 
 #define DEFAULT_WORKERS 8
 #define EVENT_THREADS_MAX 4
+#define CONNECTIONS_MAX 12000
+#define HEADER_MAX ((size_t)16 << 10)
+#define BUFFER_SIZE ((size_t)20 << 10) /* a connection's: it is what an idle one costs */
 
 static void health(struct gateway *g, struct http_response *resp)
 {
@@ -60,6 +63,29 @@ static bool handle_quickly(struct http_request *req, struct http_response *resp,
     return true;
 }
 
+static void too_many(struct http_request *req, struct http_response *resp, unsigned retry_s,
+                     void *data)
+{
+    struct gateway *g = data;
+
+    /* A page can read the answer only so. */
+    if (admit(g, req, resp) &&
+        !http_response_cors(resp, req, g->origins, "POST, GET", "Content-Type")) {
+        http_response_header(resp, "Content-Type", "application/json");
+        rpc_put_too_many(g, retry_s, &resp->body);
+    }
+}
+
+static void answer(struct gateway *g, struct http_request *req, struct http_response *resp)
+{
+    struct rpc_asker who = {.request = req, .client = http_request_client(req)};
+
+    http_response_header(resp, "Content-Type", "application/json");
+    rpc_answer(g, &who, req->body, &resp->body);
+    if (who.retry_s != 0)
+        http_response_too_many(resp, who.retry_s);
+}
+
 static void handle(struct http_request *req, struct http_response *resp, void *data)
 {
     struct gateway *g = data;
@@ -73,7 +99,7 @@ static void handle(struct http_request *req, struct http_response *resp, void *d
         return;
     }
     if (strcmp(req->method, "GET") == 0 && strcmp(req->path, "/metrics") == 0) {
-        gateway_metrics_answer(g->metrics, g->waiting, resp);
+        gateway_metrics_answer(g->metrics, g, resp);
         return;
     }
     if (http_request_is_websocket(req)) {
@@ -84,8 +110,7 @@ static void handle(struct http_request *req, struct http_response *resp, void *d
         http_response_text(resp, 405, "JSON-RPC is asked by POST\n");
         return;
     }
-    http_response_header(resp, "Content-Type", "application/json");
-    rpc_answer(g, NULL, req->body, &resp->body);
+    answer(g, req, resp);
 }
 
 /* They recover signatures: one a processor. */
@@ -109,8 +134,12 @@ enum rc gateway_start(struct gateway **out, const struct gateway_config *config,
     const struct http_server_config http = {.name = "gateway",
                                             .listen = config->listen,
                                             .workers = workers,
-                                            .max_connections = 12000,
-                                            .queue_max = 12000,
+                                            .max_connections = CONNECTIONS_MAX,
+                                            .queue_max = CONNECTIONS_MAX,
+                                            .header_max = HEADER_MAX,
+                                            .buffer_size = BUFFER_SIZE,
+                                            .limits = config->limits,
+                                            .too_many = too_many,
                                             .body_max = RPC_BODY_MAX,
                                             .io_threads = event_threads(),
                                             .quick = handle_quickly};

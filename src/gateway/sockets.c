@@ -1,6 +1,7 @@
 /* WebSocket: the same methods, and eth_subscribe. A thread a connection: it answers requests and,
  * woken by the engine, sends what is new since the height (or number) it sent last; nothing is
- * queued for slow clients. */
+ * queued for slow clients, and one that falls too far behind is told so and let go. */
+#include "base/log.h"
 #include "base/mem.h"
 #include "chain/receipt.h"
 #include "crypto/random.h"
@@ -11,9 +12,11 @@
 #include <semaphore.h>
 #include <sys/eventfd.h>
 
-#define SOCKETS_MAX 256
+#define SOCKETS_MAX 1024
+#define BEHIND_MAX 8192      /* blocks a subscription may be behind the head */
 #define SUBSCRIPTIONS_MAX 64 /* a connection */
 #define PENDING_AT_ONCE 256
+#define KEEP_SIZE ((size_t)256 << 10) /* bytes of an answer's memory kept for the next one */
 
 enum topic { NEW_HEADS, LOGS, NEW_PENDING };
 
@@ -28,6 +31,7 @@ struct socket {
     struct sockets *all;
     struct websocket *ws;
     struct socket *next;
+    uint64_t client;
     int wake;
     struct subscription subs[SUBSCRIPTIONS_MAX];
     size_t n_subs;
@@ -40,6 +44,8 @@ struct sockets {
     sem_t permits; /* calls that run at a time */
     struct socket *list;
     unsigned n;
+    uint64_t refused; /* there were too many, in all or of one client */
+    uint64_t slow;    /* ended for that */
     bool stopping;
     uint64_t engine_sub;
 };
@@ -123,6 +129,18 @@ static enum rc note_send(struct socket *s, struct buf *out, struct err *e)
     return websocket_send(s->ws, buf_bytes(out), e);
 }
 
+/* What is not sent is not queued but read again; still nobody is carried along for ever. */
+static enum rc check_behind(const struct subscription *sub, uint64_t behind, uint64_t max,
+                            struct err *e)
+{
+    static const char *const names[] = {"newHeads", "logs", "newPendingTransactions"};
+
+    if (behind <= max)
+        return RC_OK;
+    return err_set(e, RC_DENIED, "too slow: %s is %llu behind, at most %llu", names[sub->topic],
+                   (unsigned long long)behind, (unsigned long long)max);
+}
+
 static enum rc push_heads(struct socket *s, struct subscription *sub, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf out = {0};
@@ -132,6 +150,7 @@ static enum rc push_heads(struct socket *s, struct subscription *sub, struct err
         AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
         struct rpc_call c = {.g = s->all->g, .out = &out};
 
+        TRY(check_behind(sub, engine_height(en) - sub->next, BEHIND_MAX, e));
         TRY(engine_block_at(en, sub->next, &b, e));
         note_begin(&out, sub);
         rpc_put_head(&c, b);
@@ -145,15 +164,20 @@ static enum rc push_pending(struct socket *s, struct subscription *sub, struct e
 {
     AUTO_CLEAR(buf) struct buf out = {0};
     struct hash32 hashes[PENDING_AT_ONCE];
+    struct filters *f = s->all->g->filters;
     size_t n;
 
-    while ((n = filters_pending(s->all->g->filters, &sub->next, hashes, PENDING_AT_ONCE)) > 0)
+    for (;;) {
+        TRY(check_behind(sub, filters_pending_behind(f, sub->next), FILTERS_PENDING_KEPT, e));
+        n = filters_pending(f, &sub->next, hashes, PENDING_AT_ONCE);
+        if (n == 0)
+            return RC_OK;
         for (size_t i = 0; i < n; i++) {
             note_begin(&out, sub);
             rpc_put_hex(&out, BYTES_OF(&hashes[i]));
             TRY(note_send(s, &out, e));
         }
-    return RC_OK;
+    }
 }
 
 struct log_push {
@@ -185,6 +209,7 @@ static enum rc push_logs(struct socket *s, struct subscription *sub, struct err 
 
     if (sub->next > head)
         return RC_OK;
+    TRY(check_behind(sub, head - sub->next, BEHIND_MAX, e));
     rc = rpc_log_filter(&c, sub->query, &f, e);
     if (rc == RC_OK) {
         f.from = sub->next;
@@ -295,6 +320,26 @@ enum rc rpc_eth_unsubscribe(struct rpc_call *c, struct err *e)
 
 /* ---- a connection ---- */
 
+bool socket_charge(struct socket *s, unsigned n, unsigned *retry_s)
+{
+    return websocket_charge(s->ws, n, true, retry_s);
+}
+
+/* Limits first: a message too many is not even read. */
+static void answer(struct socket *s, struct bytes message, struct buf *out)
+{
+    struct rpc_asker who = {.socket = s, .client = s->client};
+
+    if (!websocket_charge(s->ws, 1, false, &who.retry_s)) {
+        rpc_put_too_many(s->all->g, who.retry_s, out);
+        return;
+    }
+    while (sem_wait(&s->all->permits) != 0)
+        continue; /* a signal */
+    rpc_answer(s->all->g, &who, message, out);
+    CHECK(sem_post(&s->all->permits) == 0);
+}
+
 static enum rc serve_once(struct socket *s, struct buf *message, struct buf *out, struct err *e)
 {
     uint64_t count;
@@ -310,14 +355,22 @@ static enum rc serve_once(struct socket *s, struct buf *message, struct buf *out
         CHECK(read(s->wake, &count, sizeof(count)) == sizeof(count));
         return push_news(s, e);
     }
+    if (out->cap > KEEP_SIZE)
+        buf_clear(out);
     buf_reset(out);
-    while (sem_wait(&s->all->permits) != 0)
-        continue; /* a signal */
-    rpc_answer(s->all->g, s, buf_bytes(message), out);
-    CHECK(sem_post(&s->all->permits) == 0);
+    answer(s, buf_bytes(message), out);
     if (out->n > 0)
         TRY(websocket_send(s->ws, buf_bytes(out), e));
     return push_news(s, e);
+}
+
+void sockets_count(struct sockets *all, unsigned *open, uint64_t *refused, uint64_t *slow)
+{
+    (void)pthread_mutex_lock(&all->lock);
+    *open = all->n;
+    *refused = all->refused;
+    *slow = all->slow;
+    (void)pthread_mutex_unlock(&all->lock);
 }
 
 static void leave(struct socket *s)
@@ -351,17 +404,29 @@ static void *socket_main(void *arg)
     do
         rc = serve_once(s, &message, &out, &e);
     while (rc == RC_OK);
-    websocket_close(s->ws, rc == RC_AGAIN ? RC_OK : rc);
+    if (rc == RC_TIMEOUT || rc == RC_DENIED) {
+        log_debug("gateway", "WebSocket ended: %s", e.msg);
+        (void)pthread_mutex_lock(&s->all->lock);
+        s->all->slow++;
+        (void)pthread_mutex_unlock(&s->all->lock);
+    }
+    websocket_close(s->ws, rc == RC_AGAIN ? RC_OK : rc, e.msg);
     leave(s);
     return NULL;
 }
 
+/* A client may have as many as are left free: one alone half of all, and always there is one for
+ * the next. */
 static bool enter(struct sockets *all, struct socket *s)
 {
+    unsigned own = 0;
     bool ok;
 
     (void)pthread_mutex_lock(&all->lock);
-    ok = !all->stopping && all->n < SOCKETS_MAX;
+    for (const struct socket *it = all->list; it != NULL; it = it->next)
+        own += it->client == s->client;
+    ok = !all->stopping && all->n < SOCKETS_MAX && own < SOCKETS_MAX - all->n;
+    all->refused += !ok;
     if (ok) {
         all->n++;
         s->next = all->list;
@@ -380,9 +445,10 @@ void sockets_take(void *data, struct websocket *ws)
 
     s->all = all;
     s->ws = ws;
+    s->client = websocket_client(ws);
     s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->wake < 0 || !enter(all, s)) {
-        websocket_close(ws, RC_OK);
+        websocket_close(ws, RC_AGAIN, "too many WebSockets are open: try again later");
         if (s->wake >= 0)
             (void)close(s->wake);
         free(s);
@@ -391,7 +457,7 @@ void sockets_take(void *data, struct websocket *ws)
     CHECK(pthread_attr_init(&attr) == 0);
     CHECK(pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED) == 0);
     if (pthread_create(&thread, &attr, socket_main, s) != 0) {
-        websocket_close(ws, RC_OK);
+        websocket_close(ws, RC_AGAIN, "no thread is left: try again later");
         leave(s);
     }
     (void)pthread_attr_destroy(&attr);

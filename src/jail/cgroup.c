@@ -1,18 +1,18 @@
-/* Control groups of both kinds in one place (DESIGN.md §11). crun refuses hybrid hierarchies, so it
- * is told to leave cgroups alone and the group is made and entered here before it starts.
+/* Control groups of both kinds in one place (DESIGN.md §11). The group is made and entered before
+ * the container starts.
  * v1: a child in the memory, pids and cpu hierarchies. v2: a child of the nearest ancestor of our
  * own group that hands the controllers down. */
 #include "jail/internal/cgroup.h"
 
 #include "base/mem.h"
 #include "base/num.h"
-#include "crypto/random.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -197,12 +197,12 @@ static uint64_t pid_namespace(void)
 
 /* The maker's number in a group's name, "PREFIX NAMESPACE.PID.RANDOM", if it is of our namespace.
  */
-static bool maker_of(const char *name, pid_t *pid)
+static bool maker_of(const char *name, uint64_t namespace, pid_t *pid)
 {
     char ours[64];
     const char *end;
     uint64_t v;
-    int n = snprintf(ours, sizeof(ours), GROUP_PREFIX "%llu.", (unsigned long long)pid_namespace());
+    int n = snprintf(ours, sizeof(ours), GROUP_PREFIX "%llu.", (unsigned long long)namespace);
 
     if (n < 0 || strncmp(name, ours, (size_t)n) != 0)
         return false;
@@ -218,6 +218,7 @@ static bool maker_of(const char *name, pid_t *pid)
 static void sweep(const char *parent)
 {
     DIR *dir = opendir(parent);
+    uint64_t namespace = pid_namespace();
     const struct dirent *d;
 
     if (dir == NULL)
@@ -226,7 +227,7 @@ static void sweep(const char *parent)
         char path[CGROUP_PATH_SIZE];
         pid_t maker;
 
-        if (!maker_of(d->d_name, &maker) || kill(maker, 0) == 0 || errno != ESRCH)
+        if (!maker_of(d->d_name, namespace, &maker) || kill(maker, 0) == 0 || errno != ESRCH)
             continue;
         if (snprintf(path, sizeof(path), "%s/%s", parent, d->d_name) < (int)sizeof(path))
             (void)rmdir(path);
@@ -237,11 +238,14 @@ static void sweep(const char *parent)
 static bool make_child(struct cgroup *cg, const char *parent)
 {
     char *path = cg->dirs[cg->n_dirs];
-    uint64_t random = rng_u64(NULL);
-    int n =
-        snprintf(path, CGROUP_PATH_SIZE, "%s/" GROUP_PREFIX "%llu.%d.%016llx", parent,
-                 (unsigned long long)pid_namespace(), (int)getpid(), (unsigned long long)random);
+    uint64_t random;
+    int n;
 
+    /* No secret, so no need of crypto's generator and the library behind it. */
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        return false;
+    n = snprintf(path, CGROUP_PATH_SIZE, "%s/" GROUP_PREFIX "%llu.%d.%016llx", parent,
+                 (unsigned long long)pid_namespace(), (int)getpid(), (unsigned long long)random);
     sweep(parent);
     if (n < 0 || n >= CGROUP_PATH_SIZE || mkdir(path, 0755) != 0)
         return false;
@@ -387,6 +391,20 @@ enum rc cgroup_join(const struct cgroup *cg, struct err *e)
     return RC_OK;
 }
 
+enum rc cgroup_raise_memory(const struct cgroup *cg, uint64_t size, struct err *e)
+{
+    bool ok = true;
+
+    if (cg->version == 2)
+        ok = write_u64(cg->dirs[0], "memory.max", size);
+    if (cg->version == 1) {
+        /* Memory with swap may never be below memory alone. */
+        (void)write_u64(cg->dirs[0], "memory.memsw.limit_in_bytes", size);
+        ok = write_u64(cg->dirs[0], "memory.limit_in_bytes", size);
+    }
+    return ok ? RC_OK : err_errno(e, errno, "cgroup: memory of %s", cg->dirs[0]);
+}
+
 bool cgroup_had_oom(const struct cgroup *cg)
 {
     AUTO_CLEAR(buf) struct buf text = {0};
@@ -405,14 +423,17 @@ bool cgroup_had_oom(const struct cgroup *cg)
 
 void cgroup_remove(struct cgroup *cg)
 {
-    const struct timespec pause = {.tv_nsec = 500000};
+    struct timespec pause = {.tv_nsec = 50000};
 
     for (unsigned i = 0; i < cg->n_dirs && cg->joins; i++)
         if (cg->join_fds[i] >= 0)
             (void)close(cg->join_fds[i]);
     /* A group is busy until the kernel has let go of its last, killed process. */
     for (unsigned i = 0; i < cg->n_dirs; i++)
-        for (int tries = 0; rmdir(cg->dirs[i]) != 0 && errno == EBUSY && tries < 2000; tries++)
+        for (int tries = 0; rmdir(cg->dirs[i]) != 0 && errno == EBUSY && tries < 2000; tries++) {
             (void)nanosleep(&pause, NULL);
+            if (pause.tv_nsec < 500000)
+                pause.tv_nsec *= 2;
+        }
     memset(cg, 0, sizeof(*cg));
 }

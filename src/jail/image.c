@@ -147,7 +147,7 @@ static enum rc take_archive(int to, struct hash32 *sha256, uint64_t *size, int f
     return RC_OK;
 }
 
-/* crun mounts over these; in a read-only root it cannot make them. */
+/* The jail mounts over these; in a read-only root it cannot make them. */
 static enum rc make_mount_points(int root, struct err *e)
 {
     static const char *const names[] = {"proc", "dev", "sys", "tmp", "input", "output"};

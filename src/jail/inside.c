@@ -1,12 +1,11 @@
 /* The half of the jail that runs as process 1 of its own pid namespace, root of its own user
- * namespace, with a private mount tree: lays the container's folders out in memory, has crun start
- * the container, keeps the time, takes results.json, wipes the input.
+ * namespace, with a private mount tree: lays the container's folders out in memory, starts the
+ * container, keeps the time, takes results.json, wipes the input.
  * It dies with the outside half, and everything in the namespace dies with it. */
 #include "jail/internal/inside.h"
 
 #include "base/mem.h"
-#include "codec/json.h"
-#include "jail/internal/oci.h"
+#include "jail/internal/launch.h"
 #include "os/clock.h"
 #include "os/file.h"
 
@@ -25,13 +24,11 @@
 #define INODES "nr_inodes=4096"
 #define STATE_SIZE "4m"
 #define CHUNK_SIZE 65536
-#define LOG_MAX 4096
-#define CRUN_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* Our folders, below one of the places where every system has an empty folder. */
 struct stage {
     char base[16];
-    char rootfs[32], input[32], output[32], tmp[32], state[32], bundle[32], log[40];
+    char rootfs[32], input[32], output[32], tmp[32];
     int input_dir;
 };
 
@@ -85,9 +82,6 @@ static enum rc choose_base(struct stage *s, struct err *e)
         (void)snprintf(s->input, sizeof(s->input), "%s/input", s->base);
         (void)snprintf(s->output, sizeof(s->output), "%s/output", s->base);
         (void)snprintf(s->tmp, sizeof(s->tmp), "%s/tmp", s->base);
-        (void)snprintf(s->state, sizeof(s->state), "%s/state", s->base);
-        (void)snprintf(s->bundle, sizeof(s->bundle), "%s/bundle", s->base);
-        (void)snprintf(s->log, sizeof(s->log), "%s/log", s->base);
         return RC_OK;
     }
     return err_set(e, RC_IO, "jail: no place for a private tmpfs (/mnt, /media, /srv, /tmp): %s",
@@ -158,72 +152,15 @@ static enum rc lay_out(struct stage *s, const struct inside_args *args, struct e
     TRY(make_dir(s->input, e));
     TRY(make_dir(s->output, e));
     TRY(make_dir(s->tmp, e));
-    TRY(make_dir(s->state, e));
-    TRY(make_dir(s->bundle, e));
     TRY(place_rootfs(s, tree, e));
-    /* The kernel must show this pid namespace, or crun would act on other processes' numbers. */
-    TRY(mount_at("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, e));
     /* ramfs is never written to swap; only we can write to it. */
     TRY(mount_at("ramfs", s->input, MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755", e));
     TRY(mount_tmpfs(s->output, c->limits.output_size, 0777, e));
     TRY(mount_tmpfs(s->tmp, c->limits.tmp_size, 01777, e));
-    if (access("/sys/fs/cgroup", F_OK) == 0)
-        TRY(mount_at("tmpfs", "/sys/fs/cgroup", MS_RDONLY, "size=4k", e));
     s->input_dir = open(s->input, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (s->input_dir < 0)
         return err_errno(e, errno, "jail: /input");
-    if (args->input_fd >= 0)
-        TRY(copy_input(s, c->input_name, args->input_fd, e));
     return RC_OK;
-}
-
-static enum rc write_bundle(const struct stage *s, const struct inside_args *args, struct err *e)
-{
-    const struct oci_paths paths = {s->rootfs, s->input, s->output, s->tmp};
-    AUTO_CLEAR(buf) struct buf text = {0};
-    char path[64];
-    AUTO_FD int fd = -1;
-
-    oci_config_encode(&text, args->config, &paths, args->rlimit_only);
-    (void)snprintf(path, sizeof(path), "%s/config.json", s->bundle);
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_errno(e, errno, "jail: %s", path);
-    return file_write_fd(fd, buf_bytes(&text), e);
-}
-
-static _Noreturn void exec_crun(const struct stage *s, const char *crun, int out_fd)
-{
-    const char *path = crun != NULL ? crun : "crun";
-    char root[64], log[64];
-    const char *argv[] = {path,
-                          root,
-                          "--cgroup-manager=disabled",
-                          log,
-                          "--log-format=json",
-                          "run",
-                          "--bundle",
-                          s->bundle,
-                          "jail",
-                          NULL};
-    const char *envp[] = {"PATH=" CRUN_PATH, NULL};
-    sigset_t none;
-    int null_fd = open("/dev/null", O_RDWR);
-
-    (void)snprintf(root, sizeof(root), "--root=%s", s->state);
-    (void)snprintf(log, sizeof(log), "--log=%s", s->log);
-    if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(out_fd, 1) < 0 || dup2(out_fd, 2) < 0)
-        _exit(125);
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    if (syscall(SYS_close_range, 3u, ~0u, 0u) != 0)
-        _exit(125);
-    /* execvpe() looks in our PATH, not in the one it hands on; the caller's is not to be trusted.
-     */
-    if (setenv("PATH", CRUN_PATH, 1) != 0)
-        _exit(125);
-    (void)execvpe(path, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)envp);
-    _exit(errno == ENOENT ? 127 : 126);
 }
 
 /* Count and drop what the container prints. True at the end of the pipe. */
@@ -237,7 +174,7 @@ static bool drain(int fd, uint64_t *count)
     return n == 0;
 }
 
-/* Reap until the container's starter has ended or the time is up. True if it ended. */
+/* Reap until the container's program has ended or the time is up. True if it ended. */
 static bool wait_for(pid_t pid, int *status, int out_fd, int sig_fd, uint64_t deadline_ms,
                      struct inside_report *r)
 {
@@ -275,24 +212,6 @@ static void set_error(struct inside_report *r, const char *text)
     r->error[n] = '\0';
 }
 
-/* crun says in its log why it could not start the program; the container cannot write there. */
-static void take_crun_error(struct inside_report *r, const struct stage *s)
-{
-    AUTO_CLEAR(buf) struct buf text = {0};
-    json_auto_t *line = NULL;
-    const char *msg = NULL, *nl;
-    struct bytes first;
-
-    if (file_read(&text, s->log, LOG_MAX, NULL) != RC_OK || text.n == 0)
-        return;
-    nl = memchr(text.p, '\n', text.n);
-    first = bytes_of(text.p, nl != NULL ? (size_t)(nl - (const char *)text.p) : text.n);
-    if (json_parse(&line, first, LOG_MAX, NULL) == RC_OK && json_is_object(line))
-        (void)!json_str(&msg, line, "msg", LOG_MAX, NULL);
-    r->started = false;
-    set_error(r, msg != NULL ? msg : "crun failed without a readable reason");
-}
-
 static void take_results(struct buf *out, struct inside_report *r, const struct stage *s)
 {
     AUTO_FD int dir = open(s->output, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -320,50 +239,72 @@ static void take_results(struct buf *out, struct inside_report *r, const struct 
     r->results_size = out->n;
 }
 
-static enum rc run_container(struct inside_report *r, const struct stage *s,
-                             const struct inside_args *args, int sig_fd, struct err *e)
+static void note_end(struct inside_report *r, bool ended, int status)
 {
-    int out[2], status = 0;
-    bool ended;
-    pid_t pid;
+    r->timed_out = !ended;
+    if (!ended)
+        r->signal = SIGKILL;
+    else if (WIFSIGNALED(status))
+        r->signal = WTERMSIG(status);
+    else
+        r->exit_code = WEXITSTATUS(status);
+}
+
+/* Everything is ready: let the input come. */
+static enum rc take_input(const struct stage *s, const struct inside_args *args, struct err *e)
+{
+    char go;
+
+    if (read(args->go_fd, &go, 1) != 1)
+        _exit(1);
+    return args->input_fd < 0 ? RC_OK : copy_input(s, args->config->input_name, args->input_fd, e);
+}
+
+/* Take what it prints and wait for its end. */
+static void attend(struct inside_report *r, pid_t pid, int out_fd, int sig_fd, uint64_t wall_ms)
+{
+    int status = 0;
+    bool ended = wait_for(pid, &status, out_fd, sig_fd, clock_mono_ms() + wall_ms, r);
+
+    note_end(r, ended, status);
+    (void)kill(-1, SIGKILL);
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+        continue;
+    (void)drain(out_fd, &r->output_bytes);
+}
+
+static enum rc run_container(struct inside_report *r, const struct stage *s,
+                             const struct inside_args *args, struct bytes filter, int sig_fd,
+                             struct err *e)
+{
+    struct launch l = {.config = args->config,
+                       .rootfs = s->rootfs,
+                       .input = s->input,
+                       .output = s->output,
+                       .tmp = s->tmp,
+                       .filter = filter,
+                       .rlimit_only = args->rlimit_only};
+    struct launched container;
+    int out[2];
+    enum rc rc;
 
     if (pipe2(out, O_CLOEXEC | O_NONBLOCK) != 0)
         return err_errno(e, errno, "jail: pipe");
     /* The container's end must block, or its prints would fail. */
     (void)fcntl(out[1], F_SETFL, 0);
-    pid = fork();
-    if (pid == 0)
-        exec_crun(s, args->config->crun, out[1]);
+    l.out_fd = out[1];
+    rc = launch_prepare(&container, &l, e);
     (void)close(out[1]);
-    if (pid < 0) {
-        (void)close(out[0]);
-        return err_errno(e, errno, "jail: fork");
+    if (rc == RC_OK)
+        rc = take_input(s, args, e);
+    if (rc == RC_OK)
+        rc = launch_go(&container, e);
+    if (rc == RC_OK) {
+        r->started = true;
+        attend(r, container.pid, out[0], sig_fd, args->config->limits.wall_ms);
     }
-    r->started = true;
-    ended = wait_for(pid, &status, out[0], sig_fd, args->deadline_ms, r);
-    r->timed_out = !ended;
-    (void)kill(-1, SIGKILL);
-    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-        continue;
-    (void)drain(out[0], &r->output_bytes);
     (void)close(out[0]);
-    if (!ended) {
-        r->signal = SIGKILL;
-    } else if (WIFSIGNALED(status)) {
-        r->signal = WTERMSIG(status);
-    } else {
-        r->exit_code = WEXITSTATUS(status);
-        if (r->exit_code > 128 && r->exit_code < 128 + NSIG) {
-            r->signal = r->exit_code - 128;
-            r->exit_code = -1;
-        }
-    }
-    if (r->exit_code == 127 && !file_exists(s->log)) {
-        r->started = false;
-        set_error(r, "crun is not installed (apt install crun)");
-    }
-    take_crun_error(r, s);
-    return RC_OK;
+    return rc;
 }
 
 static enum rc become_root_inside(const struct inside_args *args, struct err *e)
@@ -389,6 +330,7 @@ static enum rc inside_run(struct inside_report *r, struct buf *results,
                           const struct inside_args *args, struct err *e)
 {
     struct stage s = {.input_dir = -1};
+    AUTO_CLEAR(buf) struct buf filter = {0};
     AUTO_FD int sig_fd = -1;
     sigset_t set;
     enum rc rc;
@@ -403,9 +345,9 @@ static enum rc inside_run(struct inside_report *r, struct buf *results,
         return err_errno(e, errno, "jail: signalfd");
     rc = lay_out(&s, args, e);
     if (rc == RC_OK)
-        rc = write_bundle(&s, args, e);
+        rc = filter_make(&filter, e);
     if (rc == RC_OK)
-        rc = run_container(r, &s, args, sig_fd, e);
+        rc = run_container(r, &s, args, buf_bytes(&filter), sig_fd, e);
     if (rc == RC_OK && r->started && !r->timed_out)
         take_results(results, r, &s);
     if (s.input_dir >= 0)

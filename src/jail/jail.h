@@ -1,6 +1,6 @@
 /* jail/jail.h - one container, run once, with nothing but its input and its limits.
- * Trust: the image and everything it writes are hostile; the kernel and crun are in the trusted
- * base (PROTOCOL.md P10). The jail is handed no keys.
+ * Trust: the image and everything it writes are hostile; the kernel is in the trusted base
+ * (PROTOCOL.md P10). The jail is handed no keys.
  *
  * What the container gets: its root filesystem read-only, /input/NAME read-only (ramfs, never
  * swapped), /output and /tmp as tmpfs of bounded size, an empty network namespace, uid 0 of a user
@@ -22,7 +22,13 @@
 #define JAIL_MAX_INPUT_SIZE (1ull << 30)
 
 /* File descriptors by which a jail process is spoken to. */
-enum { JAIL_FD_CONFIG = 0, JAIL_FD_STATUS = 1, JAIL_FD_INPUT = 3, JAIL_FD_RESULTS = 4 };
+enum {
+    JAIL_FD_CONFIG = 0,
+    JAIL_FD_STATUS = 1,
+    JAIL_FD_INPUT = 3,
+    JAIL_FD_RESULTS = 4,
+    JAIL_FD_GO = 5
+};
 
 struct jail_limits {
     uint64_t memory_size; /* bytes, of all processes, page cache and tmpfs together; 0 = 512 MiB */
@@ -40,9 +46,10 @@ struct jail_config {
     const char *const *env;  /* NULL-terminated "NAME=value" */
     const char *cwd;         /* absolute; NULL = "/" */
     const char *input_name;  /* file name in /input; NULL = "decrypted_file" */
-    const char *crun;        /* path of crun; NULL = in the usual system folders */
     struct jail_limits limits;
     bool rlimit_only; /* do not use cgroups even where they can be had */
+    int go_fd; /* the input is complete when a byte comes from here; 0 = it is already. Not in JSON
+                */
 };
 
 enum jail_limits_kind { JAIL_LIMITS_CGROUP, JAIL_LIMITS_RLIMIT_ONLY };
@@ -65,10 +72,15 @@ struct jail_status {
 /* Run one container to its end. `input_fd` holds the contribution (a file or memfd, read from its
  * start; -1 = no input); `results` receives results.json (emptied first).
  * RC_OK means that the jail worked, whatever the container did: read *out. RC_IO, RC_UNSUPPORTED
- * (no user namespaces, no crun) or RC_MALFORMED: it could not be set up. Call it from a
+ * (no user namespaces) or RC_MALFORMED: it could not be set up. Call it from a
  * single-threaded process: it forks, and reaps only its own children. */
 enum rc jail_run(struct jail_status *out, struct buf *results, const struct jail_config *config,
                  int input_fd, struct err *e);
+
+/* To be called first in main() of a program that calls jail_run: makes sure that no container can
+ * write the program's file (CVE-2019-5736). Starts the program again from a sealed copy in memory
+ * if it could, and then does not return. */
+enum rc jail_protect_program(char *const argv[], struct err *e);
 
 /* The JSON that cloister-jail reads and writes. */
 void jail_config_encode(struct buf *out, const struct jail_config *config);
@@ -82,9 +94,22 @@ void jail_parsed_config_clear(struct jail_parsed_config *p);
 void jail_status_encode(struct buf *out, const struct jail_status *status);
 enum rc jail_status_parse(struct jail_status *out, struct bytes json, struct err *e);
 
-/* The worker's side: start the executable `jail_path` (cloister-jail), hand it the configuration
- * and the input, wait, take status and results. Kills it, and with it the container, a few seconds
- * after the wall-clock limit. Thread-safe. RC codes as jail_run, and RC_CLOSED when the jail died.
- */
+/* The worker's side: a jail that is ready but for its input. Making one takes longer than most
+ * validators run, and can be done while the contribution is still being decrypted. One thread: the
+ * one that started it. */
+struct jail_process;
+
+/* Start the executable `jail_path` (cloister-jail) and hand it the configuration. What stands in
+ * `input_fd` when jail_finish is called is the input (-1 = none). */
+enum rc jail_start(struct jail_process **out, const char *jail_path,
+                   const struct jail_config *config, int input_fd, struct err *e);
+/* Let it run, wait, take status and results. Kills it, and with it the container, a few seconds
+ * after the wall-clock limit. RC codes as jail_run, and RC_CLOSED when the jail died. */
+enum rc jail_finish(struct jail_status *out, struct buf *results, struct jail_process *p,
+                    struct err *e);
+/* Ends it where it still is. NULL is fine. */
+void jail_process_free(struct jail_process *p);
+
+/* All three. Thread-safe. */
 enum rc jail_spawn(struct jail_status *out, struct buf *results, const char *jail_path,
                    const struct jail_config *config, int input_fd, struct err *e);

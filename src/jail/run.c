@@ -9,11 +9,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -158,18 +160,42 @@ static enum rc take_report(struct jail_status *out, struct buf *results, struct 
     return RC_OK;
 }
 
+/* Wait until the input is complete, make room for it, see that it is not too large. */
+static enum rc await_input(const struct inside_args *args, const struct cgroup *cg, struct err *e)
+{
+    const struct jail_config *c = args->config;
+    struct stat st = {0};
+    char byte;
+
+    if (c->go_fd != 0 && read(c->go_fd, &byte, 1) != 1)
+        return err_set(e, RC_CLOSED, "jail: no input came");
+    if (args->input_fd >= 0 && (fstat(args->input_fd, &st) != 0 || st.st_size < 0 ||
+                                (uint64_t)st.st_size > JAIL_MAX_INPUT_SIZE))
+        return err_set(e, RC_LIMIT, "jail: the input is no file of at most %llu bytes",
+                       JAIL_MAX_INPUT_SIZE);
+    return cgroup_raise_memory(cg, c->limits.memory_size + OWN_MEMORY_SIZE + (uint64_t)st.st_size,
+                               e);
+}
+
+/* The inside half may be gone, having said why: that must not end us. */
+static void tell(int go, char what)
+{
+    (void)send(go, &what, 1, MSG_NOSIGNAL);
+}
+
 /* The steps after the inside half exists; the caller ends it whatever happens. */
 static enum rc conduct(struct jail_status *out, struct buf *results, pid_t pid, int go, int report,
-                       const struct cgroup *cg, uint64_t deadline_ms, struct err *e)
+                       const struct inside_args *args, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf text = {0};
     enum rc rc;
 
     TRY(map_users(pid, e));
-    TRY(cgroup_enter(cg, pid, e));
-    if (write(go, "g", 1) != 1)
-        return err_errno(e, errno, "jail: start");
-    rc = read_report(&text, report, deadline_ms + GRACE_MS,
+    TRY(cgroup_enter(args->cgroup, pid, e));
+    tell(go, 'g');
+    TRY(await_input(args, args->cgroup, e));
+    tell(go, 'i');
+    rc = read_report(&text, report, clock_mono_ms() + args->config->limits.wall_ms + GRACE_MS,
                      sizeof(struct inside_report) + JAIL_MAX_RESULTS_SIZE, e);
     if (rc == RC_OK)
         rc = take_report(out, results, buf_bytes(&text), e);
@@ -178,13 +204,14 @@ static enum rc conduct(struct jail_status *out, struct buf *results, pid_t pid, 
 }
 
 static enum rc run_in(struct jail_status *out, struct buf *results, struct inside_args *args,
-                      const struct cgroup *cg, struct err *e)
+                      struct err *e)
 {
     int go[2] = {-1, -1}, report[2] = {-1, -1};
     pid_t pid = -1;
     enum rc rc;
 
-    if (pipe2(go, O_CLOEXEC) != 0 || pipe2(report, O_CLOEXEC) != 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, go) != 0 ||
+        pipe2(report, O_CLOEXEC) != 0) {
         rc = err_errno(e, errno, "jail: pipe");
     } else {
         args->go_fd = go[0];
@@ -194,7 +221,7 @@ static enum rc run_in(struct jail_status *out, struct buf *results, struct insid
     (void)close(go[0]);
     (void)close(report[1]);
     if (rc == RC_OK)
-        rc = conduct(out, results, pid, go[1], report[0], cg, args->deadline_ms, e);
+        rc = conduct(out, results, pid, go[1], report[0], args, e);
     if (pid > 0) {
         /* It is process 1 of its namespace: the kernel kills everything else in there with it. */
         (void)kill(pid, SIGKILL);
@@ -222,22 +249,20 @@ enum rc jail_run(struct jail_status *out, struct buf *results, const struct jail
     out->exit_code = -1;
     buf_reset(results);
     TRY(set_defaults(&c, e));
+    /* In a user namespace with one group they could not be given up any more. */
+    if (geteuid() == 0 && setgroups(0, NULL) != 0)
+        return err_errno(e, errno, "jail: supplementary groups");
     if (stat(c.rootfs, &st) != 0 || !S_ISDIR(st.st_mode))
         return err_set(e, RC_NOTFOUND, "jail: root filesystem %s is not a folder", c.rootfs);
-    if (input_fd >= 0 &&
-        (fstat(input_fd, &st) != 0 || st.st_size < 0 || (uint64_t)st.st_size > JAIL_MAX_INPUT_SIZE))
-        return err_set(e, RC_LIMIT, "jail: the input is no file of at most %llu bytes",
-                       JAIL_MAX_INPUT_SIZE);
     group_limits = c.limits;
     group_limits.n_pids += OWN_PIDS;
-    group_limits.memory_size += OWN_MEMORY_SIZE + (input_fd >= 0 ? (uint64_t)st.st_size : 0);
+    group_limits.memory_size += OWN_MEMORY_SIZE;
     if (c.rlimit_only || !cgroup_create(&cg, &group_limits, NULL))
         out->limits = JAIL_LIMITS_RLIMIT_ONLY;
     out->cgroup_version = cg.version;
     args.rlimit_only = out->limits == JAIL_LIMITS_RLIMIT_ONLY;
-    args.deadline_ms = start + c.limits.wall_ms;
     args.tree_fd = tree = detach_rootfs(c.rootfs);
-    rc = run_in(out, results, &args, &cg, e);
+    rc = run_in(out, results, &args, e);
     out->oom = cgroup_had_oom(&cg);
     cgroup_remove(&cg);
     out->duration_ms = clock_mono_ms() - start;

@@ -10,9 +10,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #define STATUS_MAX 65536
 #define KILL_AFTER_MS 15000
+#define ABANDON_MS 2000
 
 static int memory_file(const char *name)
 {
@@ -43,50 +45,108 @@ static enum rc read_back(struct buf *out, int fd, size_t max, struct err *e)
     return file_read_fd(out, fd, max, e);
 }
 
-static enum rc run_child(struct jail_status *out, struct buf *results, const char *jail_path,
-                         const struct jail_config *config, const int fds[3], int input_fd,
-                         struct err *e)
+struct jail_process {
+    struct child child;
+    int fds[3]; /* configuration, status, results */
+    int go_fd;
+    uint64_t wall_ms;
+};
+
+static enum rc spawn(struct jail_process *p, const char *jail_path, int input_fd, struct err *e)
 {
     const char *const argv[] = {jail_path, NULL};
-    const struct spawn_fd map[] = {{fds[0], JAIL_FD_CONFIG},
-                                   {fds[1], JAIL_FD_STATUS},
-                                   {fds[2], JAIL_FD_RESULTS},
-                                   {input_fd, JAIL_FD_INPUT}};
+    AUTO_FD int go = -1;
+    struct spawn_fd map[] = {{p->fds[0], JAIL_FD_CONFIG},
+                             {p->fds[1], JAIL_FD_STATUS},
+                             {p->fds[2], JAIL_FD_RESULTS},
+                             {-1, JAIL_FD_GO},
+                             {input_fd, JAIL_FD_INPUT}};
     /* A worker that is killed takes its containers, and what they were given, with it. */
     const struct spawn_options o = {.argv = argv,
                                     .fds = map,
-                                    .n_fds = input_fd >= 0 ? 4 : 3,
+                                    .n_fds = input_fd >= 0 ? 5 : 4,
                                     .new_session = true,
                                     .die_with_parent = true};
-    AUTO_CLEAR(child) struct child child = {0};
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return err_errno(e, errno, "jail: socket");
+    go = map[3].parent = ends[0];
+    p->go_fd = ends[1];
+    return child_spawn(&p->child, &o, e);
+}
+
+enum rc jail_start(struct jail_process **out, const char *jail_path,
+                   const struct jail_config *config, int input_fd, struct err *e)
+{
+    struct jail_process *p = xcalloc(1, sizeof(*p));
+    enum rc rc;
+
+    *p = (struct jail_process){.child = {.pidfd = -1},
+                               .fds = {-1, -1, -1},
+                               .go_fd = -1,
+                               .wall_ms =
+                                   config->limits.wall_ms != 0 ? config->limits.wall_ms : 60000};
+    rc = make_files(p->fds, config, e);
+    if (rc == RC_OK)
+        rc = spawn(p, jail_path, input_fd, e);
+    if (rc != RC_OK) {
+        jail_process_free(p);
+        p = NULL;
+    }
+    *out = p;
+    return rc;
+}
+
+enum rc jail_finish(struct jail_status *out, struct buf *results, struct jail_process *p,
+                    struct err *e)
+{
     AUTO_CLEAR(buf) struct buf status = {0};
     struct child_status ended;
-    uint64_t wall = config->limits.wall_ms != 0 ? config->limits.wall_ms : 60000;
 
-    TRY(child_spawn(&child, &o, e));
-    TRY(child_wait(&child, (int)(wall + KILL_AFTER_MS), &ended, e));
-    TRY(read_back(&status, fds[1], STATUS_MAX, e));
+    memset(out, 0, sizeof(*out));
+    buf_reset(results);
+    /* It may be gone already, having said why. */
+    (void)send(p->go_fd, "g", 1, MSG_NOSIGNAL);
+    TRY(child_wait(&p->child, (int)(p->wall_ms + KILL_AFTER_MS), &ended, e));
+    TRY(read_back(&status, p->fds[1], STATUS_MAX, e));
     if (!ended.exited)
         return err_set(e, RC_CLOSED, "the jail was killed by signal %d", ended.code);
     if (ended.code != 0)
         return err_set(e, RC_IO, "%.*s", (int)(status.n < 200 ? status.n : 200),
                        status.n != 0 ? (const char *)status.p : "the jail failed");
     TRY(jail_status_parse(out, buf_bytes(&status), e));
-    return read_back(results, fds[2], JAIL_MAX_RESULTS_SIZE, e);
+    return read_back(results, p->fds[2], JAIL_MAX_RESULTS_SIZE, e);
+}
+
+void jail_process_free(struct jail_process *p)
+{
+    struct child_status ended;
+
+    if (p == NULL)
+        return;
+    /* Told so, it tidies up after itself; killed, it leaves its control group to the next one. */
+    if (p->go_fd >= 0)
+        (void)close(p->go_fd);
+    if (p->child.pidfd >= 0)
+        (void)!child_wait(&p->child, ABANDON_MS, &ended, NULL);
+    child_clear(&p->child);
+    for (size_t i = 0; i < ARRAY_LEN(p->fds); i++)
+        if (p->fds[i] >= 0)
+            (void)close(p->fds[i]);
+    free(p);
 }
 
 enum rc jail_spawn(struct jail_status *out, struct buf *results, const char *jail_path,
                    const struct jail_config *config, int input_fd, struct err *e)
 {
-    int fds[3] = {-1, -1, -1};
-    enum rc rc = make_files(fds, config, e);
+    struct jail_process *p = NULL;
+    enum rc rc = jail_start(&p, jail_path, config, input_fd, e);
 
     memset(out, 0, sizeof(*out));
     buf_reset(results);
     if (rc == RC_OK)
-        rc = run_child(out, results, jail_path, config, fds, input_fd, e);
-    for (int i = 0; i < 3; i++)
-        if (fds[i] >= 0)
-            (void)close(fds[i]);
+        rc = jail_finish(out, results, p, e);
+    jail_process_free(p);
     return rc;
 }

@@ -6,15 +6,22 @@
 #include <lmdb.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #define DEFAULT_MAP_SIZE (1ull << 30)
 #define DEFAULT_READERS 512
 /* Grow before the map is full: a transaction that fills it has to run twice. */
 #define GROW_AT_PERCENT 80
 #define STAND_BACK_MS 100
+#define FULL_BELOW (1u << 20) /* free bytes below which a short write means a full disk */
+#define LOCK_HEAD_SIZE 4096   /* of lock.mdb; LMDB needs a few hundred bytes */
+#define LOCK_READER_SIZE 64
 
 struct kv {
     MDB_env *env;
@@ -33,21 +40,68 @@ struct kv_txn {
     bool full; /* a write met the end of the map */
 };
 
-static enum rc mdb_error(struct err *e, int code, const char *what)
+/* LMDB calls a short write EIO, and that is how a disk gets full. */
+static bool is_disk_full(int code, const char *dir)
+{
+    struct statvfs st;
+
+    return code == ENOSPC || code == EDQUOT ||
+           (code == EIO && statvfs(dir, &st) == 0 && st.f_bavail < FULL_BELOW / st.f_frsize);
+}
+
+static enum rc mdb_error(struct err *e, int code, const char *dir, const char *what)
 {
     if (code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID ||
         code == MDB_PANIC)
-        return err_set(e, RC_CORRUPT, "%s: %s", what, mdb_strerror(code));
+        return err_set(e, RC_CORRUPT, "%s: %s: %s", dir, what, mdb_strerror(code));
     if (code == MDB_VERSION_MISMATCH)
-        return err_set(e, RC_UNSUPPORTED, "%s: %s", what, mdb_strerror(code));
-    if (code == ENOSPC || code == EDQUOT)
-        return err_set(e, RC_LIMIT, "%s: the disk is full", what);
+        return err_set(e, RC_UNSUPPORTED, "%s: %s: %s", dir, what, mdb_strerror(code));
+    if (is_disk_full(code, dir))
+        return err_set(e, RC_LIMIT, "%s: %s: the disk is full: make room and try again", dir, what);
     if (code == MDB_MAP_FULL || code == MDB_READERS_FULL || code == MDB_TXN_FULL ||
         code == MDB_BAD_VALSIZE || code == MDB_DBS_FULL)
-        return err_set(e, RC_LIMIT, "%s: %s", what, mdb_strerror(code));
+        return err_set(e, RC_LIMIT, "%s: %s: %s", dir, what, mdb_strerror(code));
     if (code == ENOENT)
-        return err_set(e, RC_NOTFOUND, "%s: no such store", what);
-    return err_set(e, RC_IO, "%s: %s", what, mdb_strerror(code));
+        return err_set(e, RC_NOTFOUND, "%s: no such store", dir);
+    return err_set(e, RC_IO, "%s: %s: %s", dir, what, mdb_strerror(code));
+}
+
+static enum rc env_error(struct err *e, int code, MDB_env *env, const char *what)
+{
+    const char *dir = NULL;
+
+    return mdb_error(e, code, mdb_env_get_path(env, &dir) == 0 ? dir : "", what);
+}
+
+/* LMDB maps its lock file and writes to it through the map. Where that has holes and the disk is
+ * full, the process gets SIGBUS instead of an error: have all of it on disk before. A longer file
+ * than needed gives more readers. */
+static enum rc reserve_lock_file(const char *dir, unsigned readers, struct err *e)
+{
+    AUTO_FREE char *path = xasprintf("%s/lock.mdb", dir);
+    AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    off_t size = (off_t)(LOCK_HEAD_SIZE + (size_t)readers * LOCK_READER_SIZE);
+    struct stat st;
+    int code;
+
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return mdb_error(e, errno, dir, "open lock.mdb");
+    code = posix_fallocate(fd, 0, st.st_size > size ? st.st_size : size);
+    /* Not every file system can. */
+    return code == 0 || code == EOPNOTSUPP || code == EINVAL ? RC_OK
+                                                             : mdb_error(e, code, dir, "open");
+}
+
+/* The first start on a full disk leaves a file that is shorter than LMDB's two heads; nothing was
+ * ever kept in it, and LMDB would not take it for its own. */
+static enum rc remove_unbegun(const char *dir, struct err *e)
+{
+    AUTO_FREE char *path = xasprintf("%s/data.mdb", dir);
+    struct stat st;
+
+    if (stat(path, &st) != 0 || st.st_size >= 2 * sysconf(_SC_PAGESIZE))
+        return RC_OK;
+    return file_remove(path, e);
 }
 
 static enum rc open_tables(struct kv *kv, const struct kv_options *o, struct err *e)
@@ -56,7 +110,7 @@ static enum rc open_tables(struct kv *kv, const struct kv_options *o, struct err
     int code = mdb_txn_begin(kv->env, NULL, o->read_only ? MDB_RDONLY : 0, &txn);
 
     if (code != 0)
-        return mdb_error(e, code, o->dir);
+        return mdb_error(e, code, o->dir, "open");
     for (; o->tables[kv->n_tables] != NULL; kv->n_tables++) {
         CHECK(kv->n_tables < KV_MAX_TABLES);
         code = mdb_dbi_open(txn, o->tables[kv->n_tables], o->read_only ? 0 : MDB_CREATE,
@@ -66,11 +120,11 @@ static enum rc open_tables(struct kv *kv, const struct kv_options *o, struct err
             if (code == MDB_NOTFOUND)
                 return err_set(e, RC_CORRUPT, "%s: table %s is missing", o->dir,
                                o->tables[kv->n_tables]);
-            return mdb_error(e, code, o->dir);
+            return mdb_error(e, code, o->dir, "open");
         }
     }
     code = mdb_txn_commit(txn);
-    return code == 0 ? RC_OK : mdb_error(e, code, o->dir);
+    return code == 0 ? RC_OK : mdb_error(e, code, o->dir, "open");
 }
 
 static enum rc open_env(struct kv *kv, const struct kv_options *o, struct err *e)
@@ -80,13 +134,18 @@ static enum rc open_env(struct kv *kv, const struct kv_options *o, struct err *e
     /* NOTLS: a read transaction belongs to its object, not to a thread. NORDAHEAD: state is read at
      * random. */
     unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (o->read_only ? MDB_RDONLY : 0);
-    int code = mdb_env_create(&kv->env);
+    unsigned readers = o->max_readers != 0 ? o->max_readers : DEFAULT_READERS;
+    int code;
 
+    if (!o->read_only) {
+        TRY(remove_unbegun(o->dir, e));
+        TRY(reserve_lock_file(o->dir, readers, e));
+    }
+    code = mdb_env_create(&kv->env);
     if (code == 0)
         code = mdb_env_set_maxdbs(kv->env, KV_MAX_TABLES);
     if (code == 0)
-        code =
-            mdb_env_set_maxreaders(kv->env, o->max_readers != 0 ? o->max_readers : DEFAULT_READERS);
+        code = mdb_env_set_maxreaders(kv->env, readers);
     if (code == 0)
         code = mdb_env_set_mapsize(kv->env, size);
     if (code == 0)
@@ -94,7 +153,7 @@ static enum rc open_env(struct kv *kv, const struct kv_options *o, struct err *e
     if (code == 0)
         code = mdb_env_info(kv->env, &info);
     if (code != 0)
-        return mdb_error(e, code, o->dir);
+        return mdb_error(e, code, o->dir, "open");
     return open_tables(kv, o, e);
 }
 
@@ -143,7 +202,7 @@ enum rc kv_read_begin(struct kv_txn **out, struct kv *kv, struct err *e)
     code = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn);
     if (code != 0) {
         (void)pthread_rwlock_unlock(&kv->map_lock);
-        return mdb_error(e, code, "read transaction");
+        return env_error(e, code, kv->env, "read transaction");
     }
     *out = xmalloc(sizeof(**out));
     **out = (struct kv_txn){.kv = kv, .txn = txn};
@@ -185,7 +244,7 @@ static enum rc grow(struct kv *kv, bool must, struct err *e)
     if (code == 0)
         code = mdb_env_set_mapsize(kv->env, info.me_mapsize * 2);
     (void)pthread_rwlock_unlock(&kv->map_lock);
-    return code == 0 ? RC_OK : mdb_error(e, code, "grow the map");
+    return code == 0 ? RC_OK : env_error(e, code, kv->env, "grow the map");
 }
 
 /* *full: the map was too small; nothing was changed. */
@@ -200,7 +259,7 @@ static enum rc try_update(struct kv *kv, kv_update_fn fn, void *ctx, bool *full,
     code = mdb_txn_begin(kv->env, NULL, 0, &t.txn);
     if (code != 0) {
         (void)pthread_rwlock_unlock(&kv->map_lock);
-        return mdb_error(e, code, "write transaction");
+        return env_error(e, code, kv->env, "write transaction");
     }
     rc = fn(ctx, &t, e);
     if (rc != RC_OK) {
@@ -210,7 +269,7 @@ static enum rc try_update(struct kv *kv, kv_update_fn fn, void *ctx, bool *full,
         code = mdb_txn_commit(t.txn);
         *full = code == MDB_MAP_FULL;
         if (code != 0)
-            rc = mdb_error(e, code, "commit");
+            rc = env_error(e, code, kv->env, "commit");
     }
     (void)pthread_rwlock_unlock(&kv->map_lock);
     return rc;
@@ -251,7 +310,7 @@ enum rc kv_get(struct kv_txn *txn, unsigned table, struct bytes key, struct byte
     if (code == MDB_NOTFOUND)
         return RC_NOTFOUND;
     if (code != 0)
-        return mdb_error(e, code, "get");
+        return env_error(e, code, txn->kv->env, "get");
     *value = bytes_of(v.mv_data, v.mv_size);
     return RC_OK;
 }
@@ -263,7 +322,7 @@ enum rc kv_put(struct kv_txn *txn, unsigned table, struct bytes key, struct byte
     int code = mdb_put(txn->txn, txn->kv->tables[table], &k, &v, 0);
 
     txn->full = txn->full || code == MDB_MAP_FULL;
-    return code == 0 ? RC_OK : mdb_error(e, code, "put");
+    return code == 0 ? RC_OK : env_error(e, code, txn->kv->env, "put");
 }
 
 enum rc kv_del(struct kv_txn *txn, unsigned table, struct bytes key, struct err *e)
@@ -272,7 +331,7 @@ enum rc kv_del(struct kv_txn *txn, unsigned table, struct bytes key, struct err 
     int code = mdb_del(txn->txn, txn->kv->tables[table], &k, NULL);
 
     txn->full = txn->full || code == MDB_MAP_FULL;
-    return code == 0 || code == MDB_NOTFOUND ? RC_OK : mdb_error(e, code, "delete");
+    return code == 0 || code == MDB_NOTFOUND ? RC_OK : env_error(e, code, txn->kv->env, "delete");
 }
 
 enum rc kv_count(struct kv_txn *txn, unsigned table, uint64_t *count, struct err *e)
@@ -282,7 +341,7 @@ enum rc kv_count(struct kv_txn *txn, unsigned table, uint64_t *count, struct err
 
     *count = 0;
     if (code != 0)
-        return mdb_error(e, code, "count");
+        return env_error(e, code, txn->kv->env, "count");
     *count = st.ms_entries;
     return RC_OK;
 }
@@ -303,7 +362,7 @@ enum rc kv_scan(struct kv_txn *txn, unsigned table, struct bytes prefix, struct 
     int code = mdb_cursor_open(txn->txn, txn->kv->tables[table], &cur);
 
     if (code != 0)
-        return mdb_error(e, code, "scan");
+        return env_error(e, code, txn->kv->env, "scan");
     code = mdb_cursor_get(cur, &k, &v, start.n == 0 ? MDB_FIRST : MDB_SET_RANGE);
     while (code == 0 && rc == RC_OK && !stop) {
         struct bytes key = bytes_of(k.mv_data, k.mv_size);
@@ -317,7 +376,7 @@ enum rc kv_scan(struct kv_txn *txn, unsigned table, struct bytes prefix, struct 
     mdb_cursor_close(cur);
     if (rc != RC_OK)
         return rc;
-    return code == 0 || code == MDB_NOTFOUND ? RC_OK : mdb_error(e, code, "scan");
+    return code == 0 || code == MDB_NOTFOUND ? RC_OK : env_error(e, code, txn->kv->env, "scan");
 }
 
 enum rc kv_copy(struct kv *kv, const char *dir, struct err *e)
@@ -328,5 +387,5 @@ enum rc kv_copy(struct kv *kv, const char *dir, struct err *e)
     CHECK(pthread_rwlock_rdlock(&kv->map_lock) == 0);
     code = mdb_env_copy(kv->env, dir);
     (void)pthread_rwlock_unlock(&kv->map_lock);
-    return code == 0 ? RC_OK : mdb_error(e, code, "copy");
+    return code == 0 ? RC_OK : env_error(e, code, kv->env, "copy");
 }

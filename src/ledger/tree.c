@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "crypto/hash.h"
 
+#define GROW_MIN 4096u /* nodes by which a pool grows at least */
+
 /* A reference to a node: 0 nothing; low bit 1: leaf (index >> 1), low bit 0: inner. Index 0 of both
  * pools is unused, so that no reference is 0. */
 typedef uint32_t ref;
@@ -116,10 +118,13 @@ uint64_t tree_height(const struct tree *t)
 
 /* ---- pools ---- */
 
+/* In steps of 1/64, so that little is reserved and never used. Large arrays are moved by remapping
+ * their pages, not by copying; pools of linked pieces would do with less moving, but cost every
+ * step down the tree one more load. */
 static uint32_t grown(uint32_t cap)
 {
     CHECK(cap < UINT32_MAX / 4);
-    return cap + cap / 2;
+    return cap + (cap / 64 < GROW_MIN ? GROW_MIN : cap / 64);
 }
 
 static ref leaf_alloc(struct tree *t, const struct tree_item *item)

@@ -5,9 +5,9 @@
  *   inner = SHA256("JMT::IntrnalNode" | left | right)
  *   empty = "SPARSE_MERKLE_PLACEHOLDER_HASH__"; a subtree with one leaf is that leaf's hash.
  * The layout in memory is no part of consensus: a crit-bit tree whose nodes are 44 bytes (inner)
- * and 64 bytes (leaf) in two growing pools, 108 bytes a key. Undo lists of the last TREE_HISTORY
- * heights allow proofs against older roots. Thread rule: one writer; tree_prove may run in many
- * threads while there is no writer. */
+ * and 64 bytes (leaf) in two growing pools, 108 bytes a key and at most 1/64 of that (or a few
+ * hundred KiB) in reserve. Undo lists of the last TREE_HISTORY heights allow proofs against older
+ * roots. Thread rule: one writer; tree_prove may run in many threads while there is no writer. */
 #pragma once
 
 #include "base/arena.h"

@@ -69,14 +69,17 @@ size_t ring_get(struct ring *r, void *p, size_t cap)
 
 /* ---- life ---- */
 
-struct http_exchange *exchange_new(struct http_server *s, struct MHD_Connection *conn,
-                                   const char *uri)
+struct http_exchange *exchange_new(struct http_server *s, struct guard *g,
+                                   struct MHD_Connection *conn, const char *uri)
 {
     struct http_exchange *x = xcalloc(1, sizeof(*x));
     pthread_condattr_t attr;
 
     x->server = s;
     x->conn = conn;
+    x->guard = g;
+    x->c = guard_conn(conn);
+    x->client = x->c->peer;
     x->uri = xstrdup(uri);
     x->resp.status = 200;
     x->file_fd = -1;
@@ -125,6 +128,7 @@ void exchange_suspend(struct http_exchange *x)
     if (x->suspended)
         return;
     x->suspended = true;
+    atomic_store(&x->c->paused, true);
     MHD_suspend_connection(x->conn);
 }
 
@@ -133,6 +137,7 @@ void exchange_resume(struct http_exchange *x)
     if (!x->suspended)
         return;
     x->suspended = false;
+    atomic_store(&x->c->paused, false);
     MHD_resume_connection(x->conn);
 }
 

@@ -14,15 +14,24 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 
+#define SMALL_BODY ((size_t)8 << 10)    /* bytes of a body that are not counted */
+#define SMALL_ANSWER ((size_t)64 << 10) /* bytes of an answer, likewise */
+#define DEFER_MAX (64 << 10) /* a refused body that is read, so that the connection can go on */
+#define MHD_SLACK 256        /* the guard, not libmicrohttpd, turns connections away */
+#define SPARE_FILES 256      /* descriptors left to all that is not a connection */
+
 struct http_server {
     struct http_server_config config;
+    struct http_limits limits;
     http_handler *handler;
     http_route_fn *route;
     void *data;
     struct MHD_Daemon *daemon;
+    struct guard *guard;
     int listen_fd;
     unsigned port;
     char url[80];
@@ -65,6 +74,7 @@ static enum MHD_Result queue(struct http_exchange *x, struct MHD_Response *r)
     if (r == NULL)
         return MHD_NO;
     add_headers(r, x);
+    conn_enter(x->c, CONN_ANSWER);
     ok = MHD_queue_response(x->conn, x->resp.status, r);
     MHD_destroy_response(r);
     return ok;
@@ -73,6 +83,10 @@ static enum MHD_Result queue(struct http_exchange *x, struct MHD_Response *r)
 /* Refuse before or without a handler; the connection ends with it. */
 static enum MHD_Result refuse(struct http_exchange *x, unsigned status, const char *why)
 {
+    if (status == 413 || status == 431)
+        guard_count(x->guard, REFUSED_SIZE);
+    else if (status == 503)
+        guard_count(x->guard, REFUSED_BUSY);
     http_response_reset(&x->resp);
     http_response_text(&x->resp, status, "%s\n", why);
     http_response_header(&x->resp, "Connection", "close");
@@ -88,6 +102,7 @@ static ssize_t stream_reader(void *cls, uint64_t pos, char *out, size_t max)
     (void)pos;
     CHECK(pthread_mutex_lock(&x->mu) == 0);
     got = (ssize_t)ring_get(&x->down, out, max);
+    x->sent += (uint64_t)got;
     if (got != 0) {
         if (x->down.n <= x->down.cap / 2)
             CHECK(pthread_cond_broadcast(&x->cond) == 0);
@@ -109,8 +124,18 @@ static void on_upgrade(void *cls, struct MHD_Connection *conn, void *con_cls, co
 
     (void)conn;
     (void)con_cls;
-    x->upgrade(x->upgrade_data,
-               websocket_new(fd, urh, bytes_of(early, early_size), x->upgrade_max));
+    conn_enter(x->c, CONN_LEFT);
+    x->upgrade(x->upgrade_data, websocket_new(fd, urh, bytes_of(early, early_size), x->upgrade_max,
+                                              x->guard, &x->client));
+}
+
+/* Answers that wait for their clients may take so much memory together. */
+static bool reserve(struct http_exchange *x, size_t n)
+{
+    if (!guard_reserve(x->guard, n))
+        return false;
+    x->reserved += n;
+    return true;
 }
 
 static enum MHD_Result queue_answer(struct http_exchange *x, bool streamed)
@@ -122,6 +147,8 @@ static enum MHD_Result queue_answer(struct http_exchange *x, bool streamed)
 
     if (x->upgrade != NULL && x->resp.status == MHD_HTTP_SWITCHING_PROTOCOLS)
         return queue(x, MHD_create_response_for_upgrade(on_upgrade, x));
+    if (!streamed)
+        x->sent = fd >= 0 ? x->file_size : n;
     if (streamed)
         return queue(x, MHD_create_response_from_callback(
                             x->stream_size < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)x->stream_size,
@@ -130,6 +157,8 @@ static enum MHD_Result queue_answer(struct http_exchange *x, bool streamed)
         x->file_fd = -1; /* libmicrohttpd closes it */
         return queue(x, MHD_create_response_from_fd_at_offset64(x->file_size, fd, x->file_offset));
     }
+    if (n > SMALL_ANSWER && !reserve(x, n))
+        return refuse(x, 503, "busy: too many answers wait to be taken");
     if (n == 0)
         return queue(x, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
     *b = (struct buf){0}; /* ownership moves */
@@ -225,8 +254,11 @@ static bool dispatch(struct http_exchange *x)
 static void *on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 {
     struct http_server *s = cls;
-    struct http_exchange *x = exchange_new(s, conn, uri);
+    struct http_exchange *x = exchange_new(s, s->guard, conn, uri);
 
+    /* The first one's time began with the connection. */
+    if (atomic_load(&x->c->phase) != CONN_NEW)
+        conn_enter(x->c, CONN_HEAD);
     CHECK(pthread_mutex_lock(&s->mu) == 0);
     s->live++;
     CHECK(pthread_mutex_unlock(&s->mu) == 0);
@@ -244,7 +276,13 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
     if (x == NULL)
         return;
     *con_cls = NULL;
+    if (atomic_load(&x->c->phase) != CONN_LEFT)
+        conn_enter(x->c, CONN_IDLE);
+    if (x->reserved != 0)
+        guard_release(x->guard, x->reserved);
     CHECK(pthread_mutex_lock(&x->mu) == 0);
+    clients_spend(guard_clients(x->guard), &x->client, x->received + x->dropped + x->sent,
+                  atomic_load(&x->c->since_ms));
     x->closed = true;
     CHECK(pthread_cond_broadcast(&x->cond) == 0);
     CHECK(pthread_mutex_unlock(&x->mu) == 0);
@@ -283,6 +321,36 @@ static void set_peer(struct http_exchange *x)
     x->req.peer = arena_strdup(&x->arena, bytes_str(text));
 }
 
+/* Short bodies are read to their end, so that the connection can go on. */
+static bool is_short(const struct http_exchange *x)
+{
+    return x->content_length >= 0 ? x->content_length <= DEFER_MAX
+                                  : http_request_header(&x->req, "Transfer-Encoding") == NULL;
+}
+
+static void fill_too_many(struct http_exchange *x)
+{
+    struct http_server *s = x->server;
+
+    http_response_reset(&x->resp);
+    if (s->config.too_many != NULL)
+        s->config.too_many(&x->req, &x->resp, x->retry_s, s->data);
+    else
+        http_response_text(&x->resp, 429, "too many requests: try again in %u s\n", x->retry_s);
+    http_response_too_many(&x->resp, x->retry_s);
+    x->handler_done = true; /* no handler thread knows of it */
+}
+
+static enum MHD_Result refuse_rate(struct http_exchange *x)
+{
+    x->too_many = true;
+    if (is_short(x))
+        return MHD_YES;
+    fill_too_many(x);
+    http_response_header(&x->resp, "Connection", "close");
+    return queue_answer(x, false);
+}
+
 static enum MHD_Result begin(struct http_exchange *x, const char *method)
 {
     struct http_server *s = x->server;
@@ -301,6 +369,10 @@ static enum MHD_Result begin(struct http_exchange *x, const char *method)
     CHECK(pthread_mutex_unlock(&s->mu) == 0);
     if (stopping || server_is_aborting(s))
         return refuse(x, 503, "stopping");
+    conn_enter(x->c, CONN_BODY);
+    exchange_find_client(x);
+    if (!guard_charge(x->guard, &x->client, 1, false, &x->retry_s))
+        return refuse_rate(x);
     if (s->route != NULL)
         s->route(&x->route, &x->req, s->data);
     if (x->route.body_max == 0)
@@ -309,6 +381,8 @@ static enum MHD_Result begin(struct http_exchange *x, const char *method)
         if (x->route.stream_max != 0 && x->content_length > 0 &&
             (uint64_t)x->content_length > x->route.stream_max)
             return refuse(x, 413, "request body is too large");
+        if (!reserve(x, HTTP_RING_SIZE))
+            return refuse(x, 503, "busy: too many bodies arrive");
         ring_grow(&x->up, HTTP_RING_SIZE);
         return dispatch(x) ? MHD_YES : refuse(x, 503, "busy: too many requests are waiting");
     }
@@ -325,7 +399,10 @@ static size_t take_body(struct http_exchange *x, const char *p, size_t n)
 
     if ((max != 0 || x->route.mode != HTTP_STREAM) && n > max - x->received)
         x->too_big = true;
-    if (x->too_big || x->handler_done) {
+    if (x->route.mode != HTTP_STREAM && !x->too_big && !x->too_many && !x->no_memory &&
+        x->received + n > SMALL_BODY && !reserve(x, n))
+        x->no_memory = true;
+    if (x->too_big || x->too_many || x->no_memory || x->handler_done) {
         x->dropped += n;
         CHECK(pthread_cond_broadcast(&x->cond) == 0);
         return n;
@@ -351,6 +428,7 @@ static enum MHD_Result more_body(struct http_exchange *x, const char *p, size_t 
     CHECK(pthread_mutex_lock(&x->mu) == 0);
     *n -= take_body(x, p, *n);
     dropped = x->dropped;
+    atomic_store(&x->c->received, x->received + dropped);
     CHECK(pthread_mutex_unlock(&x->mu) == 0);
     return dropped > HTTP_DRAIN_MAX ? MHD_NO : MHD_YES;
 }
@@ -375,9 +453,16 @@ static enum MHD_Result end_of_request(struct http_exchange *x)
 
     if (x->route.mode != HTTP_STREAM && !x->body_end) {
         x->body_end = true; /* no handler runs yet: no lock needed */
+        if (x->too_many) {
+            fill_too_many(x);
+            return queue_answer(x, false);
+        }
+        if (x->no_memory)
+            return refuse(x, 503, "busy: too many bodies arrive");
         if (x->too_big)
             return refuse(x, 413, "request body is too large");
         x->req.body = buf_bytes(&x->body);
+        conn_enter(x->c, CONN_RUN);
         if (x->route.mode == HTTP_INLINE)
             run_handler(x);
         else if (!answer_quickly(x) && !dispatch(x))
@@ -386,6 +471,7 @@ static enum MHD_Result end_of_request(struct http_exchange *x)
     CHECK(pthread_mutex_lock(&x->mu) == 0);
     if (!x->body_end) {
         x->body_end = true;
+        conn_enter(x->c, CONN_RUN);
         CHECK(pthread_cond_broadcast(&x->cond) == 0);
     }
     streamed = x->started;
@@ -486,7 +572,7 @@ static enum rc open_listener(struct http_server *s, struct err *e)
         return err_errno(e, errno, "setsockopt for %s", s->config.listen);
     if (bind(fd, (const struct sockaddr *)&at, len) != 0)
         return err_errno(e, errno, "cannot listen on %s", s->config.listen);
-    if (listen(fd, 1024) != 0)
+    if (listen(fd, SOMAXCONN) != 0)
         return err_errno(e, errno, "cannot listen on %s", s->config.listen);
     len = sizeof(at);
     if (getsockname(fd, (struct sockaddr *)&at, &len) != 0)
@@ -521,10 +607,28 @@ static void set_url(struct http_server *s)
             s->config.field = (value);                                                             \
     } while (0)
 
+/* More connections than descriptors would end in accept() failing. */
+static void fit_files(struct http_server *s)
+{
+    unsigned *n = &s->config.max_connections;
+    struct rlimit l;
+
+    if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= *n + (rlim_t)SPARE_FILES)
+        return;
+    log_info("http", "%s: %u connections instead of %u: %llu files may be open", s->name,
+             l.rlim_cur > 2 * SPARE_FILES ? (unsigned)l.rlim_cur - SPARE_FILES
+                                          : (unsigned)l.rlim_cur / 2,
+             *n, (unsigned long long)l.rlim_cur);
+    *n = l.rlim_cur > 2 * SPARE_FILES ? (unsigned)l.rlim_cur - SPARE_FILES
+                                      : (unsigned)l.rlim_cur / 2;
+}
+
 static void apply_defaults(struct http_server *s)
 {
     DEFAULT(io_threads, 1);
     DEFAULT(workers, 8);
+    if (s->limits.max_connections != 0)
+        s->config.max_connections = s->limits.max_connections;
     DEFAULT(max_connections, 1024);
     DEFAULT(header_max, (size_t)32 << 10);
     DEFAULT(body_max, (size_t)1 << 20);
@@ -533,14 +637,13 @@ static void apply_defaults(struct http_server *s)
     DEFAULT(queue_max, 1024);
     if (s->config.buffer_size < s->config.header_max)
         s->config.buffer_size = s->config.header_max;
-    if (s->config.max_connections < s->config.io_threads)
-        s->config.max_connections = s->config.io_threads;
+    fit_files(s);
 }
 
 static enum rc start_daemon(struct http_server *s, struct err *e)
 {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
-                     MHD_USE_ERROR_LOG;
+                     MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC;
     struct MHD_OptionItem pool[] = {
         {.option = MHD_OPTION_THREAD_POOL_SIZE, .value = (intptr_t)s->config.io_threads},
         {.option = MHD_OPTION_END},
@@ -550,15 +653,15 @@ static enum rc start_daemon(struct http_server *s, struct err *e)
         pool[0].option = MHD_OPTION_END;
     s->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
-        MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, s,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-        MHD_OPTION_CONNECTION_LIMIT, s->config.max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
-        s->config.idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->config.buffer_size,
-        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, s->config.buffer_size / 4,
+        MHD_OPTION_NOTIFY_CONNECTION, guard_notify, s->guard, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
+        s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        s, MHD_OPTION_CONNECTION_LIMIT, s->config.max_connections + MHD_SLACK,
+        MHD_OPTION_CONNECTION_TIMEOUT, s->config.idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        s->config.buffer_size, MHD_OPTION_CONNECTION_MEMORY_INCREMENT, s->config.buffer_size / 4,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
     if (s->daemon == NULL)
         return err_set(e, RC_IO, "cannot start the HTTP server on %s", s->config.listen);
-    return RC_OK;
+    return guard_start(s->guard, s->daemon, e);
 }
 
 static enum rc start_pool(struct http_server *s, struct err *e)
@@ -583,6 +686,9 @@ enum rc http_server_start(struct http_server **out, const struct http_server_con
 
     *out = NULL;
     s->config = *config;
+    if (config->limits != NULL)
+        s->limits = *config->limits;
+    s->config.limits = NULL; /* the caller's */
     s->handler = handler;
     s->route = route;
     s->data = data;
@@ -599,7 +705,14 @@ enum rc http_server_start(struct http_server **out, const struct http_server_con
     if (rc == RC_OK)
         rc = start_pool(s, e);
     if (rc == RC_OK) {
+        const struct guard_config gc = {.name = s->name,
+                                        .listen_fd = s->listen_fd,
+                                        .max_connections = s->config.max_connections,
+                                        .idle_ms = server_idle_ms(s),
+                                        .limits = &s->limits};
+
         set_url(s);
+        s->guard = guard_new(&gc);
         rc = start_daemon(s, e);
     }
     s->config.listen = NULL; /* the caller's */
@@ -622,6 +735,12 @@ const char *http_server_url(const struct http_server *s)
     return s->url;
 }
 
+void http_server_measure(struct http_server *s, struct metrics *m)
+{
+    if (s != NULL) /* a request may come before its server is known to the handler */
+        guard_measure(s->guard, s->name, m);
+}
+
 static void wait_for_requests(struct http_server *s, unsigned grace_ms)
 {
     struct timespec t;
@@ -640,12 +759,10 @@ static void wait_for_requests(struct http_server *s, unsigned grace_ms)
 
 void http_server_stop(struct http_server *s, unsigned grace_ms)
 {
-    int fd = -1;
-
     if (s == NULL)
         return;
-    if (s->daemon != NULL)
-        fd = MHD_quiesce_daemon(s->daemon);
+    if (s->guard != NULL)
+        guard_stop_accepting(s->guard);
     CHECK(pthread_mutex_lock(&s->mu) == 0);
     s->stopping = true;
     wait_for_requests(s, grace_ms);
@@ -656,12 +773,13 @@ void http_server_stop(struct http_server *s, unsigned grace_ms)
     for (unsigned i = 0; i < s->threads_len; i++)
         CHECK(pthread_join(s->threads[i], NULL) == 0);
     s->threads_len = 0;
+    if (s->guard != NULL)
+        guard_stop(s->guard);
     if (s->daemon != NULL)
         MHD_stop_daemon(s->daemon);
-    if (fd < 0 && s->daemon == NULL)
-        fd = s->listen_fd;
-    if (fd >= 0)
-        (void)close(fd);
+    guard_free(s->guard);
+    if (s->listen_fd >= 0)
+        (void)close(s->listen_fd);
     free(s->threads);
     (void)pthread_mutex_destroy(&s->mu);
     (void)pthread_cond_destroy(&s->cond);

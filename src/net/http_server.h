@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
+struct http_limits;
 struct http_server;
 struct http_request;
 struct http_response;
@@ -18,19 +19,27 @@ struct http_response;
  * as usual. Must be fast, must not block and must not stream. */
 typedef bool http_quick_fn(struct http_request *req, struct http_response *resp, void *data);
 
+/* Fills in the answer to a request that is refused because its client has asked too much (429 and
+ * Retry-After are there): for APIs whose clients want more than a text. On the event thread. */
+typedef void http_too_many_fn(struct http_request *req, struct http_response *resp,
+                              unsigned retry_after_s, void *data);
+
 /* Zero or NULL means the default in brackets. */
 struct http_server_config {
     const char *name;         /* for the log ["http"] */
     const char *listen;       /* "127.0.0.1:8545", "[::1]:0"; port 0 = any free port. Required */
     unsigned io_threads;      /* event threads [1] */
     unsigned workers;         /* handler threads [8] */
-    unsigned max_connections; /* [1024] further ones are closed at once */
+    unsigned max_connections; /* [1024] further ones are closed at once; limits may say another
+                                 number; not more than the process may open files, less 256 */
     size_t header_max;        /* bytes of request line and headers [32 KiB] */
     size_t body_max;          /* bytes of a buffered body [1 MiB]; over it: 413 */
     size_t buffer_size;       /* bytes of I/O buffer a connection [64 KiB]; at least header_max */
     unsigned idle_timeout_s;  /* closes silent connections [75] */
     unsigned queue_max;       /* requests waiting for a handler thread [1024]; over it: 503 */
     http_quick_fn *quick;     /* [none] */
+    const struct http_limits *limits; /* copied [all defaults] */
+    http_too_many_fn *too_many;       /* [a text] */
 };
 
 /* How a request is run; what the route function chooses. */
@@ -82,7 +91,19 @@ const char *http_server_url(const struct http_server *s);
  * `grace_ms`), close everything, free. NULL is fine. Not from a handler. */
 void http_server_stop(struct http_server *s, unsigned grace_ms);
 
+struct metrics;
+/* Bring the server's own series up to date: cloister_http_connections{server} and
+ * cloister_http_refused_total{server,reason}. NULL is fine. */
+void http_server_measure(struct http_server *s, struct metrics *m);
+
 /* ---- request ---- */
+
+/* The request counts as n more ones of its client's rate (batches). More than the burst in all are
+ * let through after silence, and owed. False: that is too many, and *retry_s is in how many seconds
+ * to try again; the handler answers (http_response_too_many()). */
+bool http_request_charge(struct http_request *req, unsigned n, unsigned *retry_s);
+/* A number that stands for the client's address (network), for sharing things fairly. */
+uint64_t http_request_client(const struct http_request *req);
 
 /* First header of this name (any case), or NULL. */
 const char *http_request_header(const struct http_request *req, const char *name);
@@ -107,6 +128,8 @@ void http_response_reset(struct http_response *resp);
 /* Replace the body by text, with status and "Content-Type: text/plain; charset=utf-8". */
 void http_response_text(struct http_response *resp, unsigned status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* Status 429 with Retry-After; counted. The body is left to the caller. */
+void http_response_too_many(struct http_response *resp, unsigned retry_s);
 /* Answer with `size` bytes of a file from `offset` (sendfile); takes the fd over. */
 void http_response_file(struct http_response *resp, int fd, uint64_t offset, uint64_t size);
 /* Declare the size of a body streamed by http_response_write(): sends Content-Length instead of

@@ -1,6 +1,8 @@
 /* net/websocket.h - the server's side of WebSocket (RFC 6455): a handler of net/http_server gives
  * its connection to a thread that receives and sends whole messages. No extensions.
- * Trust: the client is hostile: sizes are bounded, silence and unread answers end the connection.
+ * Trust: the client is hostile: sizes are bounded, silence and unread answers end the connection,
+ * and messages, parts and frames together, must come and go within the server's body_timeout_s on
+ * top of what HTTP_MIN_RATE allows (net/limits.h).
  */
 #pragma once
 
@@ -14,7 +16,6 @@ struct websocket;
 
 #define WEBSOCKET_PING_MS 30000   /* silence after which we ask */
 #define WEBSOCKET_SILENT_MS 90000 /* silence after which the connection ends */
-#define WEBSOCKET_WRITE_MS 20000  /* a client that takes nothing for so long has gone */
 
 /* Takes the connection over on the event thread: must return at once (start a thread). */
 typedef void websocket_fn(void *data, struct websocket *ws);
@@ -29,14 +30,23 @@ void http_response_websocket(struct http_response *resp, const struct http_reque
 
 /* The next message, replacing the content of `message` (*got), or nothing when wake_fd became
  * readable (-1: none). Answers pings. One thread at a time. RC_CLOSED: the client has gone or said
- * good-bye; RC_TIMEOUT: silent; RC_MALFORMED, RC_LIMIT: broken rules. */
+ * good-bye; RC_TIMEOUT: silent, or a message too slow; RC_MALFORMED, RC_LIMIT: broken rules, or no
+ * memory for so large a message. */
 enum rc websocket_receive(struct websocket *ws, int wake_fd, struct buf *message, bool *got,
                           struct err *e);
 /* One text message; blocks while the client is slow. The receiving thread only. RC_CLOSED,
  * RC_TIMEOUT. */
 enum rc websocket_send(struct websocket *ws, struct bytes text, struct err *e);
-/* Say good-bye with the status for rc (RC_OK: going away) and free. */
-void websocket_close(struct websocket *ws, enum rc why);
+/* Say good-bye with the status for rc and a reason (cut to 123 bytes; NULL: none), and free. RC_OK:
+ * 1001 going away; RC_CLOSED: 1000; RC_MALFORMED: 1002; RC_DENIED, RC_TIMEOUT: 1008 policy;
+ * RC_LIMIT: 1009 too big; RC_AGAIN: 1013 try again later; others: 1011. */
+void websocket_close(struct websocket *ws, enum rc why, const char *reason);
+
+/* As http_request_client(), for the client of this connection. */
+uint64_t websocket_client(const struct websocket *ws);
+/* n requests count for the client's rate; more: as http_request_charge(), after one that was
+ * charged alone. False: too many; counted. */
+bool websocket_charge(struct websocket *ws, unsigned n, bool more, unsigned *retry_s);
 
 /* ---- frames (pure) ---- */
 

@@ -66,7 +66,9 @@ static enum rc os_pwrite(void *ctx, int fd, struct bytes data, uint64_t off, str
         if (put < 0 && errno == EINTR)
             continue;
         if (put < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
-            return err_set(e, RC_LIMIT, "the disk is full (%zu bytes to write)", data.n);
+            return err_set(e, RC_LIMIT,
+                           "the disk is full (%zu bytes to write): make room and try again",
+                           data.n);
         if (put < 0)
             return err_errno(e, errno, "write %zu bytes", data.n);
         data.p += put;

@@ -49,6 +49,42 @@ enum rc file_read(struct buf *out, const char *path, size_t max, struct err *e)
     return RC_OK;
 }
 
+static enum rc read_secret_fd(uint8_t *p, size_t max, size_t *n, int fd, struct err *e)
+{
+    while (*n <= max) {
+        ssize_t got = read(fd, p + *n, max + 1 - *n);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_errno(e, errno, "read");
+        if (got == 0) {
+            p[*n] = 0;
+            return RC_OK;
+        }
+        *n += (size_t)got;
+    }
+    return err_set(e, RC_LIMIT, "larger than %zu bytes", max);
+}
+
+enum rc file_read_secret(void *p, size_t max, size_t *n, const char *path, struct err *e)
+{
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    enum rc rc;
+
+    *n = 0;
+    if (fd < 0 && errno == ENOENT)
+        return err_set(e, RC_NOTFOUND, "%s: no such file", path);
+    if (fd < 0)
+        return err_errno(e, errno, "open %s", path);
+    rc = read_secret_fd(p, max, n, fd, e);
+    if (rc == RC_OK)
+        return RC_OK;
+    wipe(p, max + 1);
+    *n = 0;
+    return err_wrap(e, rc, "%s", path);
+}
+
 enum rc file_write_fd(int fd, struct bytes data, struct err *e)
 {
     while (data.n != 0) {
@@ -59,7 +95,9 @@ enum rc file_write_fd(int fd, struct bytes data, struct err *e)
         if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
             return err_set(e, RC_CLOSED, "the reader went away");
         if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
-            return err_set(e, RC_LIMIT, "the disk is full (%zu bytes to write)", data.n);
+            return err_set(e, RC_LIMIT,
+                           "the disk is full (%zu bytes to write): make room and try again",
+                           data.n);
         if (n < 0)
             return err_errno(e, errno, "write");
         data.p += n;
@@ -80,12 +118,15 @@ static char *parent_of(const char *path)
 static enum rc write_tmp(const char *tmp, struct bytes data, mode_t mode, struct err *e)
 {
     AUTO_FD int fd = -1;
+    enum rc rc;
 
     (void)unlink(tmp);
     fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return err_errno(e, errno, "create %s", tmp);
-    TRY(file_write_fd(fd, data, e));
+    rc = file_write_fd(fd, data, e);
+    if (rc != RC_OK)
+        return err_wrap(e, rc, "write %s", tmp);
     if (fsync(fd) != 0)
         return err_errno(e, errno, "sync %s", tmp);
     return RC_OK;

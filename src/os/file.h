@@ -10,7 +10,11 @@
 
 /* Append the whole file to out; at most max bytes. RC_NOTFOUND, RC_LIMIT, RC_IO. */
 enum rc file_read(struct buf *out, const char *path, size_t max, struct err *e);
-/* The same from an open descriptor, to its end. RC_LIMIT, RC_IO. */
+/* The whole of a small file that holds a secret: into one allocation of the caller's, so that no
+ * copy is left where a buffer grew. p has room for max + 1 bytes and is wiped on failure; the
+ * caller wipes it. The byte after the content is 0. RC_NOTFOUND, RC_LIMIT, RC_IO. */
+enum rc file_read_secret(void *p, size_t max, size_t *n, const char *path, struct err *e);
+/* file_read() from an open descriptor, to its end. RC_LIMIT, RC_IO. */
 enum rc file_read_fd(struct buf *out, int fd, size_t max, struct err *e);
 /* Replace (or make) the file by data, with permission bits `mode`: written beside it, synced,
  * renamed, folder synced. RC_LIMIT: no space; RC_IO. */

@@ -40,6 +40,18 @@ void dag_adder_clear(struct dag_adder *a)
     buf_clear(&a->chunk);
 }
 
+/* Bytes were put behind the chunk: is it whole? */
+static enum rc chunk_grown(struct dag_adder *a, struct err *e)
+{
+    if (a->chunk.n < a->chunk_size)
+        return RC_OK;
+    if (a->store != NULL && a->writer == NULL && a->chunk_size >= WRITER_MIN_CHUNK)
+        a->writer = writer_new(a->store);
+    TRY(unixfs_builder_chunk(&a->builder, buf_bytes(&a->chunk), e));
+    buf_reset(&a->chunk);
+    return RC_OK;
+}
+
 enum rc dag_adder_write(struct dag_adder *a, struct bytes data, struct err *e)
 {
     while (data.n != 0) {
@@ -49,14 +61,15 @@ enum rc dag_adder_write(struct dag_adder *a, struct bytes data, struct err *e)
             n = data.n;
         buf_put_bytes(&a->chunk, bytes_of(data.p, n));
         data = bytes_of(data.p + n, data.n - n);
-        if (a->chunk.n == a->chunk_size) {
-            if (a->store != NULL && a->writer == NULL && a->chunk_size >= WRITER_MIN_CHUNK)
-                a->writer = writer_new(a->store);
-            TRY(unixfs_builder_chunk(&a->builder, buf_bytes(&a->chunk), e));
-            buf_reset(&a->chunk);
-        }
+        TRY(chunk_grown(a, e));
     }
     return RC_OK;
+}
+
+enum rc dag_adder_fill(struct dag_adder *a, dag_fill_fn fill, void *ctx, size_t *n, struct err *e)
+{
+    TRY(fill(ctx, &a->chunk, a->chunk_size - a->chunk.n, n, e));
+    return chunk_grown(a, e);
 }
 
 enum rc dag_adder_finish(struct dag_adder *a, struct cid *root, uint64_t *file_size,

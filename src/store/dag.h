@@ -23,6 +23,10 @@ void dag_adder_init(struct dag_adder *a, struct store *store, const struct unixf
 void dag_adder_clear(struct dag_adder *a);
 /* As store_put. */
 enum rc dag_adder_write(struct dag_adder *a, struct bytes data, struct err *e);
+/* The same, but fill appends the next bytes itself, 1 to max, to the end of the chunk; nothing: *n
+ * == 0. Saves a copy where the bytes have to be brought from elsewhere anyway. */
+typedef enum rc (*dag_fill_fn)(void *ctx, struct buf *chunk, size_t max, size_t *n, struct err *e);
+enum rc dag_adder_fill(struct dag_adder *a, dag_fill_fn fill, void *ctx, size_t *n, struct err *e);
 /* Nothing is durable before store_commit. tsize (size of all blocks, as Kubo's "Size") and
  * file_size may be NULL. */
 enum rc dag_adder_finish(struct dag_adder *a, struct cid *root, uint64_t *file_size,

@@ -63,6 +63,11 @@ static void gauge(struct store_metrics *m, const struct metric_def *def, uint64_
     metric_set(metrics_get(m->all, def, NULL, NULL), (double)value);
 }
 
+void store_metrics_server(struct store_metrics *m, struct http_server *s)
+{
+    http_server_measure(s, m->all);
+}
+
 bool store_metrics_answer(struct store_metrics *m, const struct http_request *req,
                           struct http_response *resp, bool all)
 {

@@ -140,6 +140,57 @@ enum rc multipart_read(struct multipart *m, struct bytes *out, struct err *e)
     return RC_OK;
 }
 
+/* The window holds nothing but the beginning of what may be a delimiter: go on behind it, in out. A
+ * delimiter that is found, and what may be the beginning of one, goes back into the window. */
+static enum rc read_direct(struct multipart *m, struct buf *out, size_t max, size_t *n,
+                           struct err *e)
+{
+    size_t old = out->n, tail = m->window.n - m->at, got = 0, all;
+    size_t room = max + m->delimiter_len - 1;
+    uint8_t *p = buf_reserve(out, room);
+    const uint8_t *hit;
+
+    if (m->source_ended)
+        return err_set(e, RC_MALFORMED, "multipart: the body ends before its last boundary");
+    if (tail != 0)
+        memcpy(p, m->window.p + m->at, tail);
+    TRY(m->source(m->ctx, p + tail, room - tail, &got, e));
+    m->source_ended = got == 0;
+    all = tail + got;
+    hit = memmem(p, all, m->delimiter, m->delimiter_len);
+    m->at_boundary = hit != NULL;
+    if (hit != NULL)
+        *n = (size_t)(hit - p);
+    else if (all >= m->delimiter_len)
+        *n = all - m->delimiter_len + 1;
+    out->n = old + *n;
+    buf_reset(&m->window);
+    m->at = 0;
+    buf_put(&m->window, p + *n, all - *n);
+    return RC_OK;
+}
+
+enum rc multipart_read_to(struct multipart *m, struct buf *out, size_t max, size_t *n,
+                          struct err *e)
+{
+    *n = 0;
+    if (!m->in_part)
+        return RC_OK;
+    while (*n == 0 && m->safe == 0 && !m->at_boundary)
+        TRY(read_direct(m, out, max, n, e));
+    if (*n != 0)
+        return RC_OK;
+    if (m->safe == 0) {
+        m->in_part = false;
+        return RC_OK;
+    }
+    *n = m->safe < max ? m->safe : max;
+    buf_put(out, m->window.p + m->at, *n);
+    m->at += *n;
+    m->safe -= *n;
+    return RC_OK;
+}
+
 /* At least n unread bytes. */
 static enum rc need(struct multipart *m, size_t n, struct err *e)
 {

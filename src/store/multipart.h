@@ -44,3 +44,8 @@ enum rc multipart_next(struct multipart *m, struct multipart_part *part, bool *e
 /* The next bytes of this part, borrowed until the next call; out->n == 0 at its end. RC_MALFORMED:
  * the body ends inside the part. */
 enum rc multipart_read(struct multipart *m, struct bytes *out, struct err *e);
+/* Append the next bytes of this part to out, 1 to max (above 0); *n == 0 at its end. Large pieces
+ * go from the source to out without a stop in the window; out may grow a little beyond what is
+ * appended. As multipart_read. */
+enum rc multipart_read_to(struct multipart *m, struct buf *out, size_t max, size_t *n,
+                          struct err *e);

@@ -33,6 +33,10 @@ static void handle_rpc(struct http_request *req, struct http_response *resp, voi
     uint64_t start_ns = clock_mono_ns();
     const char *command = store_rpc_command(req->path);
 
+    if (strstr(req->path, "metrics") != NULL) {
+        store_metrics_server(n->metrics, n->rpc_server);
+        store_metrics_server(n->metrics, n->gateway_server);
+    }
     /* As the ledger: a foreign Host on loopback is a web page after DNS rebinding. */
     if (command[0] == '\0' && (!n->loopback || http_request_host_is_loopback(req)) &&
         http_request_origin_ok(req, NULL) && store_metrics_answer(n->metrics, req, resp, true))
@@ -67,10 +71,12 @@ static enum rc start(struct store_node *n, const struct store_node_config *confi
     struct http_server_config rpc = {.name = "store-rpc",
                                      .listen = config->rpc_listen,
                                      .workers = 16,
+                                     .limits = config->limits,
                                      .buffer_size = (size_t)256 << 10};
     struct http_server_config gateway = {.name = "store-gateway",
                                          .listen = config->gateway_listen,
                                          .workers = 16,
+                                         .limits = config->limits,
                                          .body_max = 4096,
                                          .buffer_size = (size_t)128 << 10};
 

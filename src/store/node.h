@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 
+struct http_limits;
 struct store;
 struct store_node;
 
@@ -11,6 +12,7 @@ struct store_node_config {
     const char *dir;            /* data folder; made if absent; one process a folder */
     const char *rpc_listen;     /* "127.0.0.1:5001"; port 0 = any. Whoever reaches it may write */
     const char *gateway_listen; /* "127.0.0.1:8080"; NULL: no gateway */
+    const struct http_limits *limits; /* of both doors, each on its own; NULL: all defaults */
 };
 
 /* RC_EXISTS: another process has the folder. RC_CORRUPT, RC_IO, RC_MALFORMED as the parts say. */

@@ -12,6 +12,7 @@
 
 #define PROGRESS_STEP ((uint64_t)8 << 20)
 #define PROGRESS_TEXT_MAX ((size_t)1 << 20)
+#define FILL_MIN_CHUNK 65536 /* bytes */
 #define ROOTS_MAX ((size_t)100000)
 
 static enum rc read_request(void *ctx, void *p, size_t cap, size_t *n, struct err *e)
@@ -167,18 +168,35 @@ static void note_root(struct add *a, const struct cid *cid)
     a->roots[a->roots_len++] = *cid;
 }
 
+static enum rc fill_chunk(void *ctx, struct buf *chunk, size_t max, size_t *n, struct err *e)
+{
+    return multipart_read_to(ctx, chunk, max, n, e);
+}
+
+/* The next bytes of the file; *n == 0 at its end. Chunks of a few bytes are cut from the window:
+ * each would be a read of its own. */
+static enum rc copy_some(struct dag_adder *adder, struct multipart *m, size_t *n, struct err *e)
+{
+    struct bytes data;
+
+    if (adder->chunk_size >= FILL_MIN_CHUNK)
+        return dag_adder_fill(adder, fill_chunk, m, n, e);
+    TRY(multipart_read(m, &data, e));
+    *n = data.n;
+    return dag_adder_write(adder, data, e);
+}
+
 static enum rc copy_file(struct add *a, struct multipart *m, const char *name,
                          struct dag_adder *adder, struct err *e)
 {
     uint64_t total = 0, told = 0;
-    struct bytes data;
+    size_t n;
 
     for (;;) {
-        TRY(multipart_read(m, &data, e));
-        if (data.n == 0)
+        TRY(copy_some(adder, m, &n, e));
+        if (n == 0)
             break;
-        TRY(dag_adder_write(adder, data, e));
-        total += data.n;
+        total += n;
         if (a->progress && total - told >= PROGRESS_STEP &&
             a->c->resp->body.n < PROGRESS_TEXT_MAX) {
             put_progress(a, name, total);

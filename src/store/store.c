@@ -176,7 +176,7 @@ enum rc state_append(struct store *s, enum pack_type type, const struct hash32 *
     if (rc != RC_OK) {
         if (s->disk->truncate(s->disk->ctx, p->fd, p->size, NULL) != RC_OK)
             s->broken = true;
-        return err_wrap(e, rc, "store: cannot write");
+        return err_wrap(e, rc, "store: cannot write to %s", s->packs_dir);
     }
     op.seq = p->seq;
     op.at = p->size + PACK_HEADER_SIZE;

@@ -87,19 +87,38 @@ static enum rc close_door(uint64_t wall_ms, struct err *e)
     return bad == 0 ? RC_OK : err_set(e, RC_IO, "validator: seccomp: %s", strerror(-bad));
 }
 
+/* The input is complete when a byte comes. */
+static void wait_for_input(void)
+{
+    uint8_t go;
+    ssize_t n;
+
+    do
+        n = read(FD_GO, &go, 1);
+    while (n < 0 && errno == EINTR);
+    if (n != 1)
+        _exit(1); /* not wanted any more */
+}
+
 static enum rc child_run(struct child_header *h, struct buf *results,
                          const struct validator_limits *l, struct err *e)
 {
     json_auto_t *env = NULL;
     struct bytes input, elf, env_text;
+    struct machine m;
+    enum rc loaded;
 
-    TRY(map_fd(&input, FD_INPUT, UINT32_MAX, e));
     TRY(map_fd(&elf, FD_PROGRAM, VALIDATOR_MAX_PROGRAM_SIZE, e));
     TRY(map_fd(&env_text, FD_ENV, ENV_MAX_SIZE, e));
     json_object_seed(0); /* opens /dev/urandom, which it could not later */
     TRY(close_door(l->wall_ms, e));
     TRY(json_parse(&env, env_text, ENV_MAX_SIZE, e));
-    return validator_run_here(&h->outcome, results, elf, input, env, l, e);
+    loaded = machine_load(&m, elf, l->memory_size, e);
+    wait_for_input();
+    TRY(loaded);
+    TRY(map_fd(&input, FD_INPUT, UINT32_MAX, e));
+    machine_run(&h->outcome, results, &m, input, env, l->gas);
+    return RC_OK; /* the process ends: nothing is worth tidying up */
 }
 
 int validator_main(int argc, char **argv)

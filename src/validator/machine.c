@@ -9,7 +9,7 @@
 #include "crypto/secp256k1.h"
 #include "os/clock.h"
 #include "sdk/hostcall.h"
-#include "validator/validator.h"
+#include "validator/internal/child.h"
 #include "vm/vm.h"
 
 #include <stdio.h>
@@ -290,40 +290,61 @@ static void describe(struct validator_outcome *out, const struct vm *vm, enum vm
                        vm_exit_name(exit), (unsigned long long)vm_pc(vm));
 }
 
-enum rc validator_run_here(struct validator_outcome *out, struct buf *results, struct bytes elf,
-                           struct bytes input, const json_t *env,
-                           const struct validator_limits *limits, struct err *e)
+enum rc machine_load(struct machine *out, struct bytes elf, uint64_t memory_size, struct err *e)
 {
-    struct run r = {.input = input, .env = env, .results = results};
-    uint64_t memory = limits->memory_size < VM_MEMORY_MAX ? limits->memory_size : VM_MEMORY_MAX;
-    uint64_t start = clock_mono_ms();
-    uint64_t gas = limits->gas;
-    struct vm_program *program = NULL;
+    uint64_t memory = memory_size < VM_MEMORY_MAX ? memory_size : VM_MEMORY_MAX;
     struct vm_config config;
-    struct vm *vm = NULL;
-    enum vm_exit exit;
-    enum rc rc;
 
-    memset(out, 0, sizeof(*out));
-    (void)snprintf(out->limits, sizeof(out->limits), "vm");
-    out->exit_code = -1;
-    buf_reset(results);
+    *out = (struct machine){0};
     if (memory < MIN_MEMORY_SIZE)
         memory = MIN_MEMORY_SIZE;
     config =
         (struct vm_config){.memory = (uint32_t)(memory / VM_PAGE * VM_PAGE), .stack = STACK_SIZE};
-    rc = vm_program_load(&program, elf, e);
-    if (rc == RC_OK)
-        rc = vm_new(&vm, &config, e);
-    if (rc == RC_OK)
-        rc = vm_reset(vm, program, e);
-    if (rc == RC_OK) {
-        exit = vm_run(vm, &gas, host_call, &r);
-        describe(out, vm, exit, &r, limits->gas);
-        out->gas_used = limits->gas - gas;
-    }
-    vm_free(vm);
-    vm_program_unref(program);
+    TRY(vm_program_load(&out->program, elf, e));
+    TRY(vm_new(&out->vm, &config, e));
+    return vm_reset(out->vm, out->program, e);
+}
+
+static void begin_outcome(struct validator_outcome *out)
+{
+    memset(out, 0, sizeof(*out));
+    (void)snprintf(out->limits, sizeof(out->limits), "vm");
+    out->exit_code = -1;
+}
+
+void machine_run(struct validator_outcome *out, struct buf *results, struct machine *m,
+                 struct bytes input, const json_t *env, uint64_t gas)
+{
+    struct run r = {.input = input, .env = env, .results = results};
+    uint64_t start = clock_mono_ms();
+    uint64_t left = gas;
+    enum vm_exit exit;
+
+    begin_outcome(out);
+    exit = vm_run(m->vm, &left, host_call, &r);
+    describe(out, m->vm, exit, &r, gas);
+    out->gas_used = gas - left;
     out->duration_ms = clock_mono_ms() - start;
+}
+
+void machine_clear(struct machine *m)
+{
+    vm_free(m->vm);
+    vm_program_unref(m->program);
+    *m = (struct machine){0};
+}
+
+enum rc validator_run_here(struct validator_outcome *out, struct buf *results, struct bytes elf,
+                           struct bytes input, const json_t *env,
+                           const struct validator_limits *limits, struct err *e)
+{
+    struct machine m;
+    enum rc rc = machine_load(&m, elf, limits->memory_size, e);
+
+    begin_outcome(out);
+    buf_reset(results);
+    if (rc == RC_OK)
+        machine_run(out, results, &m, input, env, limits->gas);
+    machine_clear(&m);
     return rc;
 }

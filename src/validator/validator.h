@@ -25,9 +25,24 @@ struct validator_outcome {
     char error[200];
 };
 
-/* RC_OK whatever the program did: look at *out. `env` is an object of strings; `input_fd` is read
- * from its start; `results` is emptied first; `program_path` is cloister-validator. RC_IO: no
- * process or memory. */
+/* A process that has its program and environment and waits for its input: starting one takes longer
+ * than most validators run, and can be done while the contribution is still being decrypted. One
+ * thread: the one that started it. */
+struct validator_process;
+
+/* `env` is an object of strings; `program_path` is cloister-validator. What stands in `input_fd`
+ * when validator_finish is called is the input, from its start. RC_IO: no process or memory. */
+enum rc validator_start(struct validator_process **out, const char *program_path, struct bytes elf,
+                        int input_fd, const json_t *env, const struct validator_limits *limits,
+                        struct err *e);
+/* Let it run, once, and wait. RC_OK whatever the program did: look at *out. `results` is emptied
+ * first. */
+enum rc validator_finish(struct validator_outcome *out, struct buf *results,
+                         struct validator_process *p, struct err *e);
+/* Ends it where it still is. NULL is fine. */
+void validator_process_free(struct validator_process *p);
+
+/* All three. */
 enum rc validator_run_program(struct validator_outcome *out, struct buf *results,
                               const char *program_path, struct bytes elf, int input_fd,
                               const json_t *env, const struct validator_limits *limits,

@@ -97,16 +97,16 @@ static enum rc parse(uint8_t raw[4][32], struct bytes text, struct err *e)
 enum rc worker_keys_load(struct worker_keys **out, const char *path, struct err *e)
 {
     struct worker_keys *k = secret_alloc(sizeof(*k));
-    AUTO_CLEAR(buf) struct buf text = {0};
+    AUTO_SECRET uint8_t *text = secret_alloc(KEY_FILE_MAX + 1);
+    size_t n;
     uint8_t raw[4][32] = {{0}};
     enum rc rc;
 
-    (void)buf_reserve(&text, KEY_FILE_MAX + 1);
-    rc = file_read(&text, path, KEY_FILE_MAX, e);
+    rc = file_read_secret(text, KEY_FILE_MAX, &n, path, e);
     if (rc == RC_NOTFOUND) {
         generate(raw);
         rc = save(path, raw, e);
-    } else if (rc == RC_OK && parse(raw, buf_bytes(&text), NULL) != RC_OK) {
+    } else if (rc == RC_OK && parse(raw, bytes_of(text, n), NULL) != RC_OK) {
         rc =
             err_set(e, RC_CORRUPT,
                     "key file %s: neither our JSON with four keys nor 64 hexadecimal digits", path);
@@ -114,7 +114,6 @@ enum rc worker_keys_load(struct worker_keys **out, const char *path, struct err 
     if (rc == RC_OK)
         rc = fill(k, (const uint8_t(*)[32])raw, e);
     wipe(raw, sizeof(raw));
-    wipe(text.p, text.n);
     if (rc != RC_OK) {
         secret_free(k);
         k = NULL;

@@ -2,6 +2,7 @@
 #include "worker/internal/metrics.h"
 
 #include "base/mem.h"
+#include "net/http_server.h"
 #include "net/metrics.h"
 
 static const double JOB_SECONDS[] = {0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,  2.5,
@@ -64,10 +65,11 @@ static void gauge(struct worker_metrics *m, const struct metric_def *def, unsign
 }
 
 void worker_metrics_answer(struct worker_metrics *m, bool ready, unsigned running, unsigned at_once,
-                           struct http_response *resp)
+                           struct http_server *server, struct http_response *resp)
 {
     gauge(m, &READY, ready ? 1 : 0);
     gauge(m, &RUNNING, running);
     gauge(m, &MOST, at_once);
+    http_server_measure(server, m->all);
     metrics_answer(m->all, resp);
 }

@@ -135,7 +135,7 @@ static void get_metrics(struct worker *w, struct http_response *resp)
     ready = w->ready;
     running = w->n_running;
     (void)pthread_mutex_unlock(&w->lock);
-    worker_metrics_answer(w->metrics, ready, running, w->config.n_jobs, resp);
+    worker_metrics_answer(w->metrics, ready, running, w->config.n_jobs, w->http, resp);
 }
 
 static void get_job(struct worker *w, struct http_response *resp, const char *id_text)

@@ -97,7 +97,8 @@ static bool wait_ready(struct worker *w)
 {
     struct timespec until;
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
+    /* `changed` waits by this clock: the wall clock may be set meanwhile. */
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += READY_WAIT_S;
     while (!w->ready && !w->stopping)
         if (pthread_cond_timedwait(&w->changed, &w->lock, &until) != 0)

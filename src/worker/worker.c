@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "client/store_client.h"
 #include "os/file.h"
 #include "worker/internal/state.h"
 #include "worker/proof/journal.h"
@@ -71,6 +72,8 @@ static void free_worker(struct worker *w)
         buf_clear(&w->programs[i].elf);
     }
     chain_client_free(w->chain);
+    while (w->n_stores != 0)
+        store_client_free(w->stores[--w->n_stores]);
     worker_metrics_free(w->metrics);
     secret_free(w->keys);
     if (w->dir_lock >= 0)
@@ -94,6 +97,30 @@ static void free_worker(struct worker *w)
     free(w);
 }
 
+enum rc worker_store_take(struct worker *w, struct store_client **out, struct err *e)
+{
+    const struct store_client_config config = {.rpc_url = w->config.store_rpc,
+                                               .gateway_url = w->config.store_gateway};
+
+    *out = NULL;
+    (void)pthread_mutex_lock(&w->lock);
+    if (w->n_stores != 0)
+        *out = w->stores[--w->n_stores];
+    (void)pthread_mutex_unlock(&w->lock);
+    return *out != NULL ? RC_OK : store_client_new(out, &config, e);
+}
+
+void worker_store_give_back(struct worker *w, struct store_client *store)
+{
+    (void)pthread_mutex_lock(&w->lock);
+    if (w->n_stores < WORKER_MAX_STORES) {
+        w->stores[w->n_stores++] = store;
+        store = NULL;
+    }
+    (void)pthread_mutex_unlock(&w->lock);
+    store_client_free(store);
+}
+
 static enum rc open_folders(struct worker *w, struct err *e)
 {
     const char *dir = w->config.dir;
@@ -115,7 +142,8 @@ static enum rc listen_and_serve(struct worker *w, struct err *e)
     const struct http_server_config config = {.name = "worker",
                                               .listen = w->config.listen,
                                               .workers = w->config.n_jobs * 2 + 8,
-                                              .body_max = REQUEST_MAX_SIZE};
+                                              .body_max = REQUEST_MAX_SIZE,
+                                              .limits = w->config.limits};
 
     TRY(http_server_start(&w->http, &config, service_handle, NULL, w, e));
     (void)pthread_mutex_lock(&w->lock);
@@ -143,6 +171,7 @@ static enum rc start(struct worker *w, struct err *e)
 enum rc worker_start(struct worker **out, const struct worker_config *config, struct err *e)
 {
     const struct rlimit no_core = {0, 0};
+    pthread_condattr_t monotonic;
     struct worker *w;
     enum rc rc;
 
@@ -161,7 +190,10 @@ enum rc worker_start(struct worker **out, const struct worker_config *config, st
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_mutex_init(&w->send, NULL);
     (void)pthread_mutex_init(&w->images, NULL);
-    (void)pthread_cond_init(&w->changed, NULL);
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&w->changed, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
     w->metrics = worker_metrics_new();
     set_defaults(&w->config, config);
     rc = start(w, e);

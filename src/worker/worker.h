@@ -11,6 +11,8 @@
 
 #define WORKER_VERSION "1"
 
+struct http_limits;
+
 enum worker_profile { WORKER_DEVNET, WORKER_VANA_COMPAT };
 
 /* Zero or NULL means the default in brackets. Strings are copied. */
@@ -37,6 +39,7 @@ struct worker_config {
     uint64_t memory_size;        /* bytes, of a validator of either kind [256 MiB] */
     uint64_t wall_ms;            /* of a validator [60,000] */
     unsigned claim_interval_s;   /* [30]; UINT_MAX = never */
+    const struct http_limits *limits; /* of the API; used by worker_start() only [all defaults] */
 };
 
 struct worker;

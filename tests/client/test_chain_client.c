@@ -19,7 +19,9 @@ struct node {
     unsigned status;    /* of HTTP; 0: 200 */
     const char *raw;    /* answer exactly this */
     unsigned fail_next; /* so many calls get 503 */
-    unsigned calls;
+    unsigned calls, batches;
+    bool no_batches;    /* answer them with one error */
+    bool drop_one;      /* leave the first call of a batch out */
     struct buf sent[8]; /* raw transactions */
     size_t n_sent;
 };
@@ -32,17 +34,44 @@ static const char *answer_for(struct node *n, const char *method)
     return "error:{\"code\":-32601,\"message\":\"the method does not exist\"}";
 }
 
+static void answer_one(struct node *n, struct buf *out, const json_t *request)
+{
+    const char *method = json_string_value(json_object_get(request, "method"));
+    long long id = json_integer_value(json_object_get(request, "id"));
+    const char *a = answer_for(n, method);
+
+    if (strncmp(a, "error:", 6) == 0)
+        buf_printf(out, "{\"jsonrpc\":\"2.0\",\"id\":%lld,\"error\":%s}", id, a + 6);
+    else
+        buf_printf(out, "{\"jsonrpc\":\"2.0\",\"id\":%lld,\"result\":%s}", id, a);
+    if (strcmp(method, "eth_sendRawTransaction") == 0 && n->n_sent < ARRAY_LEN(n->sent))
+        buf_put_str(&n->sent[n->n_sent++],
+                    json_string_value(json_array_get(json_object_get(request, "params"), 0)));
+}
+
+/* The last call first: a node may answer a batch in any order. */
+static void answer_batch(struct node *n, struct buf *out, const json_t *batch)
+{
+    n->batches++;
+    if (n->no_batches) {
+        buf_put_str(out, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"
+                         "\"message\":\"invalid request\"}}");
+        return;
+    }
+    for (size_t i = json_array_size(batch); i-- > (n->drop_one ? 1 : 0);) {
+        buf_u8(out, out->n == 0 ? '[' : ',');
+        answer_one(n, out, json_array_get(batch, i));
+    }
+    buf_u8(out, ']');
+}
+
 static void handle(struct http_request *req, struct http_response *resp, void *data)
 {
     struct node *n = data;
     json_auto_t *request = NULL;
-    const char *method = "", *a;
-    json_int_t id = 0;
     struct err e;
 
     CHECK_OK(json_parse(&request, req->body, 1 << 22, &e), &e);
-    method = json_string_value(json_object_get(request, "method"));
-    id = json_integer_value(json_object_get(request, "id"));
     (void)pthread_mutex_lock(&n->lock);
     n->calls++;
     if (n->fail_next > 0) {
@@ -51,17 +80,10 @@ static void handle(struct http_request *req, struct http_response *resp, void *d
     } else if (n->raw != NULL) {
         resp->status = n->status != 0 ? n->status : 200;
         buf_put_str(&resp->body, n->raw);
+    } else if (json_is_array(request)) {
+        answer_batch(n, &resp->body, request);
     } else {
-        a = answer_for(n, method);
-        if (strncmp(a, "error:", 6) == 0)
-            buf_printf(&resp->body, "{\"jsonrpc\":\"2.0\",\"id\":%lld,\"error\":%s}", (long long)id,
-                       a + 6);
-        else
-            buf_printf(&resp->body, "{\"jsonrpc\":\"2.0\",\"id\":%lld,\"result\":%s}",
-                       (long long)id, a);
-        if (strcmp(method, "eth_sendRawTransaction") == 0 && n->n_sent < ARRAY_LEN(n->sent))
-            buf_put_str(&n->sent[n->n_sent++],
-                        json_string_value(json_array_get(json_object_get(request, "params"), 0)));
+        answer_one(n, &resp->body, request);
     }
     (void)pthread_mutex_unlock(&n->lock);
 }
@@ -112,6 +134,44 @@ static void chain_basics(struct node *n)
     on(n, "eth_estimateGas", "\"0x5208\"");
     on(n, "eth_maxPriorityFeePerGas", "\"0x1\"");
     on(n, "eth_getBlockByNumber", "{\"baseFeePerGas\":\"0x3b9aca00\",\"timestamp\":\"0x10\"}");
+}
+
+TEST(several_calls_go_in_one_round_trip)
+{
+    for (int with_batches = 0; with_batches < 2; with_batches++) {
+        struct chain_request r[] = {
+            {.method = "eth_chainId", .params = json_array()},
+            {.method = "eth_unknown", .params = json_array()},
+            chain_call_request(NULL, &(struct address){{1}}, bytes_str("x"), CHAIN_LATEST)};
+        AUTO_CLEAR(buf) struct buf data = {0};
+        struct chain_client *c;
+        struct node n;
+        struct err e;
+
+        node_start(&n);
+        n.no_batches = with_batches == 0;
+        chain_basics(&n);
+        on(&n, "eth_call", "\"0xabcd\"");
+        c = chain_client_new(http_server_url(n.http));
+        CHECK_OK(chain_rpc_batch(c, r, 3, &e), &e);
+        CHECK_INT(n.calls, with_batches == 1 ? 1 : 4);
+        CHECK_STR(json_string_value(r[0].result), "0x7a69");
+        CHECK_RC(r[1].rc, RC_UNSUPPORTED, &r[1].err, "does not exist");
+        CHECK_OK(chain_request_data(&data, &r[2], &e), &e);
+        CHECK_HEX(buf_bytes(&data), "abcd");
+        CHECK_RC(chain_request_data(&data, &r[1], &e), RC_UNSUPPORTED, &e, "does not exist");
+        for (size_t i = 0; i < 3; i++)
+            json_decref(r[i].result), r[i].result = NULL;
+        n.drop_one = true;
+        CHECK_OK(chain_rpc_batch(c, r, 3, &e), &e);
+        if (with_batches == 1)
+            CHECK_RC(r[0].rc, RC_MALFORMED, &r[0].err, "no answer to eth_chainId");
+        CHECK_INT(r[2].rc, RC_OK);
+        for (size_t i = 0; i < 3; i++)
+            chain_request_clear(&r[i]);
+        chain_client_free(c);
+        node_stop(&n);
+    }
 }
 
 TEST(nonsense_is_refused_and_named)

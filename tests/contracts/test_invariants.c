@@ -228,12 +228,13 @@ static void check_tokens(struct play *p)
 
 TEST(books_balance_under_random_calls)
 {
+    uint64_t rounds = t_times(ROUNDS);
     struct play p;
 
     play_init(&p);
-    for (int i = 0; i < ROUNDS; i++) {
+    for (uint64_t i = 0; i < rounds; i++) {
         step(&p);
-        if (i % 25 == 0 || i == ROUNDS - 1) {
+        if (i % 25 == 0 || i == rounds - 1) {
             check_escrow(&p);
             check_active(&p);
             check_tokens(&p);
@@ -250,7 +251,7 @@ TEST(coin_is_conserved)
     uint64_t total = 0;
 
     play_init(&p);
-    for (int i = 0; i < 400; i++)
+    for (uint64_t i = 0; i < t_times(400); i++)
         step(&p);
     for (unsigned i = 0; i < PEOPLE; i++)
         total += world_balance(p.w, p.people[i]).w[0];

@@ -106,7 +106,6 @@ static struct workers_Registration registration(struct fixture *f, unsigned i, u
         .proofSigner = world_account(100 + i),
         .commitSigner = world_account(200 + i),
         .receiveKey = {{(uint8_t)i, 1}},
-        .tlsKey = {{(uint8_t)i, 2}},
         .url = bytes_str("https://worker.example"),
         .height = f->w->height - 3,
         .blockHash = world_block_hash(f->w->height - 3),
@@ -148,7 +147,6 @@ static struct bytes quote_for(struct fixture *f, unsigned i, const struct worker
                                     .proof_signer = r->proofSigner,
                                     .commit_signer = r->commitSigner,
                                     .receive_key_eth = r->receiveKeyEth,
-                                    .tls_key = r->tlsKey,
                                     .operator= r->operator,
                                     .role =(enum worker_role) r->role,
                                     .genesis = world_block_hash(0),
@@ -329,7 +327,6 @@ TEST(evidence_binds_keys_role_operator_and_block)
     CHANGED(operator, world_account(77));
     CHANGED(role, ROLE_KEEPER);
     CHANGED(receiveKey.b[31], 1);
-    CHANGED(tlsKey.b[31], 1);
     CHANGED(receiveKeyEth,
             bytes_of("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", 64));
     r = good;

@@ -1,15 +1,20 @@
 /* A container program that misbehaves on request; linked statically by test_jail. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -115,6 +120,22 @@ static int escapes(void)
         add(out, "K");
     if (open("/proc/sys/kernel/hostname", O_WRONLY) >= 0)
         add(out, "h");
+    if (sethostname("x", 1) == 0)
+        add(out, "H");
+    if (mkdir("/dev/x", 0700) == 0)
+        add(out, "D");
+    if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND, NULL) == 0)
+        add(out, "R");
+    if (syscall(SYS_pivot_root, "/tmp", "/tmp") == 0 || chroot("/tmp") == 0)
+        add(out, "C");
+    if (syscall(SYS_open_tree, -100, "/", 1) >= 0 || syscall(SYS_setns, 0, 0) == 0)
+        add(out, "o");
+    if (setgroups(1, (gid_t[]){5}) == 0)
+        add(out, "g");
+    if (setuid(1) == 0)
+        add(out, "s");
+    if (kill(-1, 0) == 0) /* there is nobody else */
+        add(out, "K");
     put("/output/results.json", out);
     return 0;
 }
@@ -134,6 +155,69 @@ static int facts(void)
     add(out, get("/proc/net/dev"));
     put("/output/results.json", out);
     return 0;
+}
+
+/* What can be seen from inside; each line is checked by the test. */
+static int world(void)
+{
+    static const char *const hidden[] = {"kcore",      "keys",        "key-users",
+                                         "timer_list", "kmsg",        "kallsyms",
+                                         "config.gz",  "sched_debug", "sysrq-trigger"};
+    static const char *const spaces[] = {"pid", "mnt", "net", "ipc", "uts", "cgroup", "user"};
+    static const char *const host[] = {
+        "/etc",        "/root",    "/home", "/usr", "/mnt", "/../etc", "/proc/1/root/etc",
+        "/sys/kernel", "/.oldroot"};
+    FILE *out = fopen("/output/results.json", "w");
+    char path[128], text[4096];
+    struct dirent *d;
+    struct statvfs fs;
+    DIR *dir;
+    int n = 0, sock;
+    struct ifreq lo = {.ifr_name = "lo"};
+
+    if (out == NULL)
+        return 90;
+    for (int fd = 3; fd < 1024; fd++)
+        if (fd != fileno(out) && fcntl(fd, F_GETFD) >= 0)
+            fprintf(out, "descriptor %d\n", fd);
+    for (unsigned i = 0; i < sizeof(hidden) / sizeof(*hidden); i++) {
+        int fd;
+
+        snprintf(path, sizeof(path), "/proc/%s", hidden[i]);
+        fd = open(path, O_RDONLY);
+        if (fd >= 0 && read(fd, text, 1) == 1)
+            fprintf(out, "readable %s\n", path);
+        close(fd);
+    }
+    for (unsigned i = 0; i < sizeof(spaces) / sizeof(*spaces); i++) {
+        ssize_t len;
+
+        snprintf(path, sizeof(path), "/proc/self/ns/%s", spaces[i]);
+        len = readlink(path, text, sizeof(text) - 1);
+        fprintf(out, "namespace %.*s\n", (int)len, text);
+    }
+    for (unsigned i = 0; i < sizeof(host) / sizeof(*host); i++)
+        if (access(host[i], F_OK) == 0)
+            fprintf(out, "host %s\n", host[i]);
+    dir = opendir("/proc");
+    while (dir != NULL && (d = readdir(dir)) != NULL)
+        n += d->d_name[0] >= '0' && d->d_name[0] <= '9';
+    fprintf(out, "processes %d\n", n);
+    if (statvfs("/", &fs) == 0)
+        fprintf(out, "root%s%s%s\n", fs.f_flag & ST_RDONLY ? " ro" : "",
+                fs.f_flag & ST_NOSUID ? " nosuid" : "", fs.f_flag & ST_NODEV ? " nodev" : "");
+    sock = socket(AF_INET, SOCK_DGRAM, 0);
+    fprintf(out, "lo %s\n",
+            ioctl(sock, SIOCGIFFLAGS, &lo) == 0 && lo.ifr_flags & IFF_UP ? "up" : "down");
+    gethostname(text, sizeof(text));
+    fprintf(out, "host name %s\n", text);
+    fprintf(out, "uid_map %s", get("/proc/self/uid_map"));
+    fprintf(out, "setgroups %s", get("/proc/self/setgroups"));
+    fprintf(out, "groups %d\n", getgroups(0, NULL));
+    fprintf(out, "oom %s", get("/proc/self/oom_score_adj"));
+    fprintf(out, "%s", get("/proc/net/dev"));
+    fprintf(out, "%s", get("/proc/self/mountinfo"));
+    return fclose(out);
 }
 
 int main(int argc, char **argv)
@@ -180,6 +264,8 @@ int main(int argc, char **argv)
         return escapes();
     if (strcmp(what, "facts") == 0)
         return facts();
+    if (strcmp(what, "world") == 0)
+        return world();
     if (strcmp(what, "hang") == 0) {
         signal(SIGTERM, SIG_IGN);
         if (fork() == 0)

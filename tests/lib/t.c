@@ -1,6 +1,7 @@
 #include "lib/t.h"
 
 #include "base/hex.h"
+#include "base/num.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -59,6 +60,16 @@ uint64_t t_rand(void)
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
     return z ^ (z >> 31);
+}
+
+uint64_t t_times(uint64_t n)
+{
+    const char *env = getenv("T_TIMES");
+    uint64_t times = 1;
+
+    if (env != NULL)
+        CHECK(parse_u64(&times, bytes_str(env), 1000, NULL) == RC_OK);
+    return n * times;
 }
 
 uint64_t t_rand_below(uint64_t n)

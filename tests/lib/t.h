@@ -27,6 +27,8 @@ _Noreturn void t_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2))
 uint64_t t_rand(void);
 uint64_t t_rand_below(uint64_t n);
 void t_rand_bytes(void *p, size_t n);
+/* n, or as many times n as T_TIMES says: how long a property test goes on. */
+uint64_t t_times(uint64_t n);
 
 /* A file of the shared vectors ($VECTORS), NULL-free: skips the test where it is absent. Freed at
  * exit. */

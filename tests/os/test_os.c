@@ -212,3 +212,22 @@ TEST(clocks_go_on)
     CHECK_TRUE(clock_mono_ns() - a >= 5000000);
     CHECK_TRUE(w > 1600000000ull * 1000000000u);
 }
+
+TEST(secrets_are_read_into_one_allocation)
+{
+    AUTO_FREE char *path = xasprintf("%s/key", t_tmpdir());
+    uint8_t p[8 + 1];
+    struct err e;
+    size_t n;
+
+    memset(p, 7, sizeof(p));
+    CHECK_RC(file_read_secret(p, 8, &n, path, &e), RC_NOTFOUND, &e, "key: no such file");
+    CHECK_OK(file_write_new(path, bytes_str("12345678"), 0600, &e), &e);
+    CHECK_OK(file_read_secret(p, 8, &n, path, &e), &e);
+    CHECK_INT(n, 8);
+    CHECK_STR((const char *)p, "12345678");
+    memset(p, 7, sizeof(p));
+    CHECK_RC(file_read_secret(p, 7, &n, path, &e), RC_LIMIT, &e, "key: larger than 7 bytes");
+    CHECK_INT(n, 0);
+    CHECK_MEM(bytes_of(p, 9), bytes_of("\0\0\0\0\0\0\0\0\7", 9)); /* nothing is left */
+}

@@ -28,6 +28,23 @@ static void fill_pattern(struct buf *b, uint64_t from, size_t n)
         buf_u8(b, pattern(from + k));
 }
 
+struct pattern_source {
+    uint64_t at, end;
+};
+
+static enum rc give_pattern(void *ctx, struct buf *chunk, size_t max, size_t *n, struct err *e)
+{
+    struct pattern_source *src = ctx;
+
+    (void)e;
+    *n = 1 + (size_t)t_rand_below(max);
+    *n = *n < src->end - src->at ? *n : (size_t)(src->end - src->at);
+    for (size_t k = 0; k < *n; k++)
+        buf_u8(chunk, pattern(src->at + k));
+    src->at += *n;
+    return RC_OK;
+}
+
 static void add_pattern(struct store *s, const struct unixfs_layout *layout, uint64_t n,
                         struct cid *cid)
 {
@@ -41,8 +58,14 @@ static void add_pattern(struct store *s, const struct unixfs_layout *layout, uin
         size_t step = 1 + (size_t)t_rand_below(400000);
 
         step = step < n - at ? step : (size_t)(n - at);
-        fill_pattern(&b, at, step);
-        CHECK_OK(dag_adder_write(&a, buf_bytes(&b), &e), &e);
+        if (t_rand_below(2) == 0) {
+            struct pattern_source src = {.at = at, .end = at + step};
+
+            CHECK_OK(dag_adder_fill(&a, give_pattern, &src, &step, &e), &e);
+        } else {
+            fill_pattern(&b, at, step);
+            CHECK_OK(dag_adder_write(&a, buf_bytes(&b), &e), &e);
+        }
         at += step;
     }
     CHECK_OK(dag_adder_finish(&a, cid, &size, NULL, &e), &e);

@@ -28,14 +28,34 @@ static enum rc give(void *ctx, void *p, size_t cap, size_t *n, struct err *e)
 
 #define TYPE "multipart/form-data; boundary=xyz"
 
+/* The rest of a part: by multipart_read, or with max != 0 by multipart_read_to. */
+static enum rc read_part(struct buf *out, struct multipart *m, size_t max, struct err *e)
+{
+    struct bytes data;
+    size_t n, before;
+
+    do {
+        before = out->n;
+        if (max == 0) {
+            TRY(multipart_read(m, &data, e));
+            buf_put_bytes(out, data);
+            n = data.n;
+        } else {
+            TRY(multipart_read_to(m, out, max, &n, e));
+            CHECK_INT(out->n - before, n);
+            CHECK_TRUE(n <= max);
+        }
+    } while (n != 0);
+    return RC_OK;
+}
+
 /* All parts as "name|type|body;". */
 static enum rc read_all(struct buf *out, const char *type, struct bytes body, size_t step,
-                        struct err *e)
+                        size_t max, struct err *e)
 {
     AUTO_CLEAR(multipart) struct multipart m = {0};
     AUTO_FREE struct multipart_part *part = xcalloc(1, sizeof(*part));
     struct feed f = {.left = body, .step = step};
-    struct bytes data;
     bool end;
 
     buf_reset(out);
@@ -45,10 +65,7 @@ static enum rc read_all(struct buf *out, const char *type, struct bytes body, si
         if (end)
             return RC_OK;
         buf_printf(out, "%s|%s|", part->filename, part->content_type);
-        do {
-            TRY(multipart_read(&m, &data, e));
-            buf_put_bytes(out, data);
-        } while (data.n != 0);
+        TRY(read_part(out, &m, max, e));
         buf_u8(out, ';');
     }
 }
@@ -58,10 +75,11 @@ static void check_parts(const char *type, const char *body, const char *want)
     AUTO_CLEAR(buf) struct buf out = {0};
     struct err e = {0};
 
-    for (size_t step = 1; step <= strlen(body) + 1; step++) {
-        CHECK_OK(read_all(&out, type, bytes_str(body), step, &e), &e);
-        CHECK_STR(buf_cstr(&out), want);
-    }
+    for (size_t step = 1; step <= strlen(body) + 1; step++)
+        for (size_t max = 0; max <= 9; max++) {
+            CHECK_OK(read_all(&out, type, bytes_str(body), step, max, &e), &e);
+            CHECK_STR(buf_cstr(&out), want);
+        }
 }
 
 static void check_bad(const char *type, const char *body, enum rc rc, const char *piece)
@@ -70,7 +88,8 @@ static void check_bad(const char *type, const char *body, enum rc rc, const char
     struct err e = {0};
 
     for (size_t step = 1; step <= strlen(body) + 1; step += 1 + step / 64)
-        CHECK_RC(read_all(&out, type, bytes_str(body), step, &e), rc, &e, piece);
+        for (size_t max = 0; max <= 8; max += 4)
+            CHECK_RC(read_all(&out, type, bytes_str(body), step, max, &e), rc, &e, piece);
 }
 
 TEST(parts_at_every_split)
@@ -131,8 +150,8 @@ TEST(large_parts_stream)
     for (int i = 0; i < 700000; i++)
         buf_put_str(&body, i % 3 ? "\r\n--xy" : "\r\r\n--");
     buf_put_str(&body, "\r\n--xyz--\r\n");
-    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-        CHECK_OK(read_all(&out, TYPE, buf_bytes(&body), steps[i], &e), &e);
+    for (size_t i = 0; i < 2 * ARRAY_LEN(steps); i++) {
+        CHECK_OK(read_all(&out, TYPE, buf_bytes(&body), steps[i / 2], i % 2 * 262144, &e), &e);
         CHECK_INT(out.n, body.n - 15 - 11 + 3);
         CHECK_MEM(bytes_of(out.p + 2, out.n - 3), bytes_of(body.p + 15, out.n - 3));
     }

@@ -246,6 +246,46 @@ TEST(the_journal_gives_back_what_was_put)
     journal_entry_clear(&j);
 }
 
+static void add_bytes(const char *dir, const char *text)
+{
+    char path[512];
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "%s/journal/42.json", dir);
+    f = fopen(path, "a");
+    CHECK_TRUE(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+TEST(a_transaction_is_added_to_an_entry_or_not_at_all)
+{
+    const char *dir = t_tmpdir();
+    struct journal_entry j = {.job_id = 42}, k;
+    struct err e;
+
+    CHECK_OK(journal_init(dir, &e), &e);
+    CHECK_RC(journal_add_tx(dir, &j, &e), RC_IO, &e, "42.json");
+    j.request = json_pack("{s:i}", "job_id", 42);
+    j.n_runs = 2;
+    CHECK_OK(journal_put(dir, &j, &e), &e);
+    buf_put_str(&j.tx, "first");
+    (void)snprintf(j.proof_url, sizeof(j.proof_url), "ipfs://one");
+    CHECK_OK(journal_add_tx(dir, &j, &e), &e);
+    buf_reset(&j.tx);
+    buf_put_str(&j.tx, "second");
+    CHECK_OK(journal_add_tx(dir, &j, &e), &e);
+    /* The machine stopped while the next line was written. */
+    add_bytes(dir, "{\"tx\":\"0x00\",\"proof_");
+    CHECK_OK(journal_get(&k, dir, 42, &e), &e);
+    CHECK_MEM(buf_bytes(&k.tx), bytes_str("second"));
+    CHECK_STR(k.proof_url, "ipfs://one");
+    CHECK_INT(k.n_runs, 2);
+    CHECK_TRUE(json_equal(k.request, j.request));
+    journal_entry_clear(&k);
+    add_bytes(dir, "\n");
+    CHECK_RC(journal_get(&k, dir, 42, &e), RC_CORRUPT, &e, "42.json");
+    journal_entry_clear(&j);
+}
+
 TEST(a_damaged_journal_is_named)
 {
     const char *dir = t_tmpdir();

@@ -113,6 +113,30 @@ TEST(a_program_that_never_ends_is_stopped_by_the_clock)
     CHECK_TRUE(clock_mono_ms() - start < 6000);
 }
 
+TEST(a_process_waits_for_its_input)
+{
+    AUTO_CLEAR(buf) struct buf elf = build_guest("tests/worker/guest.c");
+    AUTO_CLEAR(buf) struct buf r = {0};
+    json_auto_t *env = json_pack("{s:s}", "MODE", "echo");
+    AUTO_FD int fd = memfd_create("input", MFD_CLOEXEC);
+    struct validator_process *p, *unused;
+    struct validator_outcome o;
+    struct err e = {0};
+
+    CHECK_OK(validator_start(&p, built_binary("cloister-validator"), buf_bytes(&elf), fd, env,
+                             &small, &e),
+             &e);
+    CHECK_OK(validator_start(&unused, built_binary("cloister-validator"), buf_bytes(&elf), fd, env,
+                             &small, &e),
+             &e);
+    validator_process_free(unused);
+    CHECK_OK(file_write_fd(fd, bytes_str("came later"), &e), &e);
+    CHECK_OK(validator_finish(&o, &r, p, &e), &e);
+    validator_process_free(p);
+    CHECK_STR(o.error, "");
+    CHECK_STR(buf_cstr(&r), "came later");
+}
+
 TEST(the_guides_smallest_validator)
 {
     static const struct validator_limits l = {

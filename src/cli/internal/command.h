@@ -48,6 +48,7 @@ struct cli {
     const char *args[CLI_MAX_ARGS];
     size_t n_args;
     bool json;            /* --json */
+    int exit_code;        /* of a command that succeeds, or fails, with another one than 0 or 1 */
     bool quiet;           /* --quiet: no progress */
     bool color;           /* standard output is a terminal and NO_COLOR is not set */
     const char *network;  /* --network or CLOISTER_NETWORK */

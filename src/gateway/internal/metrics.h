@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 struct engine;
+struct gateway;
 struct gateway_metrics;
 struct http_response;
 
@@ -19,5 +20,5 @@ void gateway_metrics_call(struct gateway_metrics *m, size_t index, const char *n
 /* An error before any method ran: name "". */
 void gateway_metrics_error(struct gateway_metrics *m, const char *name, int code);
 /* GET /metrics */
-void gateway_metrics_answer(struct gateway_metrics *m, unsigned waiting,
+void gateway_metrics_answer(struct gateway_metrics *m, struct gateway *g,
                             struct http_response *resp);

@@ -25,6 +25,7 @@ enum rpc_code {
     RPC_NO_METHOD = -32601,
     RPC_INVALID_PARAMS = -32602,
     RPC_INTERNAL = -32603, /* clients retry on it: only for faults of this node */
+    RPC_TOO_MANY = -32005, /* EIP-1474: limit exceeded; try again later */
     RPC_SERVER = -32000,   /* refused for good: pool rules, limits, pruned state */
     RPC_REVERT = 3,
     RPC_SYNC_LATE = 4, /* EIP-7966: in the pool, but not in a block in time */
@@ -49,8 +50,17 @@ struct gateway {
     const char *const *origins;
 };
 
+/* Who asks. One of socket and request is NULL; both are where limits do not count. */
+struct rpc_asker {
+    struct socket *socket;
+    struct http_request *request;
+    uint64_t client;  /* stands for its address */
+    unsigned retry_s; /* out: not 0 if the answer is RPC_TOO_MANY */
+};
+
 struct rpc_call {
     struct gateway *g;
+    uint64_t client;
     struct socket *socket; /* NULL: over HTTP */
     const json_t *params;  /* array (absent becomes empty) */
     struct arena mem;
@@ -63,9 +73,11 @@ struct rpc_call {
 
 typedef enum rc rpc_method(struct rpc_call *c, struct err *e);
 
-/* Answer the JSON text of a request or a batch, over a WebSocket or (NULL) HTTP. Appends nothing
+/* Answer the JSON text of a request or a batch; its first call has been charged. Appends nothing
  * for notifications. (rpc.c) */
-void rpc_answer(struct gateway *g, struct socket *s, struct bytes text, struct buf *out);
+void rpc_answer(struct gateway *g, struct rpc_asker *who, struct bytes text, struct buf *out);
+/* Append the error of a client that has asked too much. (rpc.c) */
+void rpc_put_too_many(struct gateway *g, unsigned retry_s, struct buf *out);
 /* For event threads: answer if the text is one small eth_sendRawTransaction, which takes some 0.1
  * ms and waits for nothing. False: it is not, nothing was appended. (rpc.c) */
 bool rpc_answer_quickly(struct gateway *g, struct bytes text, struct buf *out);
@@ -131,6 +143,9 @@ enum rc rpc_put_logs(struct rpc_call *c, const struct engine_log_filter *f, stru
 /* Copy up to max hashes that went to the pool from number *next on, and move *next behind them;
  * numbers that are forgotten, or to come, count as the nearest that is not. */
 size_t filters_pending(struct filters *f, uint64_t *next, struct hash32 *out, size_t max);
+/* How many have gone to the pool since number `next`; and how many of them are remembered. */
+uint64_t filters_pending_behind(struct filters *f, uint64_t next);
+#define FILTERS_PENDING_KEPT 8192 /* newest pending hashes that can still be caught up with */
 
 /* ---- sockets.c ---- */
 /* At most `at_once` calls of theirs run at a time. */
@@ -140,6 +155,10 @@ void sockets_stop(struct sockets *all);
 void sockets_free(struct sockets *all);
 /* A websocket_fn; data is the struct sockets. */
 void sockets_take(void *data, struct websocket *ws);
+/* Take n more from the rate of the socket's client. */
+bool socket_charge(struct socket *s, unsigned n, unsigned *retry_s);
+/* Open ones, and how many have been refused or ended for being slow or too many. */
+void sockets_count(struct sockets *all, unsigned *open, uint64_t *refused, uint64_t *slow);
 
 /* ---- methods ---- */
 rpc_method rpc_eth_subscribe, rpc_eth_unsubscribe;

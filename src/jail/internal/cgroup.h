@@ -23,6 +23,8 @@ bool cgroup_create(struct cgroup *out, const struct jail_limits *limits, struct 
  * not. */
 enum rc cgroup_enter(const struct cgroup *cg, pid_t pid, struct err *e);
 enum rc cgroup_join(const struct cgroup *cg, struct err *e);
+/* Raise its memory limit. */
+enum rc cgroup_raise_memory(const struct cgroup *cg, uint64_t size, struct err *e);
 /* True if the kernel killed something for memory. */
 bool cgroup_had_oom(const struct cgroup *cg);
 /* Remove it; its processes are gone already or are dying. */

@@ -20,11 +20,10 @@ struct inside_args {
     const struct jail_config *config; /* limits set */
     int tree_fd;                      /* the root filesystem, detached; -1: open config->rootfs */
     int input_fd;                     /* -1 = none */
-    int go_fd;                        /* a byte arrives when maps are ready */
+    int go_fd; /* "g" arrives when maps are ready, "i" when the input is complete */
     int report_fd;
     const struct cgroup *cgroup; /* joined before anything else is done */
     bool rlimit_only;
-    uint64_t deadline_ms; /* on the monotonic clock */
 };
 
 /* Runs as process 1 of a new pid namespace, in new user and mount namespaces. Never returns. */

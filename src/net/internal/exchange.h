@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "net/http_server.h"
+#include "net/internal/guard.h"
 
 #include <microhttpd.h>
 
@@ -41,6 +42,12 @@ struct http_exchange {
     struct http_response resp;
     struct http_server *server;
     struct MHD_Connection *conn;
+    struct guard *guard;
+    struct http_conn *c;        /* until the exchange is completed; by the event thread only */
+    struct http_address client; /* whom it is counted for */
+    size_t reserved;            /* bytes of guard_reserve(); by the event thread only */
+    bool too_many;              /* its rate is exceeded: the body is dropped */
+    unsigned retry_s;
     struct http_exchange *next; /* in the queue of the pool */
     struct arena arena;
     char *uri; /* as sent */
@@ -75,18 +82,22 @@ struct http_exchange {
     bool suspended;    /* MHD will not touch it until resumed */
     bool body_end;     /* the whole request body is here */
     bool too_big;      /* body over its limit: the rest is dropped */
+    bool no_memory;    /* bodies of all together over theirs: the rest is dropped */
     bool handler_done; /* the handler has returned */
     bool started;      /* http_response_write() has frozen status and headers */
     bool aborted;      /* end the stream with an error */
     bool closed;       /* the connection is gone */
     uint64_t received; /* body bytes taken from the client */
     uint64_t dropped;
+    uint64_t sent; /* bytes of the answer's body */
     struct ring up;
     struct ring down;
 };
 
-struct http_exchange *exchange_new(struct http_server *s, struct MHD_Connection *conn,
-                                   const char *uri);
+struct http_exchange *exchange_new(struct http_server *s, struct guard *g,
+                                   struct MHD_Connection *conn, const char *uri);
+/* Find out whom the request is counted for; after exchange_read_head(). */
+void exchange_find_client(struct http_exchange *x);
 void exchange_ref(struct http_exchange *x);
 void exchange_unref(struct http_exchange *x);
 /* Fill path, query, headers from the connection. Returns 0 or the HTTP status to refuse with. */

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 struct http_response;
+struct http_server;
 struct worker_metrics;
 
 struct worker_metrics *worker_metrics_new(void);
@@ -14,4 +15,4 @@ void worker_metrics_free(struct worker_metrics *m);
 void worker_metrics_job(struct worker_metrics *m, const char *outcome, uint64_t ms);
 /* GET /metrics */
 void worker_metrics_answer(struct worker_metrics *m, bool ready, unsigned running, unsigned at_once,
-                           struct http_response *resp);
+                           struct http_server *server, struct http_response *resp);

@@ -12,6 +12,8 @@
 #include <stdatomic.h>
 
 #define WORKER_MAX_PROGRAMS 8 /* RISC-V validators kept in memory */
+#define WORKER_MAX_POOLS 64   /* whose contract's address is remembered */
+#define WORKER_MAX_STORES 8   /* connections to the store kept open */
 
 enum task_state { TASK_RUNNING, TASK_DONE, TASK_FAILED };
 
@@ -33,6 +35,11 @@ struct program_slot {
     char *instruction;
     struct buf elf;
     uint64_t used;
+};
+
+struct pool_slot {
+    uint64_t dlp_id;
+    struct address address;
 };
 
 struct worker {
@@ -60,6 +67,9 @@ struct worker {
     bool signs_with_sender; /* the contract has no proof signers */
     struct program_slot programs[WORKER_MAX_PROGRAMS];
     uint64_t program_clock;
+    struct pool_slot pools[WORKER_MAX_POOLS];
+    struct store_client *stores[WORKER_MAX_STORES]; /* idle */
+    size_t n_stores;
 
     pthread_mutex_t send;   /* held from signing a transaction to handing it to the node */
     pthread_mutex_t images; /* one image is unpacked at a time */
@@ -67,6 +77,11 @@ struct worker {
 
 /* The key that signs proofs now. */
 const struct secp_key *worker_proof_key(struct worker *w, struct address *who);
+
+/* A client of the store, for one thread, and its way back; connections stay open in between. */
+struct store_client;
+enum rc worker_store_take(struct worker *w, struct store_client **out, struct err *e);
+void worker_store_give_back(struct worker *w, struct store_client *store);
 
 /* job.c: run one request to its end and describe it in `t`. */
 struct run_request;

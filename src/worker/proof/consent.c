@@ -57,8 +57,10 @@ static enum rc check_signature(const struct worker *w, const struct consent_subj
                        owner);
     }
     if (r->expiry_s < s->now_s)
-        return err_set(e, RC_TIMEOUT, "the authorization expired at %llu, it is %llu",
-                       (unsigned long long)r->expiry_s, (unsigned long long)s->now_s);
+        return err_set(
+            e, RC_TIMEOUT,
+            "the authorization expired at %llu, it is %llu here: sign again; is a clock wrong?",
+            (unsigned long long)r->expiry_s, (unsigned long long)s->now_s);
     return RC_OK;
 }
 

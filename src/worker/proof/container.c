@@ -72,10 +72,9 @@ static void describe(struct validator_outcome *out, const struct jail_status *s,
         (void)snprintf(out->error, sizeof(out->error), "%.190s", s->error);
 }
 
-enum rc validator_run_image(struct validator_outcome *out, struct buf *results,
-                            const struct image *image, const struct validator_jail *jail,
-                            int input_fd, json_t *env, const struct validator_limits *limits,
-                            struct err *e)
+enum rc validator_image_start(struct jail_process **out, const struct image *image,
+                              const struct validator_jail *jail, int input_fd, json_t *env,
+                              const struct validator_limits *limits, struct err *e)
 {
     struct jail_config c = {
         .rootfs = image->rootfs,
@@ -83,21 +82,33 @@ enum rc validator_run_image(struct validator_outcome *out, struct buf *results,
         .cwd = image->cwd,
         .rlimit_only = jail->rlimit_only,
         .limits = {.memory_size = limits->memory_size, .wall_ms = limits->wall_ms}};
-    struct jail_status status;
     const char **vars;
     enum rc rc;
 
+    *out = NULL;
+    if (image->argv[0] == NULL)
+        return RC_OK;
+    vars = make_env(image, env);
+    c.env = vars;
+    rc = jail_start(out, jail->jail_path, &c, input_fd, e);
+    free_env(vars);
+    return rc;
+}
+
+enum rc validator_image_finish(struct validator_outcome *out, struct buf *results,
+                               struct jail_process *p, const struct validator_limits *limits,
+                               struct err *e)
+{
+    struct jail_status status;
+
     memset(out, 0, sizeof(*out));
     out->exit_code = -1;
-    if (image->argv[0] == NULL) {
+    buf_reset(results);
+    if (p == NULL) {
         (void)snprintf(out->error, sizeof(out->error), "the image names no program to run");
         return RC_OK;
     }
-    vars = make_env(image, env);
-    c.env = vars;
-    rc = jail_spawn(&status, results, jail->jail_path, &c, input_fd, e);
-    free_env(vars);
-    if (rc == RC_OK)
-        describe(out, &status, limits);
-    return rc;
+    TRY(jail_finish(&status, results, p, e));
+    describe(out, &status, limits);
+    return RC_OK;
 }

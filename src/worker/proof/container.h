@@ -9,7 +9,13 @@ struct validator_jail {
     bool rlimit_only;
 };
 struct image;
-enum rc validator_run_image(struct validator_outcome *out, struct buf *results,
-                            const struct image *image, const struct validator_jail *jail,
-                            int input_fd, json_t *env, const struct validator_limits *limits,
-                            struct err *e);
+struct jail_process;
+
+/* In the two steps of validator_start and validator_finish; *out is NULL when the image names no
+ * program, and validator_image_finish says so. */
+enum rc validator_image_start(struct jail_process **out, const struct image *image,
+                              const struct validator_jail *jail, int input_fd, json_t *env,
+                              const struct validator_limits *limits, struct err *e);
+enum rc validator_image_finish(struct validator_outcome *out, struct buf *results,
+                               struct jail_process *p, const struct validator_limits *limits,
+                               struct err *e);

@@ -53,16 +53,14 @@ static enum rc split_pin(char **url, bool *pinned, struct hash32 *want, const ch
 
 static enum rc fetch_ipfs(struct worker *w, struct sink *s, const char *url, struct err *e)
 {
-    const struct store_client_config config = {.rpc_url = w->config.store_rpc,
-                                               .gateway_url = w->config.store_gateway};
     struct store_client *store = NULL;
     struct cid cid;
     enum rc rc;
 
     TRY(cid_parse_url(&cid, NULL, bytes_str(url), e));
-    TRY(store_client_new(&store, &config, e));
+    TRY(worker_store_take(w, &store, e));
     rc = store_client_cat(store, &cid, s->max, sink_put, s, e);
-    store_client_free(store);
+    worker_store_give_back(w, store);
     return rc;
 }
 

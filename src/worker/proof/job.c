@@ -8,6 +8,7 @@
 #include "client/store_client.h"
 #include "crypto/hash.h"
 #include "crypto/openpgp.h"
+#include "jail/jail.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "worker/internal/state.h"
@@ -28,6 +29,18 @@
 #define RECEIPT_WAIT_MS 30000
 #define URL_PREFIX "ipfs://"
 
+/* Writing down and telling the chain goes on beside fetching and decrypting. Until it is joined it
+ * alone uses the journal entry. */
+struct beginning {
+    pthread_t thread;
+    bool runs;
+    bool begun; /* written down, and the start is in the node's hands */
+    enum rc rc;
+    struct err err;
+    unsigned http;
+    const char *code;
+};
+
 struct job {
     struct worker *w;
     struct task *t;
@@ -35,6 +48,7 @@ struct job {
     struct arena arena;
     unsigned http; /* how a failure of the current step is answered */
     const char *code;
+    struct onchain_view view;
     struct onchain_job chain;
     struct onchain_file file;
     uint64_t dlp_id;
@@ -43,9 +57,10 @@ struct job {
     int cipher_fd, plain_fd;
     uint64_t cipher_size, plain_size;
     struct hash32 cipher_sha256, plain_sha256;
-    bool start_sent;
-    struct hash32 start_hash;
+    struct beginning beginning;
     struct validator validator;
+    struct validator_process *program; /* waits for the plaintext; one of the two */
+    struct jail_process *container;
     struct validator_outcome outcome;
     struct results results;
     struct journal_entry entry;
@@ -114,12 +129,22 @@ static void set_proof(struct job *j, const struct onchain_proof *p)
 
 /* ---- 1: is it ours, and may we? ---- */
 
+static enum rc part(enum rc rc, const struct err *err, struct err *e)
+{
+    if (rc != RC_OK && e != NULL)
+        *e = *err;
+    return rc;
+}
+
 static enum rc check_job(struct job *j, bool *completed, struct err *e)
 {
     const struct run_request *r = j->r;
 
     *completed = false;
-    TRY(onchain_job_get(j->w, &j->chain, r->job_id, e));
+    TRY(onchain_look(j->w, &j->view, &j->arena, r->job_id, r->file_id,
+                     r->has_authorization ? r->dlp_id : 0, e));
+    TRY(part(j->view.job_rc, &j->view.job_err, e));
+    j->chain = j->view.job;
     j->http = 400;
     j->code = "INVALID_JOB";
     if (j->chain.status == JOB_NONE)
@@ -146,12 +171,16 @@ static enum rc find_pool(struct job *j, struct err *e)
     uint64_t hint = 0;
 
     j->dlp_id = r->dlp_id;
-    if (!r->has_authorization) {
+    if (r->has_authorization && r->dlp_id != 0) {
+        TRY(part(j->view.pool_rc, &j->view.pool_err, e));
+        j->pool = j->view.pool;
+    } else {
         if (text == NULL || parse_u64(&hint, bytes_str(text), UINT64_MAX >> 1, NULL) != RC_OK)
             hint = 0;
-        TRY(onchain_pool_find(j->w, &j->dlp_id, r->proof_url, hint, e));
+        if (!r->has_authorization)
+            TRY(onchain_pool_find(j->w, &j->dlp_id, r->proof_url, hint, e));
+        TRY(onchain_pool_get(j->w, &j->pool, &j->arena, j->dlp_id, e));
     }
-    TRY(onchain_pool_get(j->w, &j->pool, &j->arena, j->dlp_id, e));
     j->http = 400;
     j->code = "INVALID_PROOF_URL";
     if (strcmp(j->pool.instruction, r->proof_url) != 0)
@@ -167,7 +196,8 @@ static enum rc check_consent(struct job *j, struct err *e)
     struct consent_subject s;
 
     step(j, "consent", 502, "CHAIN_UNAVAILABLE");
-    TRY(onchain_file_get(j->w, &j->file, &j->arena, r->file_id, e));
+    TRY(part(j->view.file_rc, &j->view.file_err, e));
+    j->file = j->view.file;
     if (r->has_authorization || j->w->config.profile == WORKER_VANA_COMPAT)
         TRY(find_pool(j, e));
     step(j, "consent", 403, "UNAUTHORIZED");
@@ -180,40 +210,86 @@ static enum rc check_consent(struct job *j, struct err *e)
 
 /* ---- 2: write down, tell the chain ---- */
 
+/* The pool's instruction as it stood when the job started (PROTOCOL.md P15). */
+static enum rc check_start(struct job *j, const struct hash32 *hash, struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct chain_receipt receipt;
+    char *instruction;
+
+    TRY(chain_receipt_wait(j->w->chain, &receipt, &a, hash, RECEIPT_WAIT_MS, e));
+    if (!receipt.ok)
+        return err_set(e, RC_DENIED, "job %llu could not be started (cancelled?)",
+                       (unsigned long long)j->r->job_id);
+    TRY(onchain_instruction_at(j->w, &instruction, &a, &j->pool.address, receipt.height, e));
+    j->beginning.http = 400;
+    j->beginning.code = "INVALID_PROOF_URL";
+    if (strcmp(instruction, j->r->proof_url) != 0)
+        return err_set(e, RC_DENIED, "the pool named another validator when the job started");
+    return RC_OK;
+}
+
 static enum rc begin(struct job *j, struct err *e)
 {
+    struct beginning *b = &j->beginning;
+    struct hash32 hash;
+
+    b->http = 500;
+    b->code = "WORKER_STORAGE";
+    TRY(journal_put(j->w->config.dir, &j->entry, e));
+    b->http = 502;
+    b->code = "CHAIN_ERROR";
+    TRY(onchain_ensure_signer(j->w, e));
+    TRY(part(j->view.starts_rc, &j->view.starts_err, e));
+    if (!j->view.has_starts || j->view.started) {
+        b->begun = true;
+        return RC_OK;
+    }
+    TRY(onchain_start_job(j->w, &hash, j->r->job_id, e));
+    b->begun = true;
+    return check_start(j, &hash, e);
+}
+
+static void *begin_main(void *job)
+{
+    struct job *j = job;
+
+    j->beginning.rc = begin(j, &j->beginning.err);
+    return NULL;
+}
+
+static enum rc begin_beside(struct job *j, struct err *e)
+{
+    int rc;
+
     step(j, "start", 500, "WORKER_STORAGE");
     j->entry.job_id = j->r->job_id;
     if (j->entry.request == NULL && j->r->plain_key.n == 0)
         j->entry.request = json_incref(j->r->body);
     if (j->entry.n_runs < UINT_MAX)
         j->entry.n_runs++;
-    TRY(journal_put(j->w->config.dir, &j->entry, e));
-    j->http = 502;
-    j->code = "CHAIN_ERROR";
-    TRY(onchain_ensure_signer(j->w, e));
-    return onchain_start_job(j->w, &j->start_sent, &j->start_hash, j->r->job_id, e);
+    rc = pthread_create(&j->beginning.thread, NULL, begin_main, j);
+    j->beginning.runs = rc == 0;
+    return rc == 0 ? RC_OK : err_errno(e, rc, "thread");
 }
 
-/* The pool's instruction as it stood when the job started (PROTOCOL.md P15). */
-static enum rc check_start(struct job *j, struct err *e)
+/* What the beginning came to. A job that could not be begun failed by that, whatever its file was
+ * found to be meanwhile (rc); once it was begun the earlier finding counts. */
+static enum rc begin_end(struct job *j, enum rc rc, struct err *e)
 {
-    struct chain_receipt receipt;
-    char *instruction;
+    const struct beginning *b = &j->beginning;
 
-    if (!j->start_sent)
-        return RC_OK;
-    step(j, "confirm", 502, "CHAIN_ERROR");
-    TRY(chain_receipt_wait(j->w->chain, &receipt, &j->arena, &j->start_hash, RECEIPT_WAIT_MS, e));
-    if (!receipt.ok)
-        return err_set(e, RC_DENIED, "job %llu could not be started (cancelled?)",
-                       (unsigned long long)j->r->job_id);
-    TRY(onchain_instruction_at(j->w, &instruction, &j->arena, &j->pool.address, receipt.height, e));
-    j->http = 400;
-    j->code = "INVALID_PROOF_URL";
-    if (strcmp(instruction, j->r->proof_url) != 0)
-        return err_set(e, RC_DENIED, "the pool named another validator when the job started");
-    return RC_OK;
+    if (!b->runs)
+        return rc;
+    if (rc == RC_OK)
+        step(j, "confirm", 502, "CHAIN_ERROR");
+    CHECK(pthread_join(b->thread, NULL) == 0);
+    j->beginning.runs = false;
+    if (b->rc == RC_OK || (b->begun && rc != RC_OK))
+        return rc;
+    j->http = b->http;
+    j->code = b->code;
+    return part(b->rc, &b->err, e);
 }
 
 /* ---- 3: the file ---- */
@@ -250,7 +326,15 @@ static enum rc memory_file(int *fd, const char *name, struct err *e)
     return *fd >= 0 ? RC_OK : err_errno(e, errno, "memory file");
 }
 
-static enum rc open_file(struct job *j, struct err *e)
+static enum rc fetch_file(struct job *j, struct err *e)
+{
+    step(j, "fetch", 502, "FILE_UNAVAILABLE");
+    TRY(memory_file(&j->cipher_fd, "ciphertext", e));
+    return fetch_url(j->w, j->cipher_fd, &j->cipher_sha256, &j->cipher_size, j->file.url,
+                     j->w->config.max_file_size, e);
+}
+
+static enum rc decrypt(struct job *j, struct err *e)
 {
     const struct openpgp_limits limits = {.max_plain = j->w->config.max_file_size};
     struct openpgp_source in = {cipher_read, &j->cipher_fd};
@@ -258,12 +342,7 @@ static enum rc open_file(struct job *j, struct err *e)
     struct openpgp_sink out = {plain_write, &sink};
     enum rc rc;
 
-    step(j, "fetch", 502, "FILE_UNAVAILABLE");
-    TRY(memory_file(&j->cipher_fd, "ciphertext", e));
-    TRY(fetch_url(j->w, j->cipher_fd, &j->cipher_sha256, &j->cipher_size, j->file.url,
-                  j->w->config.max_file_size, e));
     step(j, "decrypt", 400, "DECRYPTION_ERROR");
-    TRY(memory_file(&j->plain_fd, "plaintext", e));
     if (lseek(j->cipher_fd, 0, SEEK_SET) != 0)
         return err_errno(e, errno, "ciphertext");
     sink.fd = j->plain_fd;
@@ -291,26 +370,46 @@ static void forget_plaintext(struct job *j)
 
 /* ---- 4: the validator ---- */
 
-static enum rc run_validator(struct job *j, struct buf *text, struct err *e)
+static struct validator_limits limits_of(const struct job *j)
 {
     const struct worker_config *c = &j->w->config;
-    const struct validator_limits limits = {c->gas, c->memory_size, c->wall_ms};
+
+    return (struct validator_limits){c->gas, c->memory_size, c->wall_ms};
+}
+
+/* Up to the moment when it needs the plaintext, so that it is ready when that is there. */
+static enum rc start_validator(struct job *j, struct err *e)
+{
+    const struct worker_config *c = &j->w->config;
+    const struct validator_limits limits = limits_of(j);
     const struct validator_jail jail = {c->jail_path, c->jail_rlimit_only};
     const struct consent_subject s = subject_of(j);
     json_auto_t *env = NULL;
 
     step(j, "validator", 502, "VALIDATOR_UNAVAILABLE");
+    TRY(memory_file(&j->plain_fd, "plaintext", e));
     TRY(fetch_validator(j->w, &j->validator, j->r->proof_url, e));
-    step(j, "validate", 400, "INVALID_SECRETS");
+    j->http = 400;
+    j->code = "INVALID_SECRETS";
     TRY(consent_env(j->w, &env, &s, j->dlp_id, e));
     j->http = 500;
     j->code = "VALIDATOR_ERROR";
     if (j->validator.kind == VALIDATOR_PROGRAM)
-        TRY(validator_run_program(&j->outcome, text, c->validator_path,
-                                  buf_bytes(&j->validator.elf), j->plain_fd, env, &limits, e));
+        return validator_start(&j->program, c->validator_path, buf_bytes(&j->validator.elf),
+                               j->plain_fd, env, &limits, e);
+    return validator_image_start(&j->container, &j->validator.image, &jail, j->plain_fd, env,
+                                 &limits, e);
+}
+
+static enum rc run_validator(struct job *j, struct buf *text, struct err *e)
+{
+    const struct validator_limits limits = limits_of(j);
+
+    step(j, "validate", 500, "VALIDATOR_ERROR");
+    if (j->validator.kind == VALIDATOR_PROGRAM)
+        TRY(validator_finish(&j->outcome, text, j->program, e));
     else
-        TRY(validator_run_image(&j->outcome, text, &j->validator.image, &jail, j->plain_fd, env,
-                                &limits, e));
+        TRY(validator_image_finish(&j->outcome, text, j->container, &limits, e));
     forget_plaintext(j);
     j->http = 400;
     if (j->outcome.error[0] != '\0')
@@ -348,8 +447,6 @@ static enum rc judge(struct job *j, struct err *e)
 
 static enum rc store_document(struct job *j, struct err *e)
 {
-    const struct store_client_config config = {.rpc_url = j->w->config.store_rpc,
-                                               .gateway_url = j->w->config.store_gateway};
     struct document_input in = {.chain_id = j->w->chain_id,
                                 .tee_pool = j->w->config.tee_pool,
                                 .job_id = j->r->job_id,
@@ -377,9 +474,9 @@ static enum rc store_document(struct job *j, struct err *e)
 
     step(j, "document", 502, "STORE_UNAVAILABLE");
     document_encode(&text, &in, key);
-    TRY(store_client_new(&store, &config, e));
+    TRY(worker_store_take(j->w, &store, e));
     rc = store_client_add_bytes(store, &cid, buf_bytes(&text), e);
-    store_client_free(store);
+    worker_store_give_back(j->w, store);
     TRY(rc);
     cid_format(cid_text, &cid);
     (void)snprintf(j->entry.proof_url, sizeof(j->entry.proof_url), URL_PREFIX "%s", cid_text);
@@ -461,7 +558,6 @@ static enum rc send_proof(struct job *j, struct err *e)
     AUTO_CLEAR(buf) struct buf calldata = {0};
 
     TRY(store_document(j, e));
-    TRY(check_start(j, e));
     step(j, "record", 502, "CHAIN_ERROR");
     encode_proof(j, &calldata);
     TRY(onchain_submit_proof(j->w, &j->entry, buf_bytes(&calldata), e));
@@ -537,10 +633,15 @@ static enum rc run(struct job *j, struct err *e)
     if (completed)
         return answer_completed(j, e);
     TRY(check_consent(j, e));
-    TRY(begin(j, e));
-    rc = open_file(j, e);
+    TRY(begin_beside(j, e));
+    rc = fetch_file(j, e);
+    if (rc == RC_OK)
+        rc = start_validator(j, e);
+    if (rc == RC_OK)
+        rc = decrypt(j, e);
     if (rc == RC_OK)
         rc = judge(j, e);
+    rc = begin_end(j, rc, e);
     if (rc != RC_OK) {
         give_back(j, rc);
         return rc;
@@ -550,6 +651,8 @@ static enum rc run(struct job *j, struct err *e)
 
 static void clear(struct job *j)
 {
+    validator_process_free(j->program);
+    jail_process_free(j->container);
     forget_plaintext(j);
     if (j->cipher_fd >= 0)
         (void)close(j->cipher_fd);

@@ -6,7 +6,10 @@
 #include "chain/tx.h"
 #include "os/file.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define ENTRY_MAX_SIZE (4u << 20)
 
@@ -35,37 +38,92 @@ enum rc journal_init(const char *dir, struct err *e)
     return dir_sync(dir, e);
 }
 
+static void set(json_t *o, const char *key, json_t *v)
+{
+    CHECK(json_object_set_new(o, key, v) == 0);
+}
+
+static void set_tx(json_t *o, const struct journal_entry *j)
+{
+    set(o, "tx", json_hex_new(buf_bytes(&j->tx)));
+    set(o, "proof_url", json_string(j->proof_url));
+}
+
 enum rc journal_put(const char *dir, const struct journal_entry *j, struct err *e)
 {
     AUTO_FREE char *path = path_of(dir, j->job_id);
     AUTO_CLEAR(buf) struct buf text = {0};
     json_auto_t *o = json_object();
 
-    CHECK(json_object_set_new(o, "job_id", json_integer((json_int_t)j->job_id)) == 0);
+    set(o, "job_id", json_integer((json_int_t)j->job_id));
     CHECK(json_object_set(o, "request", j->request != NULL ? j->request : json_null()) == 0);
-    CHECK(json_object_set_new(o, "tx", json_hex_new(buf_bytes(&j->tx))) == 0);
-    CHECK(json_object_set_new(o, "runs", json_integer((json_int_t)j->n_runs)) == 0);
-    CHECK(json_object_set_new(o, "proof_url", json_string(j->proof_url)) == 0);
+    set(o, "runs", json_integer((json_int_t)j->n_runs));
+    set_tx(o, j);
     json_put(&text, o);
+    buf_u8(&text, '\n');
     return file_write_atomic(path, buf_bytes(&text), 0600, e);
+}
+
+enum rc journal_add_tx(const char *dir, const struct journal_entry *j, struct err *e)
+{
+    AUTO_FREE char *path = path_of(dir, j->job_id);
+    AUTO_CLEAR(buf) struct buf text = {0};
+    json_auto_t *o = json_object();
+    AUTO_FD int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_errno(e, errno, "%s", path);
+    set_tx(o, j);
+    json_put(&text, o);
+    buf_u8(&text, '\n');
+    TRY(file_write_fd(fd, buf_bytes(&text), e));
+    return fdatasync(fd) == 0 ? RC_OK : err_errno(e, errno, "sync %s", path);
+}
+
+static enum rc take_tx(struct journal_entry *out, const json_t *o, struct err *e)
+{
+    const char *url;
+
+    buf_reset(&out->tx);
+    TRY(json_hex(&out->tx, o, "tx", TX_MAX_SIZE, e));
+    TRY(json_str(&url, o, "proof_url", sizeof(out->proof_url) - 1, e));
+    (void)snprintf(out->proof_url, sizeof(out->proof_url), "%s", url);
+    if (out->tx.n != 0)
+        tx_hash(&out->tx_hash, buf_bytes(&out->tx));
+    return RC_OK;
+}
+
+/* The text up to the next end of line, which is taken off; false when there is none. */
+static bool next_line(struct bytes *line, struct bytes *rest)
+{
+    const uint8_t *end = rest->n == 0 ? NULL : memchr(rest->p, '\n', rest->n);
+
+    if (end == NULL)
+        return false;
+    *line = bytes_of(rest->p, (size_t)(end - rest->p));
+    *rest = bytes_of(end + 1, rest->n - line->n - 1);
+    return true;
 }
 
 static enum rc parse(struct journal_entry *out, struct bytes text, struct err *e)
 {
     json_auto_t *o = NULL;
+    struct bytes line = text, rest = text;
     json_t *request;
-    const char *url;
     uint64_t runs;
 
-    TRY(json_parse(&o, text, ENTRY_MAX_SIZE, e));
+    (void)next_line(&line, &rest);
+    TRY(json_parse(&o, line, ENTRY_MAX_SIZE, e));
     TRY(json_u64(&out->job_id, o, "job_id", UINT64_MAX >> 1, e));
-    TRY(json_hex(&out->tx, o, "tx", TX_MAX_SIZE, e));
     TRY(json_u64_opt(&runs, o, "runs", UINT32_MAX, 0, e));
     out->n_runs = (unsigned)runs;
-    TRY(json_str(&url, o, "proof_url", sizeof(out->proof_url) - 1, e));
-    (void)snprintf(out->proof_url, sizeof(out->proof_url), "%s", url);
-    if (out->tx.n != 0)
-        tx_hash(&out->tx_hash, buf_bytes(&out->tx));
+    TRY(take_tx(out, o, e));
+    while (next_line(&line, &rest)) {
+        json_auto_t *more = NULL;
+
+        TRY(json_parse(&more, line, ENTRY_MAX_SIZE, e));
+        TRY(take_tx(out, more, e));
+    }
     request = json_object_get(o, "request");
     if (json_is_object(request))
         out->request = json_incref(request);
@@ -94,10 +152,8 @@ enum rc journal_get(struct journal_entry *out, const char *dir, uint64_t job_id,
 enum rc journal_remove(const char *dir, uint64_t job_id, struct err *e)
 {
     AUTO_FREE char *path = path_of(dir, job_id);
-    AUTO_FREE char *parent = folder(dir);
 
-    TRY(file_remove(path, e));
-    return dir_sync(parent, e);
+    return file_remove(path, e);
 }
 
 struct listing {

@@ -1,6 +1,7 @@
 /* worker/proof/journal.h - what a worker must remember of a job through a crash (PROTOCOL.md P16):
  * the received envelope, which is ciphertext, and the signed addProof transaction before it is
- * sent. One small file a job, replaced atomically and durably; gone when the job is. */
+ * sent. One small file a job, gone when the job is: lines of JSON, of which the first is written
+ * atomically and the later ones are added; a last line that was cut off does not count. */
 #pragma once
 
 #include "codec/json.h"
@@ -17,9 +18,13 @@ void journal_entry_clear(struct journal_entry *j);
 
 /* Make the folder DIR/journal. */
 enum rc journal_init(const char *dir, struct err *e);
-/* Durable when it returns RC_OK. RC_LIMIT: the disk is full. */
+/* The whole entry. Durable when it returns RC_OK. RC_LIMIT: the disk is full. */
 enum rc journal_put(const char *dir, const struct journal_entry *j, struct err *e);
+/* Its transaction and what belongs to it, in an entry that is there. Durable as well, at the price
+ * of one sync instead of two. */
+enum rc journal_add_tx(const char *dir, const struct journal_entry *j, struct err *e);
 enum rc journal_get(struct journal_entry *out, const char *dir, uint64_t job_id, struct err *e);
+/* Not synced: an entry that comes back after a power failure finds its job settled. */
 enum rc journal_remove(const char *dir, uint64_t job_id, struct err *e);
 /* Ids of all entries, ascending; *ids is the caller's (free). */
 enum rc journal_list(uint64_t **ids, size_t *n, const char *dir, struct err *e);

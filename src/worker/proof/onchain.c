@@ -23,16 +23,11 @@ static enum rc check_text(struct bytes text, const char *what, struct err *e)
     return RC_OK;
 }
 
-enum rc onchain_job_get(struct worker *w, struct onchain_job *out, uint64_t job_id, struct err *e)
+static enum rc read_job(struct onchain_job *out, struct bytes reply, uint64_t job_id, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf data = {0};
-    AUTO_CLEAR(buf) struct buf reply = {0};
-    struct u256 id = u256_from_u64(job_id);
     struct tee_pool_Job job;
 
-    tee_pool_put_jobs(&data, &id);
-    TRY(call(w, &reply, &w->config.tee_pool, &data, CHAIN_LATEST, e));
-    TRY(tee_pool_get_jobs(&job, NULL, buf_bytes(&reply), e));
+    TRY(tee_pool_get_jobs(&job, NULL, reply, e));
     if (!u256_to_u64(&job.fileId, &out->file_id))
         return err_set(e, RC_RANGE, "job %llu: its file's number is above 64 bits",
                        (unsigned long long)job_id);
@@ -42,17 +37,12 @@ enum rc onchain_job_get(struct worker *w, struct onchain_job *out, uint64_t job_
     return RC_OK;
 }
 
-enum rc onchain_file_get(struct worker *w, struct onchain_file *out, struct arena *a,
+static enum rc read_file(struct onchain_file *out, struct arena *a, struct bytes reply,
                          uint64_t file_id, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf data = {0};
-    AUTO_CLEAR(buf) struct buf reply = {0};
-    struct u256 id = u256_from_u64(file_id);
     struct data_registry_FileResponse file;
 
-    data_registry_put_files(&data, &id);
-    TRY(call(w, &reply, &w->config.data_registry, &data, CHAIN_LATEST, e));
-    TRY(data_registry_get_files(&file, a, buf_bytes(&reply), e));
+    TRY(data_registry_get_files(&file, a, reply, e));
     if (address_is_zero(&file.ownerAddress))
         return err_set(e, RC_NOTFOUND, "file %llu is not registered", (unsigned long long)file_id);
     TRY(check_text(file.url, "the file's URL", e));
@@ -61,22 +51,152 @@ enum rc onchain_file_get(struct worker *w, struct onchain_file *out, struct aren
     return RC_OK;
 }
 
+static enum rc read_dlp(struct address *out, struct arena *a, struct bytes reply, uint64_t dlp_id,
+                        struct err *e)
+{
+    struct dlp_registry_DlpInfo dlp;
+
+    TRY(dlp_registry_get_dlps(&dlp, a, reply, e));
+    if (address_is_zero(&dlp.dlpAddress))
+        return err_set(e, RC_NOTFOUND, "pool %llu is not registered", (unsigned long long)dlp_id);
+    *out = dlp.dlpAddress;
+    return RC_OK;
+}
+
+static enum rc read_instruction(char **out, struct arena *a, struct bytes reply, struct err *e)
+{
+    struct bytes text;
+
+    TRY(data_liquidity_pool_get_proofInstruction(&text, NULL, reply, e));
+    TRY(check_text(text, "the pool's proofInstruction", e));
+    *out = arena_strdup(a, text);
+    return RC_OK;
+}
+
+/* ---- one look ---- */
+
+enum { LOOK_JOB, LOOK_FILE, LOOK_STARTED, LOOK_DLP, LOOK_INSTRUCTION, N_LOOKS };
+
+/* Where a pool's contract was when it was last asked for: lets its instruction be read together
+ * with the registry's answer, which is still what counts. */
+static struct address guess_pool(struct worker *w, uint64_t dlp_id)
+{
+    struct address a;
+
+    (void)pthread_mutex_lock(&w->lock);
+    a = w->pools[dlp_id % WORKER_MAX_POOLS].dlp_id == dlp_id
+            ? w->pools[dlp_id % WORKER_MAX_POOLS].address
+            : (struct address){0};
+    (void)pthread_mutex_unlock(&w->lock);
+    return a;
+}
+
+static void remember_pool(struct worker *w, uint64_t dlp_id, const struct address *a)
+{
+    (void)pthread_mutex_lock(&w->lock);
+    w->pools[dlp_id % WORKER_MAX_POOLS] = (struct pool_slot){dlp_id, *a};
+    (void)pthread_mutex_unlock(&w->lock);
+}
+
+static struct chain_request request(const struct worker *w, const struct address *to,
+                                    const struct buf *data)
+{
+    return chain_call_request(&w->keys->sender_address, to, buf_bytes(data), CHAIN_LATEST);
+}
+
+static enum rc look_at_pool(struct worker *w, struct onchain_pool *out, struct arena *a,
+                            const struct chain_request *r, const struct address *guess,
+                            uint64_t dlp_id, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf reply = {0};
+
+    TRY(chain_request_data(&reply, &r[LOOK_DLP], e));
+    TRY(read_dlp(&out->address, a, buf_bytes(&reply), dlp_id, e));
+    if (!address_eq(&out->address, guess)) {
+        remember_pool(w, dlp_id, &out->address);
+        return onchain_instruction_at(w, &out->instruction, a, &out->address, CHAIN_LATEST, e);
+    }
+    buf_reset(&reply);
+    TRY(chain_request_data(&reply, &r[LOOK_INSTRUCTION], e));
+    return read_instruction(&out->instruction, a, buf_bytes(&reply), e);
+}
+
+static enum rc look_at_start(struct onchain_view *out, const struct chain_request *r, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf reply = {0};
+    struct u256 at;
+    enum rc rc = chain_request_data(&reply, r, e);
+
+    if (rc == RC_OK)
+        rc = tee_pool_get_jobStartedAt(&at, NULL, buf_bytes(&reply), e);
+    if (rc == RC_DENIED || rc == RC_NOTFOUND || rc == RC_MALFORMED)
+        return RC_OK; /* a contract without starts: Vana's */
+    TRY(rc);
+    out->has_starts = true;
+    out->started = !u256_is_zero(&at);
+    return RC_OK;
+}
+
+enum rc onchain_look(struct worker *w, struct onchain_view *out, struct arena *a, uint64_t job_id,
+                     uint64_t file_id, uint64_t dlp_id, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    AUTO_CLEAR(buf) struct buf reply = {0};
+    struct u256 job = u256_from_u64(job_id), file = u256_from_u64(file_id);
+    struct u256 dlp = u256_from_u64(dlp_id);
+    struct address guess = guess_pool(w, dlp_id);
+    struct chain_request r[N_LOOKS];
+    enum rc rc;
+
+    memset(out, 0, sizeof(*out));
+    tee_pool_put_jobs(&data, &job);
+    r[LOOK_JOB] = request(w, &w->config.tee_pool, &data);
+    buf_reset(&data);
+    data_registry_put_files(&data, &file);
+    r[LOOK_FILE] = request(w, &w->config.data_registry, &data);
+    buf_reset(&data);
+    tee_pool_put_jobStartedAt(&data, &job);
+    r[LOOK_STARTED] = request(w, &w->config.tee_pool, &data);
+    buf_reset(&data);
+    dlp_registry_put_dlps(&data, &dlp);
+    r[LOOK_DLP] = request(w, &w->config.dlp_registry, &data);
+    buf_reset(&data);
+    data_liquidity_pool_put_proofInstruction(&data);
+    r[LOOK_INSTRUCTION] = request(w, &guess, &data);
+    rc = chain_rpc_batch(w->chain, r,
+                         dlp_id == 0               ? LOOK_DLP
+                         : address_is_zero(&guess) ? LOOK_INSTRUCTION
+                                                   : N_LOOKS,
+                         e);
+    if (rc == RC_OK) {
+        out->job_rc = chain_request_data(&reply, &r[LOOK_JOB], &out->job_err);
+        if (out->job_rc == RC_OK)
+            out->job_rc = read_job(&out->job, buf_bytes(&reply), job_id, &out->job_err);
+        buf_reset(&reply);
+        out->file_rc = chain_request_data(&reply, &r[LOOK_FILE], &out->file_err);
+        if (out->file_rc == RC_OK)
+            out->file_rc = read_file(&out->file, a, buf_bytes(&reply), file_id, &out->file_err);
+        out->starts_rc = look_at_start(out, &r[LOOK_STARTED], &out->starts_err);
+        if (dlp_id != 0)
+            out->pool_rc = look_at_pool(w, &out->pool, a, r, &guess, dlp_id, &out->pool_err);
+    }
+    for (size_t i = 0; i < N_LOOKS; i++)
+        chain_request_clear(&r[i]);
+    return rc;
+}
+
 enum rc onchain_instruction_at(struct worker *w, char **out, struct arena *a,
                                const struct address *pool, uint64_t height, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf data = {0};
     AUTO_CLEAR(buf) struct buf reply = {0};
-    struct bytes text;
 
     data_liquidity_pool_put_proofInstruction(&data);
     if (height == CHAIN_LATEST || call(w, &reply, pool, &data, height, NULL) != RC_OK) {
         buf_reset(&reply);
         TRY(call(w, &reply, pool, &data, CHAIN_LATEST, e));
     }
-    TRY(data_liquidity_pool_get_proofInstruction(&text, NULL, buf_bytes(&reply), e));
-    TRY(check_text(text, "the pool's proofInstruction", e));
-    *out = arena_strdup(a, text);
-    return RC_OK;
+    return read_instruction(out, a, buf_bytes(&reply), e);
 }
 
 enum rc onchain_pool_get(struct worker *w, struct onchain_pool *out, struct arena *a,
@@ -85,14 +205,10 @@ enum rc onchain_pool_get(struct worker *w, struct onchain_pool *out, struct aren
     AUTO_CLEAR(buf) struct buf data = {0};
     AUTO_CLEAR(buf) struct buf reply = {0};
     struct u256 id = u256_from_u64(dlp_id);
-    struct dlp_registry_DlpInfo dlp;
 
     dlp_registry_put_dlps(&data, &id);
     TRY(call(w, &reply, &w->config.dlp_registry, &data, CHAIN_LATEST, e));
-    TRY(dlp_registry_get_dlps(&dlp, a, buf_bytes(&reply), e));
-    if (address_is_zero(&dlp.dlpAddress))
-        return err_set(e, RC_NOTFOUND, "pool %llu is not registered", (unsigned long long)dlp_id);
-    out->address = dlp.dlpAddress;
+    TRY(read_dlp(&out->address, a, buf_bytes(&reply), dlp_id, e));
     return onchain_instruction_at(w, &out->instruction, a, &out->address, CHAIN_LATEST, e);
 }
 
@@ -193,29 +309,13 @@ enum rc onchain_ensure_signer(struct worker *w, struct err *e)
     return RC_OK;
 }
 
-enum rc onchain_start_job(struct worker *w, bool *sent, struct hash32 *hash, uint64_t job_id,
-                          struct err *e)
+enum rc onchain_start_job(struct worker *w, struct hash32 *hash, uint64_t job_id, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf data = {0};
-    AUTO_CLEAR(buf) struct buf reply = {0};
-    struct u256 id = u256_from_u64(job_id), at;
-    enum rc rc;
+    struct u256 id = u256_from_u64(job_id);
 
-    *sent = false;
-    tee_pool_put_jobStartedAt(&data, &id);
-    rc = call(w, &reply, &w->config.tee_pool, &data, CHAIN_LATEST, e);
-    if (rc == RC_OK)
-        rc = tee_pool_get_jobStartedAt(&at, NULL, buf_bytes(&reply), e);
-    if (rc == RC_DENIED || rc == RC_NOTFOUND || rc == RC_MALFORMED)
-        return RC_OK; /* a contract without starts: Vana's */
-    TRY(rc);
-    if (!u256_is_zero(&at))
-        return RC_OK;
-    buf_reset(&data);
     tee_pool_put_startJob(&data, &id);
-    TRY(send_locked(w, hash, &data, e));
-    *sent = true;
-    return RC_OK;
+    return send_locked(w, hash, &data, e);
 }
 
 enum rc onchain_reject_job(struct worker *w, uint64_t job_id, struct err *e)
@@ -244,7 +344,7 @@ static enum rc submit_locked(struct worker *w, struct journal_entry *j, struct b
 
     buf_reset(&j->tx);
     TRY(chain_sign(w->chain, &j->tx, &j->tx_hash, &w->keys->sender, &s, e));
-    rc = journal_put(w->config.dir, j, e);
+    rc = journal_add_tx(w->config.dir, j, e);
     if (rc == RC_OK) {
         rc = chain_send_raw(w->chain, buf_bytes(&j->tx), e);
         if (rc == RC_OK)

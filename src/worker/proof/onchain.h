@@ -23,10 +23,20 @@ struct onchain_pool {
     char *instruction; /* in the arena */
 };
 
-enum rc onchain_job_get(struct worker *w, struct onchain_job *out, uint64_t job_id, struct err *e);
-/* RC_NOTFOUND: no such file. */
-enum rc onchain_file_get(struct worker *w, struct onchain_file *out, struct arena *a,
-                         uint64_t file_id, struct err *e);
+/* What a job is about, read in one round trip. Each part says by its own rc how reading it went:
+ * RC_NOTFOUND: no such file or pool. */
+struct onchain_view {
+    struct onchain_job job;
+    struct onchain_file file;
+    struct onchain_pool pool;
+    bool has_starts; /* the contract knows starts of jobs */
+    bool started;
+    enum rc job_rc, file_rc, pool_rc, starts_rc;
+    struct err job_err, file_err, pool_err, starts_err;
+};
+/* Texts live in the arena. dlp_id 0: leave the pool out. Fails only when nothing could be read. */
+enum rc onchain_look(struct worker *w, struct onchain_view *out, struct arena *a, uint64_t job_id,
+                     uint64_t file_id, uint64_t dlp_id, struct err *e);
 /* By the pool's number in DLPRegistry. RC_NOTFOUND. */
 enum rc onchain_pool_get(struct worker *w, struct onchain_pool *out, struct arena *a,
                          uint64_t dlp_id, struct err *e);
@@ -40,10 +50,8 @@ enum rc onchain_instruction_at(struct worker *w, char **out, struct arena *a,
 
 /* Announce the proof signer if that is not done. RC_DENIED: we are not a registered worker. */
 enum rc onchain_ensure_signer(struct worker *w, struct err *e);
-/* Post startJob unless it is posted or the contract has none; *sent says whether to wait for
- * *hash. */
-enum rc onchain_start_job(struct worker *w, bool *sent, struct hash32 *hash, uint64_t job_id,
-                          struct err *e);
+/* Post startJob. */
+enum rc onchain_start_job(struct worker *w, struct hash32 *hash, uint64_t job_id, struct err *e);
 /* Give the job back: its payment returns to the requester. Nothing happens on a contract without
  * this function (Vana's), or when the job is not open any more. */
 enum rc onchain_reject_job(struct worker *w, uint64_t job_id, struct err *e);

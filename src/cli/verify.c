@@ -1,0 +1,344 @@
+/* verify: evidence of a trusted execution environment, told to a person. */
+#include "cli/internal/verify.h"
+
+#include "attest/snp.h"
+#include "base/hex.h"
+#include "base/num.h"
+#include "cli/internal/commands.h"
+#include "crypto/hash.h"
+#include "os/clock.h"
+#include "os/file.h"
+
+#include <stdio.h>
+
+#define MAX_INPUT_SIZE ((size_t)4 << 20)
+#define EXIT_REFUSED 1
+#define EXIT_NOT_VERIFIED 2
+
+static struct cli_list collateral_files;
+static const char *at_text, *root_file, *policy_file;
+static const struct cli_option OPTIONS[] = {
+    {.name = "collateral",
+     .arg = "FILE",
+     .help = "Intel: QuoteCollateralV3 JSON; AMD: certificates and CRL, PEM or DER (repeat)",
+     .values = &collateral_files},
+    {.name = "at", .arg = "UNIX_TIME", .help = "judge as of this time [now]", .value = &at_text},
+    {.name = "root",
+     .arg = "FILE",
+     .help = "believe this root certificate and no vendor's",
+     .value = &root_file},
+    {.name = "policy",
+     .arg = "FILE",
+     .help = "what is good enough, as JSON [vendors' roots, up to date, no debug, any program]",
+     .value = &policy_file},
+    {0},
+};
+
+struct run {
+    struct cli *cli;
+    struct verify_result *out;
+    struct attest_roots roots;
+    struct hash32 given_root;
+    uint64_t now;
+};
+
+/* A failure outside the library's verification: still "not verified", with a stage. */
+static enum rc fail(struct run *r, enum attest_stage stage, enum rc rc, const struct err *e)
+{
+    r->out->v = (struct attest_verdict){.stage = stage};
+    (void)snprintf(r->out->v.reason, sizeof(r->out->v.reason), "%s", e->msg);
+    return rc;
+}
+
+static enum rc read_file(struct run *r, struct bytes *out, const char *path, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf b = {0};
+
+    TRY(file_read(&b, path, MAX_INPUT_SIZE, e));
+    *out = arena_dup(&r->cli->mem, buf_bytes(&b));
+    return RC_OK;
+}
+
+/* ---- kinds of input ----------------------------------------------------------------------------
+ */
+
+static bool is_quote(struct bytes in)
+{
+    /* version 3 to 5, attestation key type 2 */
+    return in.n >= 8 && in.p[0] >= 3 && in.p[0] <= 5 && in.p[1] == 0 && in.p[2] == 2 &&
+           in.p[3] == 0;
+}
+
+static bool is_snp(struct bytes in)
+{
+    return in.n >= SNP_REPORT_SIZE && load_u32le(in.p) <= 5 && load_u32le(in.p) >= 2 &&
+           load_u32le(in.p + 0x34) == 1;
+}
+
+static bool is_der(struct bytes in)
+{
+    return in.n > 4 && in.p[0] == 0x30 && in.p[1] == 0x82;
+}
+
+/* Text of hexadecimal digits, with blanks around: the bytes. */
+static struct bytes from_hex(struct run *r, struct bytes in)
+{
+    AUTO_CLEAR(buf) struct buf b = {0};
+    struct bytes t = in;
+
+    while (t.n != 0 && t.p[t.n - 1] <= ' ')
+        t.n--;
+    while (t.n != 0 && t.p[0] <= ' ')
+        t = bytes_of(t.p + 1, t.n - 1);
+    if (t.n < 16 || hex_decode(&b, t, MAX_INPUT_SIZE, NULL) != RC_OK)
+        return in;
+    return arena_dup(&r->cli->mem, buf_bytes(&b));
+}
+
+/* ---- one piece of evidence ---------------------------------------------------------------------
+ */
+
+static enum rc verify_snp(struct run *r, struct attest_verdict *v, struct bytes in, struct err *e)
+{
+    struct snp_certs certs = {0};
+
+    if (in.n > SNP_REPORT_SIZE && /* an extended report: the certificates follow */
+        snp_certs_from_table(&certs, bytes_of(in.p + SNP_REPORT_SIZE, in.n - SNP_REPORT_SIZE), e) !=
+            RC_OK)
+        return fail(r, ATTEST_STAGE_COLLATERAL, e->code, e);
+    for (size_t i = 0; i < collateral_files.n; i++) {
+        struct bytes file;
+
+        if (read_file(r, &file, collateral_files.items[i], e) != RC_OK ||
+            snp_certs_add(&certs, file, &r->cli->mem, e) != RC_OK)
+            return fail(r, ATTEST_STAGE_COLLATERAL, e->code, e);
+    }
+    return snp_verify(v, bytes_of(in.p, SNP_REPORT_SIZE), &certs, &r->roots, r->now, &r->cli->mem,
+                      e);
+}
+
+/* What to ask a collateral service for. */
+static enum rc no_collateral(struct run *r, struct bytes quote, struct err *e)
+{
+    char text[13] = "";
+    uint8_t fmspc[6];
+    bool platform;
+
+    if (dcap_quote_platform(fmspc, &platform, quote, &r->cli->mem, NULL) != RC_OK)
+        return err_set(e, RC_DENIED, "a quote needs --collateral FILE");
+    hex_encode(text, BYTES_OF(&fmspc));
+    return err_set(e, RC_DENIED, "a quote needs --collateral FILE (FMSPC %s, %s CA)", text,
+                   platform ? "platform" : "processor");
+}
+
+static enum rc verify_quote(struct run *r, struct attest_verdict *v, struct bytes in, struct err *e)
+{
+    struct collateral c;
+    struct bytes json;
+    struct quote q;
+
+    if (quote_parse(&q, in, e) != RC_OK)
+        return fail(r, ATTEST_STAGE_QUOTE, e->code, e);
+    r->out->quote_version = q.version;
+    sha256(&r->out->evidence_hash, bytes_of(in.p, q.size));
+    if (collateral_files.n == 0) {
+        (void)no_collateral(r, in, e);
+        return fail(r, ATTEST_STAGE_COLLATERAL, RC_DENIED, e);
+    }
+    if (collateral_files.n > 1) {
+        (void)err_set(e, RC_MALFORMED, "a quote takes one --collateral file, not %zu",
+                      collateral_files.n);
+        return fail(r, ATTEST_STAGE_COLLATERAL, e->code, e);
+    }
+    if (read_file(r, &json, collateral_files.items[0], e) != RC_OK ||
+        collateral_parse(&c, json, &r->cli->mem, e) != RC_OK)
+        return fail(r, ATTEST_STAGE_COLLATERAL, e->code, e);
+    return dcap_verify_cold(v, in, &c, &r->roots, r->now, &r->cli->mem, e);
+}
+
+static enum rc verify_evidence(struct run *r, struct attest_verdict *v, struct bytes in,
+                               struct err *e)
+{
+    if (is_snp(in)) {
+        sha256(&r->out->evidence_hash, bytes_of(in.p, SNP_REPORT_SIZE));
+        return verify_snp(r, v, in, e);
+    }
+    if (is_quote(in))
+        return verify_quote(r, v, in, e);
+    (void)err_set(e, RC_MALFORMED, "neither a quote, nor a SEV-SNP report, nor a certificate");
+    return fail(r, ATTEST_STAGE_INPUT, e->code, e);
+}
+
+/* ---- certificates ------------------------------------------------------------------------------
+ */
+
+static enum rc check_certificate(struct run *r, const struct x509_cert *c, struct err *e)
+{
+    struct attest_verdict *v = &r->out->v;
+
+    if (r->now < c->not_before || r->now > c->not_after)
+        return err_set(e, RC_DENIED, "the certificate is valid from %llu to %llu (now %llu)",
+                       (unsigned long long)c->not_before, (unsigned long long)c->not_after,
+                       (unsigned long long)r->now);
+    if (v->valid_from < c->not_before)
+        v->valid_from = c->not_before;
+    if (v->valid_until > c->not_after)
+        v->valid_until = c->not_after;
+    return RC_OK;
+}
+
+static enum rc verify_certificate(struct run *r, struct bytes der, struct err *e)
+{
+    struct verify_result *out = r->out;
+    struct ratls *ra = &out->ratls;
+    struct x509_cert c;
+
+    out->kind = "certificate";
+    if (x509_parse(&c, der, e) != RC_OK || ratls_extract(ra, &c, e) != RC_OK)
+        return fail(r, ATTEST_STAGE_INPUT, e->code, e);
+    sha256(&out->key_hash, c.spki);
+    for (size_t i = 0; i < ra->n; i++) {
+        struct attest_verdict v = {0};
+
+        if (verify_evidence(r, &v, ra->ev[i].quote, e) != RC_OK) {
+            if (v.stage != ATTEST_STAGE_NONE)
+                out->v = v;
+            return e->code;
+        }
+        if (ratls_check_binding(&ra->ev[i], c.spki, v.report_data, e) != RC_OK)
+            return fail(r, ATTEST_STAGE_BINDING, e->code, e);
+        if (i != 0 && !ratls_agree(&out->v, &v)) {
+            (void)err_set(e, RC_DENIED, "the certificate's two quotes are not of the same thing");
+            return fail(r, ATTEST_STAGE_BINDING, e->code, e);
+        }
+        out->v = v;
+    }
+    if (check_certificate(r, &c, e) != RC_OK)
+        return fail(r, ATTEST_STAGE_BINDING, e->code, e);
+    return RC_OK;
+}
+
+static enum rc verify_input(struct run *r, struct bytes in, struct err *e)
+{
+    struct bytes ders[X509_MAX_CHAIN];
+    size_t n;
+
+    if (!x509_is_pem(in) && !is_der(in) && !is_snp(in) && !is_quote(in))
+        in = from_hex(r, in);
+    if (x509_is_pem(in)) {
+        if (x509_pem_chain(ders, &n, ARRAY_LEN(ders), in, &r->cli->mem, e) != RC_OK)
+            return fail(r, ATTEST_STAGE_INPUT, e->code, e);
+        return verify_certificate(r, ders[0], e); /* text that starts like PEM has one at least */
+    }
+    if (is_der(in))
+        return verify_certificate(r, in, e);
+    r->out->kind = is_snp(in) ? "snp report" : is_quote(in) ? "quote" : "unknown";
+    return verify_evidence(r, &r->out->v, in, e);
+}
+
+/* ---- the command -------------------------------------------------------------------------------
+ */
+
+static enum rc load_root(struct run *r, struct err *e)
+{
+    struct bytes in, ders[1];
+    size_t n;
+
+    r->roots.vendors = root_file == NULL;
+    if (root_file == NULL)
+        return RC_OK;
+    TRY(read_file(r, &in, root_file, e));
+    if (x509_is_pem(in)) {
+        TRY(x509_pem_chain(ders, &n, ARRAY_LEN(ders), in, &r->cli->mem, e));
+        in = ders[0];
+    }
+    sha256(&r->given_root, in);
+    r->roots.given = &r->given_root;
+    r->roots.n_given = 1;
+    return RC_OK;
+}
+
+/* Strict but for the program, which nobody but the user can name. */
+static void default_policy(struct attest_policy *p)
+{
+    *p = (struct attest_policy){
+        .tees =
+            POLICY_BIT(TEE_SGX) | POLICY_BIT(TEE_TDX) | POLICY_BIT(TEE_TDX15) | POLICY_BIT(TEE_SNP),
+        .roots = root_file != NULL
+                     ? POLICY_BIT(ATTEST_ROOT_GIVEN)
+                     : POLICY_BIT(ATTEST_ROOT_INTEL) | POLICY_BIT(ATTEST_ROOT_AMD_MILAN) |
+                           POLICY_BIT(ATTEST_ROOT_AMD_GENOA) | POLICY_BIT(ATTEST_ROOT_AMD_TURIN),
+        .any_measurement = true,
+        .tcb_statuses = POLICY_BIT(TCB_UP_TO_DATE),
+        .td_attributes_required = TD_ATTR_SEPT_VE_DISABLE,
+        .td_attributes_allowed = TD_ATTR_PKS | TD_ATTR_KL | TD_ATTR_LASS | TD_ATTR_ICSSD,
+        .allow_dynamic_platform = true,
+        .allow_cached_keys = true,
+        .allow_smt = true,
+        .snp_vmpls = POLICY_BIT(0),
+    };
+}
+
+static enum rc load_policy(struct run *r, struct attest_policy *p, struct err *e)
+{
+    struct bytes json;
+
+    r->out->policy_name = policy_file == NULL ? "default" : policy_file;
+    if (policy_file == NULL) {
+        default_policy(p);
+        return RC_OK;
+    }
+    TRY(read_file(r, &json, policy_file, e));
+    return policy_parse(p, json, &r->cli->mem, e);
+}
+
+/* What is wrong with the question is exit code 2 as well: nothing was verified. */
+static enum rc setup(struct run *r, struct bytes *in, struct attest_policy *policy, struct err *e)
+{
+    r->now = clock_wall_ns() / 1000000000;
+    if (at_text != NULL)
+        TRY(parse_u64(&r->now, bytes_str(at_text), INT64_MAX, e));
+    r->out->at = r->now;
+    TRY(load_root(r, e));
+    TRY(load_policy(r, policy, e));
+    return read_file(r, in, r->cli->args[0], e);
+}
+
+static enum rc verify(struct cli *cli, struct err *e)
+{
+    struct verify_result *out = arena_alloc(&cli->mem, sizeof(*out));
+    struct run r = {.cli = cli, .out = out};
+    struct attest_policy policy;
+    struct err why = {0};
+    struct bytes in;
+
+    out->kind = "unknown";
+    cli->exit_code = EXIT_NOT_VERIFIED;
+    TRY(setup(&r, &in, &policy, e));
+    if (verify_input(&r, in, &why) == RC_OK) {
+        out->allowed = policy_check(&policy, &out->v, r.now, &why) == RC_OK;
+        if (!out->allowed)
+            (void)snprintf(out->refusal, sizeof(out->refusal), "%s", why.msg);
+        cli->exit_code = out->allowed ? 0 : EXIT_REFUSED;
+    }
+    verify_print(cli, out);
+    cli_json(cli, verify_json(cli, out));
+    return RC_OK;
+}
+
+const struct cli_command CLI_VERIFY = {
+    .name = "verify",
+    .args = "FILE",
+    .summary = "verify evidence of an SGX, TDX or SEV-SNP machine",
+    .details =
+        "FILE is a quote (version 3, 4, 5; binary or hexadecimal), a SEV-SNP report (alone, or "
+        "with\n"
+        "its certificate table behind it), or a certificate with evidence inside (RA-TLS; PEM or "
+        "DER).\n"
+        "Exit code: 0 verified and the policy allows it, 1 verified but the policy refuses it,\n"
+        "2 not verified (or the question itself was wrong).",
+    .fn = verify,
+    .options = OPTIONS,
+    .min_args = 1,
+    .max_args = 1,
+};
