@@ -71,7 +71,12 @@ SDK_COPIES := $(patsubst contracts/sdk/%,$(O)/contracts/sdk/%,$(wildcard contrac
 $(O)/contracts/sdk/%: contracts/sdk/%
 	@mkdir -p $(@D)
 	@cp $< $@
-CONTRACT_OUTPUTS += $(SDK_COPIES)
+# And what the system contracts keep, which their sources include.
+LAYOUT_COPIES := $(patsubst contracts/layout/%,$(O)/contracts/layout/%,$(wildcard contracts/layout/*.h))
+$(O)/contracts/layout/%: contracts/layout/%
+	@mkdir -p $(@D)
+	@cp $< $@
+CONTRACT_OUTPUTS += $(SDK_COPIES) $(LAYOUT_COPIES)
 
 .PHONY: contracts
 contracts: $(CONTRACT_OUTPUTS) $(GEN_HEADERS)

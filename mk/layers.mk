@@ -35,8 +35,8 @@ DEPS_client  := base crypto codec chain light os net
 # Services: libraries with thin mains
 DEPS_engine  := base crypto codec chain vm ledger os kv
 DEPS_gateway := base crypto codec chain light vm ledger engine os net
-DEPS_worker  := base crypto codec chain os kv net jail validator client
-DEPS_cli     := base crypto codec chain attest light abigen vm ledger os kv net jail engine store client
+DEPS_worker  := base crypto codec chain attest light os kv net tee jail validator client
+DEPS_cli     := base crypto codec chain attest light abigen vm ledger os kv net tee jail engine store client
 
 # Pure modules may not include these headers (checked by the lint)
 PURE := base crypto codec vm abigen chain attest light keys ledger

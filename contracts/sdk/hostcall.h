@@ -77,7 +77,7 @@
           -HOST_EINVAL */
 /* Requests are 64-bit words: addresses and sizes in the guest. Roots are SHA-256 fingerprints one
  * after another; vendors 1 takes Intel's and AMD's besides. now is Unix seconds. An evidence of
- * 1184 bytes is a SEV-SNP report, its collateral PEM certificates; anything else is a DCAP quote,
+ * 1184 bytes is a SEV-SNP report, its collateral PEM certificates or the table of its firmware; anything else is a DCAP quote,
  * its collateral QuoteCollateralV3 JSON. The policy is JSON (docs/attestation.md). The record is
  * attest/record.h's. */
 #define HOST_COLLATERAL_REQUEST_WORDS 5 /* json, n, roots, number of roots, vendors */

@@ -149,6 +149,27 @@ static enum rc check_dates(struct work *w, struct err *e)
 /* ---- does the collateral belong to the quote ---------------------------------------------------
  */
 
+/* Certification data of types 1 to 3 name the PCK certificate that came with the collateral: PPID
+ * (in the clear, or encrypted for Intel), CPUSVN, PCESVN, PCEID. Raw SVNs say nothing of TCB
+ * levels, which go by the certificate. Older quotes of type 1 leave PCEID out. */
+static enum rc check_named_pck(struct work *w, struct err *e)
+{
+    static const size_t sizes[] = {0, 36, 276, 404};
+    struct bytes d = w->q.cert_data;
+    bool plain = w->q.cert_type == QUOTE_CERT_PPID_PLAIN;
+
+    if (w->q.cert_type >= QUOTE_CERT_PCK_LEAF)
+        return RC_OK;
+    if (d.n != sizes[w->q.cert_type] && !(plain && d.n == 34))
+        return err_set(e, RC_MALFORMED, "certification data of type %d with %zu bytes",
+                       (int)w->q.cert_type, d.n);
+    if (plain && memcmp(d.p, w->info.ppid, sizeof(w->info.ppid)) != 0)
+        return err_set(e, RC_DENIED, "PPID in the quote is not the PCK certificate's");
+    if (d.n != 34 && memcmp(d.p + d.n - 2, w->info.pce_id, sizeof(w->info.pce_id)) != 0)
+        return err_set(e, RC_DENIED, "PCEID in the quote is not the PCK certificate's");
+    return RC_OK;
+}
+
 static enum rc check_platform(struct work *w, struct err *e)
 {
     const struct tcb_info *t = &w->c->tcb_info;
@@ -162,15 +183,7 @@ static enum rc check_platform(struct work *w, struct err *e)
         return err_set(e, RC_DENIED, "FMSPC of the platform is not that of the TCB info");
     if (memcmp(t->pce_id, w->info.pce_id, sizeof(t->pce_id)) != 0)
         return err_set(e, RC_DENIED, "PCEID of the platform is not that of the TCB info");
-    /* Types 1 to 3 end in CPUSVN, PCESVN and PCEID: the last is constant for a platform. */
-    if (w->q.cert_type < QUOTE_CERT_PCK_LEAF &&
-        (w->q.cert_data.n < 36 ||
-         memcmp(w->q.cert_data.p + w->q.cert_data.n - 2, t->pce_id, 2) != 0))
-        return err_set(e, RC_DENIED, "PCEID in the quote is not that of the TCB info");
-    if (w->q.cert_type == QUOTE_CERT_PPID_PLAIN &&
-        (w->q.cert_data.n != 36 || memcmp(w->q.cert_data.p, w->info.ppid, 16) != 0))
-        return err_set(e, RC_DENIED, "PPID in the quote is not the PCK certificate's");
-    return RC_OK;
+    return check_named_pck(w, e);
 }
 
 /* ---- the quoting enclave -----------------------------------------------------------------------
@@ -337,8 +350,6 @@ static enum rc check_attributes(struct work *w, struct err *e)
     if (w->q.tee == TEE_SGX && sgx != 0)
         return err_set(e, RC_DENIED, "reserved enclave attributes 0x%llx are set",
                        (unsigned long long)sgx);
-    if (w->q.tee == TEE_SGX && (w->q.sgx.m.flags & SGX_FLAG_INIT) == 0)
-        return err_set(e, RC_DENIED, "the enclave was not initialised");
     return RC_OK;
 }
 

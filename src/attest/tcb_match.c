@@ -77,6 +77,8 @@ enum tcb_status dcap_relaunch(enum tcb_status launch, enum tcb_status current)
     bool configuration =
         current == TCB_CONFIGURATION_NEEDED || current == TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED;
 
+    if (current == TCB_REVOKED)
+        return TCB_REVOKED; /* Intel leaves the launch status: but what runs is revoked */
     if (launch != TCB_OUT_OF_DATE && launch != TCB_OUT_OF_DATE_CONFIGURATION_NEEDED)
         return launch;
     if (!configuration && current != TCB_UP_TO_DATE && current != TCB_SW_HARDENING_NEEDED)

@@ -1,8 +1,10 @@
 /* cloister-worker - runs pools' validators over contributions and records proofs. */
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "chain/address.h"
+#include "client/light_client.h"
 #include "codec/json.h"
 #include "net/limits.h"
 #include "os/daemon.h"
@@ -29,6 +31,14 @@ static const char help[] =
     "  --store URL          the store's Kubo API\n"
     "  --store-gateway URL  the store's gateway for reading (default: through its API)\n"
     "  --tee-pool ADDRESS, --data-registry ADDRESS, --dlp-registry ADDRESS\n"
+    "  --workers ADDRESS    the contract to register in with evidence (default: none)\n"
+    "  --operator ADDRESS   who may deregister this worker besides itself\n"
+    "  --tee KIND           whose evidence: none (default), auto (this machine's TDX or SEV-SNP) "
+    "or\n"
+    "                       simulator, which proves nothing about hardware\n"
+    "  --insecure-simulator DIR, --machine NAME\n"
+    "                       the simulator's folder, and which of its machines this is\n"
+    "  --print-measurement  print what this worker measures as, and end\n"
     "  --key FILE           keys (default DIR/worker.key); made if absent\n"
     "  --profile NAME       devnet (default) or vana-compat\n"
     "  --jobs N             at the same time (default 4)\n"
@@ -53,6 +63,8 @@ struct options {
     struct worker_config c;
     json_t *network; /* owner of texts taken from the file */
     const char *network_path;
+    bool print_measurement;
+    char *genesis; /* beside it; on the heap */
 };
 
 static enum rc take_contract(struct address *out, const json_t *contracts, const char *name,
@@ -84,12 +96,21 @@ static enum rc read_network(struct options *o, const char *path, struct err *e)
         TRY(json_str(&o->c.store_rpc, store, "rpc", 4096, e));
     if (o->c.store_gateway == NULL)
         TRY(json_str_opt(&o->c.store_gateway, store, "gateway", 4096, e));
+    if (o->genesis == NULL) {
+        o->genesis = light_genesis_path(path, o->network);
+        if (file_exists(o->genesis))
+            o->c.genesis_path = o->genesis;
+    }
     TRY(json_str_opt(&profile, o->network, "profile", 64, e));
     if (profile != NULL && strcmp(profile, "vana-compat") == 0)
         o->c.profile = WORKER_VANA_COMPAT;
     TRY(take_contract(&o->c.tee_pool, contracts, "TeePool", e));
     TRY(take_contract(&o->c.data_registry, contracts, "DataRegistry", e));
-    return take_contract(&o->c.dlp_registry, contracts, "DLPRegistry", e);
+    TRY(take_contract(&o->c.dlp_registry, contracts, "DLPRegistry", e));
+    /* Chains without attestation have none. */
+    if (json_object_get(contracts, "Workers") == NULL)
+        return RC_OK;
+    return take_contract(&o->c.workers, contracts, "Workers", e);
 }
 
 static enum rc take_tee_pool(void *target, const char *arg, struct err *e)
@@ -105,6 +126,29 @@ static enum rc take_data_registry(void *target, const char *arg, struct err *e)
 static enum rc take_dlp_registry(void *target, const char *arg, struct err *e)
 {
     return address_parse(&((struct options *)target)->c.dlp_registry, bytes_str(arg), e);
+}
+
+static enum rc take_workers(void *target, const char *arg, struct err *e)
+{
+    return address_parse(&((struct options *)target)->c.workers, bytes_str(arg), e);
+}
+
+static enum rc take_operator(void *target, const char *arg, struct err *e)
+{
+    return address_parse(&((struct options *)target)->c.operator, bytes_str(arg), e);
+}
+
+static enum rc take_tee(void *target, const char *arg, struct err *e)
+{
+    static const char *const names[] = {"none", "auto", "simulator"};
+    struct options *o = target;
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(arg, names[i]) == 0) {
+            o->c.tee = (enum worker_tee)i;
+            return RC_OK;
+        }
+    return err_set(e, RC_MALFORMED, "'%s' is none of none, auto, simulator", arg);
 }
 
 static enum rc take_profile(void *target, const char *arg, struct err *e)
@@ -140,6 +184,12 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "tee-pool", .kind = DAEMON_CALL, .take = take_tee_pool},
     {.name = "data-registry", .kind = DAEMON_CALL, .take = take_data_registry},
     {.name = "dlp-registry", .kind = DAEMON_CALL, .take = take_dlp_registry},
+    {.name = "workers", .kind = DAEMON_CALL, .take = take_workers},
+    {.name = "operator", .kind = DAEMON_CALL, .take = take_operator},
+    {.name = "tee", .kind = DAEMON_CALL, .take = take_tee},
+    {.name = "insecure-simulator", .kind = DAEMON_TEXT, FIELD(c.simulator)},
+    {.name = "machine", .kind = DAEMON_TEXT, FIELD(c.machine)},
+    {.name = "print-measurement", .kind = DAEMON_FLAG, FIELD(print_measurement)},
     {.name = "key", .kind = DAEMON_TEXT, FIELD(c.key_file)},
     {.name = "profile", .kind = DAEMON_CALL, .take = take_profile},
     {.name = "jobs", .kind = DAEMON_UNSIGNED, FIELD(c.n_jobs), .max = 256},
@@ -172,12 +222,25 @@ static void stop_now(int signum)
     _exit(0);
 }
 
+static enum rc print_measurement(const struct options *o, struct err *e)
+{
+    struct hash32 h;
+    char hex[65];
+
+    TRY(worker_measurement(&h, &o->c, e));
+    hex_encode(hex, BYTES_OF(&h));
+    (void)printf("%s\n", hex);
+    return RC_OK;
+}
+
 static enum rc serve(void *ctx, struct err *e)
 {
     const struct options *o = ctx;
     struct worker *w;
     int stop_fd, signum;
 
+    if (o->print_measurement)
+        return print_measurement(o, e);
     TRY(stop_signal_open(&stop_fd, e));
     TRY(worker_start(&w, &o->c, e));
     (void)printf("cloister-worker ready on %s\n", worker_url(w));
@@ -206,5 +269,6 @@ int main(int argc, char **argv)
     int status = daemon_main(&d, argc, argv);
 
     json_decref(o.network);
+    free(o.genesis);
     return status;
 }

@@ -6,6 +6,8 @@
  *   STEM_error(revert data)             signature of a custom error, or NULL */
 #pragma once
 
+#include "chain/gen/collateral.h"
+#include "chain/gen/council.h"
 #include "chain/gen/data_liquidity_pool.h"
 #include "chain/gen/data_refiner_registry.h"
 #include "chain/gen/data_registry.h"
@@ -14,3 +16,4 @@
 #include "chain/gen/multicall3.h"
 #include "chain/gen/pool_factory.h"
 #include "chain/gen/tee_pool.h"
+#include "chain/gen/workers.h"

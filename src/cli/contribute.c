@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "chain/contribution.h"
 #include "cli/internal/commands.h"
+#include "cli/internal/proved.h"
 #include "crypto/ecies.h"
 #include "crypto/hash.h"
 #include "crypto/openpgp.h"
@@ -251,6 +252,7 @@ static enum rc register_file(struct cli *cli, struct contribution *x, struct err
     id = u256_from_be(log->topics[1].b);
     if (!u256_to_u64(&id, &x->file_id))
         return err_set(e, RC_RANGE, "file number above 64 bits");
+    cli_light_at_least(cli, receipt.height);
     cli_step(cli, "registered as file %llu, transaction %s, block %llu",
              (unsigned long long)x->file_id, cli_hash_text(cli, &receipt.tx_hash),
              (unsigned long long)receipt.height);
@@ -280,14 +282,12 @@ static enum rc request_job(struct cli *cli, struct contribution *x, struct err *
     id = u256_from_be(log->topics[1].b);
     if (!u256_to_u64(&id, &x->job_id))
         return err_set(e, RC_RANGE, "job number above 64 bits");
+    cli_light_at_least(cli, receipt.height);
     cli_step(cli, "job %llu requested for %s coin, transaction %s, block %llu",
              (unsigned long long)x->job_id, cli_amount_text(cli, &fee),
              cli_hash_text(cli, &receipt.tx_hash), (unsigned long long)receipt.height);
     return RC_OK;
 }
-
-#define JOB_SUBMITTED 1
-#define JOB_COMPLETED 2
 
 static enum rc job_state(struct cli *cli, const struct contribution *x, uint64_t job_id,
                          uint64_t *status, struct address *asker, struct err *e)
@@ -307,34 +307,56 @@ static enum rc job_state(struct cli *cli, const struct contribution *x, uint64_t
     return RC_OK;
 }
 
-#define TEE_INFO "((address,string,uint8,uint256,uint256,uint256,string))"
-
 struct worker {
     struct address address;
     const char *url;
     struct receive_key key;
 };
 
+/* The node says which file and job are ours, but not what they are: that is proved. The file's
+ * name is the hash of a ciphertext made just now, so no older state has it. */
+static enum rc check_job(struct cli *cli, const struct contribution *x, st_job *job, struct err *e)
+{
+    const struct u256 file_id = u256_from_u64(x->file_id), job_id = u256_from_u64(x->job_id);
+    const struct light_key keys[] = {data_registry_file_of_key(&x->registry, file_id),
+                                     tee_pool_job_of_key(&x->tee_pool, job_id)};
+    struct light_client *lc;
+    struct light_value *v;
+    st_file file;
+
+    TRY(cli_light(cli, &lc, e));
+    TRY(cli_read(cli, &v, keys, ARRAY_LEN(keys), e));
+    TRY(data_registry_file_of_get(&file, v[0].value, e));
+    TRY(tee_pool_job_of_get(job, v[1].value, e));
+    if (!bytes_eq(file.url, bytes_str(x->url)))
+        return err_set(e, RC_DENIED, "ledger node %s: file %llu on chain is not %s",
+                       light_client_url(lc), (unsigned long long)x->file_id, x->url);
+    if (u256_cmp(&job->file_id, &file_id) != 0 || !address_eq(&job->owner, &x->owner))
+        return err_set(e, RC_DENIED, "ledger node %s: job %llu on chain is not ours for file %llu",
+                       light_client_url(lc), (unsigned long long)x->job_id,
+                       (unsigned long long)x->file_id);
+    return RC_OK;
+}
+
+/* Who gets the key: read as proved state, for a node that could name itself as the worker would
+ * be sent it. */
 static enum rc job_worker(struct cli *cli, const struct contribution *x, struct worker *w,
                           struct err *e)
 {
-    const char *job_arg = contract_arg_u64(&cli->mem, x->job_id);
-    const struct abi_value *info;
-    struct chain_client *c;
-    struct abi_value v;
+    st_job job;
+    st_tee tee;
 
-    TRY(cli_chain(cli, &c, e));
-    TRY(contract_read(c, &cli->mem, &v, &x->tee_pool, "jobTee(uint256)" TEE_INFO, &job_arg, 1, e));
-    info = value_item(&v, 0);
-    w->address = value_address(info, 0);
-    w->url = value_str(&cli->mem, info, 1);
-    if (value_u64(info, 2) != 1)
+    TRY(check_job(cli, x, &job, e));
+    w->address = job.tee;
+    TRY(cli_read_tee(cli, &tee, &w->address, e));
+    TRY(cli_state_text(cli, &w->url, tee.url, e));
+    if (tee.status != TEE_ACTIVE)
         return err_set(e, RC_DENIED,
                        "worker %s of job %llu is not active any more: cancel with `cloister job "
                        "cancel %llu`",
                        cli_addr_text(cli, &w->address), (unsigned long long)x->job_id,
                        (unsigned long long)x->job_id);
-    if (receive_key_parse(&w->key, value_bytes(info, 6), e) != RC_OK)
+    if (receive_key_parse(&w->key, tee.public_key, e) != RC_OK)
         return err_wrap(e, RC_MALFORMED, "key of worker %s", cli_addr_text(cli, &w->address));
     return RC_OK;
 }
@@ -639,6 +661,7 @@ static enum rc take_up(struct cli *cli, struct contribution *x, struct err *e)
     x->url = arena_strdup(&cli->mem, bytes_str(text));
     x->cid = strncmp(x->url, "ipfs://", 7) == 0 ? x->url + 7 : x->url;
     TRY(cli_pool(cli, &x->pool, contract_arg_u64(&cli->mem, pool), e));
+    TRY(cli_check_pool(cli, &x->pool, contract_arg_u64(&cli->mem, pool), e));
     TRY(registered_as(cli, x, x->url, &x->file_id, e));
     if (x->file_id == 0)
         TRY(register_file(cli, x, e));
@@ -654,6 +677,7 @@ static enum rc begin(struct cli *cli, struct contribution *x, struct err *e)
     if (cli->n_args != 1 || pool_name == NULL)
         return err_set(e, RC_MALFORMED, "give a FILE and --pool POOL (cloister pool list)");
     TRY(cli_pool(cli, &x->pool, pool_name, e));
+    TRY(cli_check_pool(cli, &x->pool, pool_name, e));
     TRY(encrypt_and_store(cli, x, cli->args[0], e));
     /* Before anything is on chain: the seed is the only way to the file's key. */
     TRY(record_write(cli, x, e));
@@ -688,7 +712,6 @@ static enum rc contribute(struct cli *cli, struct err *e)
 {
     AUTO_CLEAR(secp_key) struct secp_key key = {0};
     struct contribution x = {.key = &key};
-    struct chain_client *c;
     json_t *result;
     enum rc rc;
 
@@ -696,8 +719,7 @@ static enum rc contribute(struct cli *cli, struct err *e)
     secp_key_address(&x.owner, &key);
     TRY(cli_contract(cli, &x.registry, "DataRegistry", e));
     TRY(cli_contract(cli, &x.tee_pool, "TeePool", e));
-    TRY(cli_chain(cli, &c, e));
-    TRY(chain_id(c, &x.chain_id, e));
+    TRY(cli_chain_id(cli, &x.chain_id, e));
     TRY(begin(cli, &x, e));
     if (x.job_id == 0) {
         TRY(request_job(cli, &x, e));

@@ -132,6 +132,19 @@ static void describe(struct net *n)
             add_arg(m, addresses[k].option);
             add_arg(m, cli_addr_text(d->cli, &a));
         }
+        if (!d->vana_compat) {
+            struct address workers = devnet_address("Workers");
+
+            add_arg(m, "--workers");
+            add_arg(m, cli_addr_text(d->cli, &workers));
+            add_arg(m, "--tee");
+            add_arg(m, "simulator");
+            add_arg(m, "--insecure-simulator");
+            add_arg(m, devnet_path(d, "simulator"));
+            add_arg(m, "--machine");
+            add_arg(m, text_of(d, "worker-%zu", i));
+        }
+        d->worker_argv[i] = m->argv;
     }
 }
 
@@ -277,7 +290,10 @@ static enum rc announce(struct net *n, struct err *e)
                   cli_addr_text(d->cli, &d->worker_address[i]));
     cli_field(d->cli, "accounts", "%zu with 10000 coins; keys in %s", d->n_accounts,
               devnet_path(d, "devnet.json"));
-    cli_print(d->cli, "Workers are admitted by role: nothing attests their hardware yet.");
+    cli_print(d->cli, "%s",
+              d->attested ? "Workers are attested by a SIMULATOR: no hardware stands behind "
+                            "their evidence."
+                          : "Workers are admitted by role: nothing attests their hardware.");
     cli_print(d->cli, "devnet ready on %s", d->rpc);
     cli_json(d->cli,
              json_pack("{s:s, s:s}", "ready", d->rpc, "file", devnet_path(d, "devnet.json")));

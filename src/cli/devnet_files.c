@@ -20,13 +20,16 @@
 
 /* Vana's own addresses (reference: its SDK), so that its clients find them; ours beside. */
 const struct devnet_contract DEVNET_CONTRACTS[] = {
-    {"DataRegistry", "0x8C8788f98385F6ba1adD4234e551ABba0f82Cb7C"},
-    {"TeePool", "0xE8EC6BD73b23Ad40E6B9a6f4bD343FAc411bD99A"},
-    {"DLPRegistry", "0x4D59880a924526d1dD33260552Ff4328b1E18a43"},
-    {"Multicall3", "0xcA11bde05977b3631167028862bE2a173976CA11"},
-    {"Multicall3Vana", "0xD8d2dFca27E8797fd779F8547166A2d3B29d360E"},
-    {"PoolFactory", "0xC101573100000000000000000000000000000001"},
-    {"DataRefinerRegistry", "0x93c3EF89369fDcf08Be159D9DeF0F18AB6Be008c"},
+    {"DataRegistry", "0x8C8788f98385F6ba1adD4234e551ABba0f82Cb7C", false},
+    {"TeePool", "0xE8EC6BD73b23Ad40E6B9a6f4bD343FAc411bD99A", false},
+    {"DLPRegistry", "0x4D59880a924526d1dD33260552Ff4328b1E18a43", false},
+    {"Multicall3", "0xcA11bde05977b3631167028862bE2a173976CA11", false},
+    {"Multicall3Vana", "0xD8d2dFca27E8797fd779F8547166A2d3B29d360E", false},
+    {"PoolFactory", "0xC101573100000000000000000000000000000001", false},
+    {"DataRefinerRegistry", "0x93c3EF89369fDcf08Be159D9DeF0F18AB6Be008c", false},
+    {"Council", "0xC101573100000000000000000000000000000002", true},
+    {"Collateral", "0xC101573100000000000000000000000000000003", true},
+    {"Workers", "0xC101573100000000000000000000000000000004", true},
 };
 const size_t DEVNET_N_CONTRACTS = ARRAY_LEN(DEVNET_CONTRACTS);
 
@@ -191,6 +194,8 @@ static enum rc init_data(struct devnet *d, const char *name, struct buf *out, st
         TRY(code_hash(d, &dlp, "contracts/DataLiquidityPool.elf", e));
         TRY(code_hash(d, &token, "contracts/DataToken.elf", e));
         pool_factory_put_initialize(out, &admin, &none, &registry, &tee_pool, &dlps, &dlp, &token);
+    } else {
+        devnet_attest_init(d, name, out);
     }
     return RC_OK;
 }
@@ -248,7 +253,9 @@ static enum rc genesis_new(struct devnet *d, const char *path, struct err *e)
                                               "balance_wei", coins)) == 0);
     }
     for (size_t i = 0; i < DEVNET_N_CONTRACTS; i++)
-        TRY(add_contract(d, contracts, DEVNET_CONTRACTS[i].name, DEVNET_CONTRACTS[i].address, e));
+        if (!(d->vana_compat && DEVNET_CONTRACTS[i].attestation))
+            TRY(add_contract(d, contracts, DEVNET_CONTRACTS[i].name, DEVNET_CONTRACTS[i].address,
+                             e));
     TRY(add_contract(d, contracts, "DataLiquidityPool", NULL, e));
     TRY(add_contract(d, contracts, "DataToken", NULL, e));
     (void)snprintf(name, sizeof(name), "cloister-%.12s", key);
@@ -272,6 +279,8 @@ enum rc devnet_files(struct devnet *d, struct err *e)
     if (!file_exists(accounts))
         TRY(accounts_new(d, accounts, e));
     TRY(accounts_read(d, accounts, e));
+    if (!d->vana_compat)
+        TRY(devnet_simulator(d, e));
     if (!file_exists(genesis))
         TRY(genesis_new(d, genesis, e));
     return RC_OK;

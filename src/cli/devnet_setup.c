@@ -138,6 +138,7 @@ static enum rc fund(struct devnet *d, size_t i, struct err *e)
 enum rc devnet_setup(struct devnet *d, struct err *e)
 {
     struct chain_client *chain;
+    bool attested = false;
     uint64_t id;
 
     TRY(cli_chain(d->cli, &chain, e));
@@ -148,12 +149,16 @@ enum rc devnet_setup(struct devnet *d, struct err *e)
                        d->rpc, (unsigned long long)id);
     TRY(set_fee(d, e));
     TRY(link_refiners(d, e));
+    if (!d->vana_compat)
+        TRY(devnet_has_workers_contract(d, &attested, e));
     for (size_t i = 0; i < d->n_workers; i++) {
         TRY(worker_identity(d, i, e));
         TRY(fund(d, i, e));
-        TRY(admit(d, i, e));
+        if (!attested)
+            TRY(admit(d, i, e));
     }
-    return RC_OK;
+    d->attested = attested;
+    return attested ? devnet_attest(d, e) : RC_OK;
 }
 
 /* ---- devnet.json ---- */
@@ -216,8 +221,9 @@ enum rc devnet_write(struct devnet *d, struct err *e)
     contracts = json_object();
     workers = json_array();
     for (size_t i = 0; i < DEVNET_N_CONTRACTS; i++)
-        CHECK(json_object_set_new(contracts, DEVNET_CONTRACTS[i].name,
-                                  json_string(DEVNET_CONTRACTS[i].address)) == 0);
+        if (d->attested || !DEVNET_CONTRACTS[i].attestation)
+            CHECK(json_object_set_new(contracts, DEVNET_CONTRACTS[i].name,
+                                      json_string(DEVNET_CONTRACTS[i].address)) == 0);
     for (size_t i = 0; i < d->n_workers; i++)
         CHECK(json_array_append_new(workers, json_pack("{s:s, s:s, s:s}", "address",
                                                        cli_addr_text(d->cli, &d->worker_address[i]),
@@ -229,6 +235,14 @@ enum rc devnet_write(struct devnet *d, struct err *e)
                      "gateway", d->store_gateway, "contracts", contracts, "accounts",
                      accounts_json(d), "workers", workers, "pools", pools);
     CHECK(root != NULL);
+    if (d->attested) {
+        char hex[65];
+
+        hex_encode(hex, BYTES_OF(&d->root));
+        CHECK(json_object_set_new(
+                  root, "attestation",
+                  json_pack("{s:[s], s:b}", "roots", hex, "insecure_simulator", 1)) == 0);
+    }
     text = json_dumps(root, JSON_INDENT(2));
     CHECK(text != NULL);
     buf_put_str(&out, text);

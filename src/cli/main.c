@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/internal/commands.h"
+#include "client/light_client.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -187,6 +188,7 @@ static int leading_options(int argc, char **argv)
 
 static void clear(struct cli *cli)
 {
+    light_client_free(cli->light);
     chain_client_free(cli->chain);
     store_client_free(cli->store);
     if (cli->net != NULL)

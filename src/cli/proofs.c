@@ -4,6 +4,7 @@
 #include "chain/contribution.h"
 #include "chain/eip712.h"
 #include "cli/internal/commands.h"
+#include "cli/internal/proved.h"
 #include "crypto/hash.h"
 
 #include <stdio.h>
@@ -20,67 +21,34 @@ struct file_info {
 
 static enum rc read_file_info(struct cli *cli, struct file_info *out, uint64_t id, struct err *e)
 {
-    const char *arg = contract_arg_u64(&cli->mem, id);
-    const struct abi_value *info;
-    struct address registry;
-    struct chain_client *c;
-    struct abi_value v;
+    st_file f;
 
-    TRY(cli_contract(cli, &registry, "DataRegistry", e));
-    TRY(cli_chain(cli, &c, e));
-    TRY(contract_read(c, &cli->mem, &v, &registry,
-                      "files(uint256)((uint256,address,string,uint256,uint256))", &arg, 1, e));
-    info = value_item(&v, 0);
-    *out = (struct file_info){.id = id,
-                              .owner = value_address(info, 1),
-                              .url = value_str(&cli->mem, info, 2),
-                              .height = value_u64(info, 4)};
-    if (address_is_zero(&out->owner))
-        return err_set(e, RC_NOTFOUND, "no file %llu is registered", (unsigned long long)id);
-    return RC_OK;
-}
-
-static enum rc proofs_count(struct cli *cli, uint64_t *out, uint64_t file_id, struct err *e)
-{
-    const char *arg = contract_arg_u64(&cli->mem, file_id);
-    struct address registry;
-    struct chain_client *c;
-    struct abi_value v;
-
-    TRY(cli_contract(cli, &registry, "DataRegistry", e));
-    TRY(cli_chain(cli, &c, e));
-    TRY(contract_read(c, &cli->mem, &v, &registry, "fileProofsCount(uint256)(uint256)", &arg, 1,
-                      e));
-    *out = value_u64(&v, 0);
-    return RC_OK;
+    *out = (struct file_info){0};
+    TRY(cli_read_file(cli, &f, id, e));
+    out->id = id;
+    out->owner = f.owner;
+    out->height = f.added_at_block;
+    return cli_state_text(cli, &out->url, f.url, e);
 }
 
 static enum rc file_command(struct cli *cli, struct err *e)
 {
     struct file_info f;
-    uint64_t id, n_proofs;
+    uint64_t id, n_proofs, *job_ids;
     json_t *jobs = json_array();
-    struct address tee_pool;
-    struct chain_client *c;
-    struct abi_value v;
-    const char *arg;
+    size_t n_jobs;
 
     TRY(cli_number(&id, cli->args[0], "file", UINT64_MAX, e));
     TRY(read_file_info(cli, &f, id, e));
-    TRY(proofs_count(cli, &n_proofs, id, e));
-    TRY(cli_contract(cli, &tee_pool, "TeePool", e));
-    TRY(cli_chain(cli, &c, e));
-    arg = contract_arg_u64(&cli->mem, id);
-    TRY(contract_read(c, &cli->mem, &v, &tee_pool, "fileJobIds(uint256)(uint256[])", &arg, 1, e));
+    TRY(cli_read_proofs_count(cli, &n_proofs, id, e));
+    TRY(cli_read_file_jobs(cli, &job_ids, &n_jobs, id, e));
     cli_field(cli, "file", "%llu", (unsigned long long)id);
     cli_field(cli, "owner", "%s", cli_addr_text(cli, &f.owner));
     cli_field(cli, "url", "%s", f.url);
     cli_field(cli, "registered", "block %llu", (unsigned long long)f.height);
-    for (size_t i = 0; i < value_item(&v, 0)->n_items; i++) {
-        uint64_t job = value_u64(value_item(&v, 0), i);
-
-        cli_field(cli, "job", "%llu", (unsigned long long)job);
-        CHECK(json_array_append_new(jobs, json_integer((json_int_t)job)) == 0);
+    for (size_t i = 0; i < n_jobs; i++) {
+        cli_field(cli, "job", "%llu", (unsigned long long)job_ids[i]);
+        CHECK(json_array_append_new(jobs, json_integer((json_int_t)job_ids[i])) == 0);
     }
     cli_field(cli, "proofs", "%llu", (unsigned long long)n_proofs);
     cli_json(cli, json_pack("{s:I, s:s, s:s, s:I, s:o, s:I}", "file", (json_int_t)id, "owner",
@@ -100,8 +68,6 @@ const struct cli_command CLI_FILE = {
 
 /* ---- job ---- */
 
-#define JOB "((uint256,uint256,uint8,uint256,address,address))"
-
 static const char *job_status(uint64_t status)
 {
     static const char *const names[] = {"none", "submitted", "completed", "canceled"};
@@ -111,35 +77,24 @@ static const char *job_status(uint64_t status)
 
 static enum rc job_command(struct cli *cli, struct err *e)
 {
-    const char *arg = cli->args[0];
-    const struct abi_value *job;
-    struct address tee_pool, worker, owner;
-    struct chain_client *c;
-    struct abi_value v;
-    struct u256 bid;
-    uint64_t id;
+    uint64_t id, file = 0;
+    st_job job;
 
-    TRY(cli_number(&id, arg, "job", UINT64_MAX, e));
-    TRY(cli_contract(cli, &tee_pool, "TeePool", e));
-    TRY(cli_chain(cli, &c, e));
-    TRY(contract_read(c, &cli->mem, &v, &tee_pool, "jobs(uint256)" JOB, &arg, 1, e));
-    job = value_item(&v, 0);
-    if (value_u64(job, 2) == 0)
-        return err_set(e, RC_NOTFOUND, "no job %llu", (unsigned long long)id);
-    bid = value_u256(job, 1);
-    owner = value_address(job, 4);
-    worker = value_address(job, 5);
+    TRY(cli_number(&id, cli->args[0], "job", UINT64_MAX, e));
+    TRY(cli_read_job(cli, &job, id, e));
+    if (!u256_to_u64(&job.file_id, &file))
+        return err_set(e, RC_RANGE, "file number above 64 bits");
     cli_field(cli, "job", "%llu", (unsigned long long)id);
-    cli_field(cli, "status", "%s", job_status(value_u64(job, 2)));
-    cli_field(cli, "file", "%llu", (unsigned long long)value_u64(job, 0));
-    cli_field(cli, "bid", "%s", cli_amount_text(cli, &bid));
-    cli_field(cli, "asked by", "%s", cli_addr_text(cli, &owner));
-    cli_field(cli, "worker", "%s", cli_addr_text(cli, &worker));
+    cli_field(cli, "status", "%s", job_status(job.status));
+    cli_field(cli, "file", "%llu", (unsigned long long)file);
+    cli_field(cli, "bid", "%s", cli_amount_text(cli, &job.bid));
+    cli_field(cli, "asked by", "%s", cli_addr_text(cli, &job.owner));
+    cli_field(cli, "worker", "%s", cli_addr_text(cli, &job.tee));
     cli_json(cli,
              json_pack("{s:I, s:s, s:I, s:s, s:s, s:s, s:I}", "job", (json_int_t)id, "status",
-                       job_status(value_u64(job, 2)), "file", (json_int_t)value_u64(job, 0), "bid",
-                       cli_amount_text(cli, &bid), "owner", cli_addr_text(cli, &owner), "worker",
-                       cli_addr_text(cli, &worker), "added", (json_int_t)value_u64(job, 3)));
+                       job_status(job.status), "file", (json_int_t)file, "bid",
+                       cli_amount_text(cli, &job.bid), "owner", cli_addr_text(cli, &job.owner),
+                       "worker", cli_addr_text(cli, &job.tee), "added", (json_int_t)job.added_at));
     return RC_OK;
 }
 
@@ -212,13 +167,29 @@ enum rc cli_proof(struct cli *cli, struct chain_proof *out, uint64_t file_id, ui
     return RC_OK;
 }
 
+/* The same, proved. */
+static enum rc proved_proof(struct cli *cli, struct chain_proof *out, uint64_t file_id,
+                            uint64_t index, struct err *e)
+{
+    st_proof_entry p;
+
+    *out = (struct chain_proof){0};
+    TRY(cli_read_proof(cli, &p, file_id, index, e));
+    out->signature = p.signature;
+    out->score = p.score;
+    out->dlp_id = p.dlp_id;
+    TRY(cli_state_text(cli, &out->metadata, p.metadata, e));
+    TRY(cli_state_text(cli, &out->proof_url, p.proof_url, e));
+    return cli_state_text(cli, &out->instruction, p.instruction, e);
+}
+
 /* The arguments FILE_ID [PROOF]; without PROOF the newest. */
 static enum rc proof_args(struct cli *cli, uint64_t *file_id, uint64_t *index, struct err *e)
 {
     TRY(cli_number(file_id, cli->args[0], "file", UINT64_MAX, e));
     if (cli->n_args > 1)
         return cli_number(index, cli->args[1], "proof index", UINT64_MAX, e);
-    TRY(proofs_count(cli, index, *file_id, e));
+    TRY(cli_read_proofs_count(cli, index, *file_id, e));
     if (*index == 0)
         return err_set(e, RC_NOTFOUND, "file %llu has no proof yet", (unsigned long long)*file_id);
     return RC_OK;
@@ -261,7 +232,7 @@ static enum rc proof_show(struct cli *cli, struct err *e)
     json_t *result;
 
     TRY(proof_args(cli, &file_id, &index, e));
-    TRY(cli_proof(cli, &p, file_id, index, e));
+    TRY(proved_proof(cli, &p, file_id, index, e));
     TRY(document(cli, &doc, p.proof_url, e));
     u256_to_dec(dlp, &p.dlp_id);
     cli_field(cli, "file", "%llu, proof %llu", (unsigned long long)file_id,
@@ -304,45 +275,32 @@ static void checked(struct cli *cli, json_t *list, const char *what)
 /* The signature in the registry is the proof signer's that the TEE pool recorded. */
 static enum rc verify_chain(struct cli *cli, json_t *list, const struct file_info *f,
                             const struct chain_proof *p, uint64_t index, struct address *signer,
-                            struct err *e)
+                            struct u256 *job, struct err *e)
 {
-    const char *args[2] = {contract_arg_u64(&cli->mem, f->id), contract_arg_u64(&cli->mem, index)};
     const struct proof_fields fields = {.file_url = bytes_str(f->url),
                                         .score = p->score,
                                         .dlp_id = p->dlp_id,
                                         .metadata = bytes_str(p->metadata),
                                         .proof_url = bytes_str(p->proof_url),
                                         .instruction = bytes_str(p->instruction)};
-    const struct abi_value *record;
-    struct address tee_pool, recorded;
-    struct chain_client *c;
     struct hash32 digest;
-    struct abi_value v;
+    st_record record;
 
+    checked(cli, list, "file and proof are in the chain's state, signed by its validators");
     if (p->signature.n != 65)
         return err_set(e, RC_DENIED, "signature on chain has %zu bytes, expected 65",
                        p->signature.n);
     proof_digest(&digest, &fields);
     TRY(secp_recover_address(signer, &digest, p->signature.p, SECP_S_LOW, e));
     checked(cli, list, "the proof's signature covers file, score, pool, metadata and validator");
-    TRY(cli_contract(cli, &tee_pool, "TeePool", e));
-    TRY(cli_chain(cli, &c, e));
-    TRY(contract_read(c, &cli->mem, &v, &tee_pool,
-                      "proofRecord(uint256,uint256)((uint256,address,address,uint8,uint256,"
-                      "uint256))",
-                      args, 2, e));
-    record = value_item(&v, 0);
-    recorded = value_address(record, 2);
-    if (value_u64(record, 0) == 0)
-        return err_set(e, RC_DENIED,
-                       "the TEE pool has no record of this proof: nobody was asked "
-                       "to make it");
-    if (!address_eq(&recorded, signer))
+    TRY(cli_read_record(cli, &record, f->id, index, e));
+    if (!address_eq(&record.signer, signer))
         return err_set(e, RC_DENIED, "signed by %s, but the job was %s's",
-                       cli_addr_text(cli, signer), cli_addr_text(cli, &recorded));
-    if (value_u64(record, 3) != 1)
+                       cli_addr_text(cli, signer), cli_addr_text(cli, &record.signer));
+    if (record.tee_status != TEE_ACTIVE)
         return err_set(e, RC_DENIED, "the worker was not in good standing when it added the proof");
     checked(cli, list, "the TEE pool recorded it from the worker assigned to the job");
+    *job = record.job_id;
     return RC_OK;
 }
 
@@ -391,19 +349,15 @@ static enum rc verify_document(struct cli *cli, json_t *list, const struct file_
 /* Our own signature beside Vana's form binds what that leaves out: chain, contract, job, pool. Only
  * workers of older networks have none. */
 static enum rc verify_binding(struct cli *cli, json_t *list, const struct file_info *f,
-                              const struct chain_proof *p, uint64_t index, const json_t *doc,
-                              const struct address *signer, struct err *e)
+                              const struct chain_proof *p, const struct u256 *job,
+                              const json_t *doc, const struct address *signer, struct err *e)
 {
-    const char *args[2] = {contract_arg_u64(&cli->mem, f->id), contract_arg_u64(&cli->mem, index)};
     const json_t *ours = json_object_get(doc, "cloister");
     AUTO_CLEAR(buf) struct buf text = {0};
     struct hash32 evidence, domain, hash, digest;
     struct address tee_pool, prover;
-    struct chain_client *c;
-    struct abi_value v;
+    struct light_client *lc;
     struct eip712 h;
-    struct u256 job;
-    uint64_t chain;
     uint8_t sig[65];
 
     if (!json_is_object(ours))
@@ -412,19 +366,13 @@ static enum rc verify_binding(struct cli *cli, json_t *list, const struct file_i
                        "network's");
     TRY(json_hex_fixed(sig, sizeof(sig), ours, "signature", e));
     TRY(cli_contract(cli, &tee_pool, "TeePool", e));
-    TRY(cli_chain(cli, &c, e));
-    TRY(chain_id(c, &chain, e));
-    TRY(contract_read(c, &cli->mem, &v, &tee_pool,
-                      "proofRecord(uint256,uint256)((uint256,address,address,uint8,uint256,"
-                      "uint256))",
-                      args, 2, e));
-    job = value_u256(value_item(&v, 0), 0);
+    TRY(cli_light(cli, &lc, e));
     json_python_dumps(&text, json_object_get(doc, "signed_fields"));
     keccak256(&evidence, buf_bytes(&text));
-    eip712_domain(&domain, "Cloister", "1", chain, &tee_pool);
+    eip712_domain(&domain, "Cloister", "1", light_client_root(lc)->chain_id, &tee_pool);
     eip712_begin(&h, "ContributionProof(uint256 jobId,uint256 fileId,uint256 dlpId,bytes32 "
                      "evidenceHash)");
-    eip712_u256(&h, &job);
+    eip712_u256(&h, job);
     eip712_u64(&h, f->id);
     eip712_u256(&h, &p->dlp_id);
     eip712_hash(&h, &evidence);
@@ -480,16 +428,17 @@ static enum rc proof_verify(struct cli *cli, struct err *e)
     struct chain_proof p;
     struct file_info f;
     struct address signer;
+    struct u256 job;
     uint64_t file_id, index;
     json_t *result;
 
     TRY(proof_args(cli, &file_id, &index, e));
     TRY(read_file_info(cli, &f, file_id, e));
-    TRY(cli_proof(cli, &p, file_id, index, e));
-    TRY(verify_chain(cli, list, &f, &p, index, &signer, e));
+    TRY(proved_proof(cli, &p, file_id, index, e));
+    TRY(verify_chain(cli, list, &f, &p, index, &signer, &job, e));
     TRY(document(cli, &doc, p.proof_url, e));
     TRY(verify_document(cli, list, &f, &p, doc, &signer, e));
-    TRY(verify_binding(cli, list, &f, &p, index, doc, &signer, e));
+    TRY(verify_binding(cli, list, &f, &p, &job, doc, &signer, e));
     TRY(verify_ciphertext(cli, list, &f, doc, e));
     cli_print(cli, "proof %llu of file %llu is verified (score %s, prover %s)",
               (unsigned long long)index, (unsigned long long)file_id,
@@ -506,7 +455,9 @@ const struct cli_command CLI_PROOF_VERIFY = {
     .name = "proof verify",
     .args = "FILE_ID [PROOF]",
     .summary = "check a proof: signatures, record on chain, document, ciphertext",
-    .details = "What is checked: the signature on chain and who made it; that the TEE pool "
+    .details = "What is checked: that the chain's validators signed the state that is shown (the "
+               "ledger node\n"
+               "is not believed); the signature on chain and who made it; that the TEE pool "
                "assigned the job\n"
                "to that prover; the signature of the attestation document; that document, chain "
                "and stored\n"

@@ -6,7 +6,7 @@
 #include "os/clock.h"
 
 #define PATIENCE_MS 5000
-#define BEHIND_PAUSE_MS 15 /* a solo ledger proves its newest state within 50 ms */
+#define BEHIND_PAUSE_MS 5 /* a solo ledger proves its newest state within 50 ms */
 #define SAVE_EVERY_MS 1000
 #define REFRESH_GAS 22000
 #define BELOW_MAX 256 /* headers walked down from the head */
@@ -94,14 +94,20 @@ static enum rc ask_witness(struct light_client *c, struct chain_client *node,
     }
 }
 
+static enum rc ask_witnesses(struct light_client *c, const struct light_block *b, struct err *e)
+{
+    for (size_t i = 1; i < c->n_nodes; i++)
+        TRY(ask_witness(c, c->nodes[i], b, e));
+    return RC_OK;
+}
+
 /* A verified block becomes the head. */
 static enum rc advance(struct light_client *c, const struct light_block *b, struct err *e)
 {
     struct arena mem = {0};
     struct light_block head;
 
-    for (size_t i = 1; i < c->n_nodes; i++)
-        TRY(ask_witness(c, c->nodes[i], b, e));
+    TRY(ask_witnesses(c, b, e));
     light_block_copy(&head, &mem, b);
     arena_clear(&c->mem);
     c->mem = mem;
@@ -263,13 +269,29 @@ void light_client_free(struct light_client *c)
 
 /* ---- follow and read ---- */
 
+/* Readers wait for each other only here, not while their answers are under way. */
+static enum rc take_block(struct light_client *c, struct light_block *b, struct arena *a,
+                          struct err *e)
+{
+    uint64_t was;
+    enum rc rc;
+
+    (void)pthread_mutex_lock(&c->lock);
+    was = c->head.header.height;
+    rc = accept(c, b, a, e);
+    if (rc == RC_OK && c->head.header.height == was)
+        rc = ask_witnesses(c, &c->head, e);
+    (void)pthread_mutex_unlock(&c->lock);
+    return rc;
+}
+
 static enum rc sync_once(struct light_client *c, struct err *e)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
     struct light_block b;
 
     TRY(blame(c->nodes[0], fetch_block(c->nodes[0], CHAIN_LATEST, &b, &a, e), e));
-    return accept(c, &b, &a, e);
+    return take_block(c, &b, &a, e);
 }
 
 /* Does the failure mean that the node is only not there yet? Then wait a little; false when
@@ -287,14 +309,10 @@ enum rc light_client_sync(struct light_client *c, struct err *e)
     uint64_t give_up = clock_mono_ms() + c->patience_ms;
     enum rc rc;
 
-    (void)pthread_mutex_lock(&c->lock);
     do
         rc = sync_once(c, e);
     while (may_wait(rc, give_up));
-    if (rc == RC_NOTFOUND)
-        rc = blame(c->nodes[0], rc, e);
-    (void)pthread_mutex_unlock(&c->lock);
-    return rc;
+    return rc == RC_NOTFOUND ? blame(c->nodes[0], rc, e) : rc;
 }
 
 /* The light block that a proof came with: its validators are those already known, or fetched. */
@@ -338,19 +356,32 @@ static json_t *keys_json(const struct light_key *keys, size_t n)
     return json_pack("[o, s]", list, "latest");
 }
 
+/* The head moves to the header the values are under. */
+static enum rc take_proofs(struct light_client *c, const struct light_proofs *p, struct arena *a,
+                           struct err *e)
+{
+    struct light_block b;
+    enum rc rc;
+
+    (void)pthread_mutex_lock(&c->lock);
+    rc = blame(c->nodes[0], block_of(c, &b, p, a, e), e);
+    if (rc == RC_OK)
+        rc = accept(c, &b, a, e);
+    (void)pthread_mutex_unlock(&c->lock);
+    return rc;
+}
+
 static enum rc read_once(struct light_client *c, struct light_proofs *out, struct arena *a,
                          const struct light_key *keys, size_t n, uint64_t min_height, struct err *e)
 {
     struct chain_client *node = c->nodes[0];
     json_auto_t *v = NULL;
-    struct light_block b;
 
     TRY(blame(node, chain_rpc(node, &v, "cloister_getProofs", keys_json(keys, n), NULL, e), e));
     TRY(blame(node, light_proofs_from_json(out, a, v, keys, n, e), e));
-    TRY(blame(node, block_of(c, &b, out, a, e), e));
-    TRY(accept(c, &b, a, e));
+    TRY(take_proofs(c, out, a, e));
     for (size_t i = 0; i < n; i++)
-        TRY(blame(node, light_value_verify(&b.header, &out->values[i], e), e));
+        TRY(blame(node, light_value_verify(&out->header, &out->values[i], e), e));
     if (out->height < min_height)
         return err_set(e, RC_NOTFOUND,
                        "is stale: it proves state of height %llu, that of %llu is needed",
@@ -376,13 +407,12 @@ enum rc light_client_read(struct light_client *c, struct light_value **values, s
     (void)pthread_mutex_lock(&c->lock);
     if (min_height < c->fresh_height)
         min_height = c->fresh_height;
+    (void)pthread_mutex_unlock(&c->lock);
     do
         rc = read_once(c, &p, a, keys, n, min_height, e);
     while (may_wait(rc, give_up));
-    if (rc == RC_NOTFOUND)
-        rc = blame(c->nodes[0], rc, e);
-    (void)pthread_mutex_unlock(&c->lock);
-    TRY(rc);
+    if (rc != RC_OK)
+        return rc == RC_NOTFOUND ? blame(c->nodes[0], rc, e) : rc;
     *values = p.values;
     if (height != NULL)
         *height = p.height;
@@ -445,15 +475,26 @@ static enum rc check_below(const struct light_client *c, const struct header *h,
     return light_verify_below(&above, h, e);
 }
 
+static enum rc take_tx_block(struct light_client *c, const struct light_tx_proof *p,
+                             struct arena *a, struct err *e)
+{
+    const struct light_proofs as_proofs = {.header = p->header, .commit_raw = p->commit_raw};
+    struct light_block b;
+
+    TRY(blame(c->nodes[0], block_of(c, &b, &as_proofs, a, e), e));
+    if (p->height < c->head.header.height) /* another reader moved the head */
+        return blame(c->nodes[0], check_below(c, &p->header, a, e), e);
+    return accept(c, &b, a, e);
+}
+
 static enum rc prove_tx_once(struct light_client *c, uint64_t *height, struct bytes raw,
                              const struct hash32 *hash, uint64_t max_age_ms, struct err *e)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
     struct chain_client *node = c->nodes[0];
     json_auto_t *v = NULL;
-    struct light_proofs as_proofs = {0};
     struct light_tx_proof p;
-    struct light_block b;
+    enum rc rc;
 
     TRY(blame(node,
               chain_rpc(node, &v, "cloister_getTransactionProof",
@@ -464,17 +505,13 @@ static enum rc prove_tx_once(struct light_client *c, uint64_t *height, struct by
             e, RC_NOTFOUND,
             "is stale or withholds: our transaction of just now is in no block it shows");
     TRY(blame(node, light_tx_proof_from_json(&p, &a, v, e), e));
-    as_proofs.header = p.header;
-    as_proofs.commit_raw = p.commit_raw;
-    TRY(blame(node, block_of(c, &b, &as_proofs, &a, e), e));
     TRY(blame(node, light_tx_proof_verify(&p, raw, e), e));
     TRY(blame(node, check_age(c, &p.header, max_age_ms, e), e));
-    if (p.height < c->head.header.height)
-        TRY(blame(node, check_below(c, &p.header, &a, e), e)); /* another reader moved the head */
-    else
-        TRY(accept(c, &b, &a, e));
+    (void)pthread_mutex_lock(&c->lock);
+    rc = take_tx_block(c, &p, &a, e);
+    (void)pthread_mutex_unlock(&c->lock);
     *height = p.height;
-    return RC_OK;
+    return rc;
 }
 
 static enum rc send_nonce(struct chain_client *chain, const struct secp_key *key, struct buf *raw,
@@ -508,21 +545,35 @@ enum rc light_client_refresh(struct light_client *c, struct chain_client *chain,
     if (fresh)
         return RC_OK;
     TRY(send_nonce(chain, key, &raw, &hash, e));
-    (void)pthread_mutex_lock(&c->lock);
     do
         rc = prove_tx_once(c, &height, buf_bytes(&raw), &hash, max_age_ms, e);
     while (may_wait(rc, give_up));
-    if (rc == RC_NOTFOUND)
-        rc = blame(c->nodes[0], rc, e);
-    if (rc == RC_OK && start > c->fresh_ms) {
+    if (rc != RC_OK)
+        return rc == RC_NOTFOUND ? blame(c->nodes[0], rc, e) : rc;
+    (void)pthread_mutex_lock(&c->lock);
+    if (start > c->fresh_ms) {
         c->fresh_ms = start;
         c->fresh_height = height;
     }
     (void)pthread_mutex_unlock(&c->lock);
-    return rc;
+    return RC_OK;
 }
 
 /* ---- what is known ---- */
+
+/* A block that changes state is followed by one that proves it; an empty one is not. */
+enum rc light_client_newest(struct light_client *c, uint64_t *height, struct err *e)
+{
+    json_auto_t *block = NULL;
+
+    *height = 0;
+    TRY(chain_rpc(c->nodes[0], &block, "eth_getBlockByNumber", json_pack("[s, b]", "latest", 0),
+                  NULL, e));
+    TRY(blame(c->nodes[0], json_u64(height, block, "number", INT64_MAX, e), e));
+    if (json_array_size(json_object_get(block, "transactions")) == 0 && *height > 0)
+        --*height;
+    return RC_OK;
+}
 
 uint64_t light_client_height(struct light_client *c)
 {

@@ -2,7 +2,8 @@
  * headers and state proofs from a ledger node over JSON-RPC, verifies them (light/), never goes
  * back behind what it has seen (also over restarts, when given a file), compares with other nodes,
  * and names the node that lies or is stale. docs/light.md tells what this does and does not prove.
- * Trust: the root given; nothing that comes over the network. Thread rule: calls are serialised. */
+ * Trust: the root given; nothing that comes over the network. Thread rule: any
+ * thread; answers are awaited side by side, and taken one after the other. */
 #pragma once
 
 #include "client/chain_client.h"
@@ -26,6 +27,10 @@ struct light_root {
  * time, validators, initial_height (absent: 1). RC_MALFORMED, RC_NOTFOUND, RC_RANGE, RC_LIMIT. */
 enum rc light_root_from_genesis(struct light_root *out, struct arena *a, struct bytes json,
                                 struct err *e);
+
+/* The genesis file of a network: named by its file's key "genesis" (relative to that file), or
+ * genesis.json beside it. The path, on the heap, whether or not there is such a file. */
+char *light_genesis_path(const char *network_path, const json_t *network);
 
 struct light_client_config {
     const char *const *urls; /* the first is asked, the others are witnesses: compared with */
@@ -61,6 +66,11 @@ uint64_t light_client_height(struct light_client *c);
 void light_client_head(struct light_client *c, struct light_block *out, struct arena *a);
 const struct light_root *light_client_root(const struct light_client *c);
 const char *light_client_url(const struct light_client *c);
+
+/* The newest state there is by the node's own word, as a min_height for the reads below: with it
+ * they wait for the block that proves what just happened. A lie here can only make them wait, or be
+ * as old as what was seen last. */
+enum rc light_client_newest(struct light_client *c, uint64_t *height, struct err *e);
 
 /* Values of state, proved, all as of one height >= min_height, which goes to *height (may be NULL);
  * a value with p NULL is proved absent. Waits while the node has not got that far yet, up to the

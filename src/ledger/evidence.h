@@ -12,7 +12,8 @@ void evidence_cache_free(struct evidence_cache *c);
 
 struct evidence_request {
     struct bytes evidence;   /* DCAP quote, or a SEV-SNP report if it has 1184 bytes */
-    struct bytes collateral; /* QuoteCollateralV3 JSON; for a report PEM certificates */
+    struct bytes collateral; /* QuoteCollateralV3 JSON; for a report PEM
+                              certificates, or the table its firmware gave */
     struct bytes policy;     /* JSON, see attest/policy.h */
     struct attest_roots roots;
     uint64_t now; /* Unix seconds */

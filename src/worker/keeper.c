@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/clock.h"
-#include "worker/internal/state.h"
+#include "worker/internal/enroll.h"
 #include "worker/proof/journal.h"
 #include "worker/proof/onchain.h"
 #include "worker/proof/request.h"
@@ -14,6 +14,8 @@
 #define JOURNAL_EVERY_MS 5000
 #define RECEIPT_WAIT_MS 10000
 #define MAX_RUNS 5
+#define ENROLL_EVERY_MS 3000
+#define ENROLL_AGAIN_MS 250
 
 static bool pause_for(const struct worker *w, uint64_t ms)
 {
@@ -129,19 +131,27 @@ static void become_ready(struct worker *w)
 void *keeper_main(void *worker)
 {
     struct worker *w = worker;
-    uint64_t claim_ms = (uint64_t)w->config.claim_interval_s * 1000, next_claim, next_journal;
+    uint64_t claim_ms = (uint64_t)w->config.claim_interval_s * 1000, next_claim, next_journal,
+             next_enroll;
     struct err e = {0};
 
     if (!reach_chain(w))
         return NULL;
+    enroll_keep(w);
     settle_journal(w, true);
     become_ready(w);
     settle_journal(w, false);
     next_claim = clock_mono_ms() + claim_ms;
     next_journal = clock_mono_ms() + JOURNAL_EVERY_MS;
+    next_enroll = clock_mono_ms();
     while (pause_for(w, 200)) {
         uint64_t now = clock_mono_ms();
 
+        if (now >= next_enroll) {
+            enroll_keep(w);
+            next_enroll =
+                clock_mono_ms() + (w->enroll_failure[0] != 0 ? ENROLL_AGAIN_MS : ENROLL_EVERY_MS);
+        }
         if (now >= next_journal) {
             settle_journal(w, true);
             next_journal = clock_mono_ms() + JOURNAL_EVERY_MS;

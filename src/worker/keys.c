@@ -16,13 +16,27 @@ static const char label_prefix[] = "cloister/worker/";
 static const char *const names[4] = {"sender", "proof_signer", "receive_x25519",
                                      "receive_secp256k1"};
 
+static enum rc derive_commit(struct secp_key *out, const uint8_t sender[32], struct err *e)
+{
+    uint8_t raw[32];
+    enum rc rc;
+
+    hkdf_sha256(raw, 32, bytes_of(sender, 32), bytes_of(NULL, 0),
+                bytes_str("cloister/worker/commit/v1"));
+    rc = secp_key_from_bytes(out, raw, e);
+    wipe(raw, sizeof(raw));
+    return rc;
+}
+
 static enum rc fill(struct worker_keys *k, const uint8_t raw[4][32], struct err *e)
 {
     TRY(secp_key_from_bytes(&k->sender, raw[0], e));
     TRY(secp_key_from_bytes(&k->proof_signer, raw[1], e));
     memcpy(k->receive.b, raw[2], 32);
     TRY(secp_key_from_bytes(&k->receive_secp, raw[3], e));
+    TRY(derive_commit(&k->commit, raw[0], e));
     secp_key_address(&k->sender_address, &k->sender);
+    secp_key_address(&k->commit_address, &k->commit);
     secp_key_address(&k->signer_address, &k->proof_signer);
     x25519_pub(k->receive_pub, &k->receive);
     secp_key_pub(&k->receive_secp_pub, &k->receive_secp);

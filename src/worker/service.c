@@ -6,6 +6,7 @@
 #include "chain/address.h"
 #include "chain/contribution.h"
 #include "chain/eip712.h"
+#include "tee/tee.h"
 #include "worker/internal/state.h"
 #include "worker/proof/request.h"
 
@@ -74,6 +75,28 @@ static void sign_identity(const struct worker *w, struct secp_sig *sig, uint64_t
     secp_sign(sig, &w->keys->sender, &digest);
 }
 
+/* What stands behind this worker; the proof of it is in the Workers contract. */
+static void put_attestation(struct worker *w, json_t *o)
+{
+    uint64_t until;
+
+    if (w->tee == NULL) {
+        set(o, "attestation", json_null());
+        set(o, "attestation_note",
+            json_string("no evidence: whoever runs this machine can read what it decrypts"));
+        return;
+    }
+    (void)pthread_mutex_lock(&w->lock);
+    until = w->attested_until;
+    (void)pthread_mutex_unlock(&w->lock);
+    set(o, "attestation",
+        json_pack("{s:s, s:b, s:I}", "source", tee_describe(w->tee), "insecure_simulator",
+                  tee_is_simulator(w->tee), "registered_until", (json_int_t)until));
+    if (tee_is_simulator(w->tee))
+        set(o, "attestation_note",
+            json_string("simulator: whoever runs this machine can read what it decrypts"));
+}
+
 static void get_identity(struct worker *w, struct http_response *resp)
 {
     AUTO_CLEAR(buf) struct buf key = {0};
@@ -98,9 +121,7 @@ static void get_identity(struct worker *w, struct http_response *resp)
     set(o, "secp256k1", json_hex_new(BYTES_OF(&w->keys->receive_secp_pub)));
     set(o, "url", json_string(w->config.url));
     set(o, "tee_pool", address_text(&w->config.tee_pool));
-    set(o, "attestation", json_null());
-    set(o, "attestation_note",
-        json_string("no hardware evidence: whoever runs this machine can read what it decrypts"));
+    put_attestation(w, o);
     set(o, "chain_id", ready ? json_integer((json_int_t)chain_id) : json_null());
     if (ready) {
         sign_identity(w, &sig, chain_id, buf_bytes(&key));

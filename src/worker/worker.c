@@ -2,9 +2,11 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "client/light_client.h"
 #include "client/store_client.h"
 #include "os/file.h"
-#include "worker/internal/state.h"
+#include "tee/tee.h"
+#include "worker/internal/enroll.h"
 #include "worker/proof/journal.h"
 #include "worker/proof/request.h"
 
@@ -14,6 +16,7 @@
 #include <sys/resource.h>
 
 #define STOP_GRACE_MS 3000
+#define GENESIS_MAX ((size_t)4 << 20)
 
 static char *copy_or_null(const char *s)
 {
@@ -41,8 +44,11 @@ static void set_defaults(struct worker_config *c, const struct worker_config *in
     c->listen = xstrdup(in->listen != NULL ? in->listen : "127.0.0.1:8555");
     c->url = copy_or_null(in->url);
     c->rpc_url = xstrdup(in->rpc_url);
+    c->genesis_path = copy_or_null(in->genesis_path);
     c->store_rpc = xstrdup(in->store_rpc);
     c->store_gateway = copy_or_null(in->store_gateway);
+    c->simulator = copy_or_null(in->simulator);
+    c->machine = copy_or_null(in->machine);
     c->key_file = in->key_file != NULL ? xstrdup(in->key_file) : xasprintf("%s/worker.key", c->dir);
     c->jail_path = in->jail_path != NULL ? xstrdup(in->jail_path) : beside_us("cloister-jail");
     c->validator_path =
@@ -71,10 +77,12 @@ static void free_worker(struct worker *w)
         free(w->programs[i].instruction);
         buf_clear(&w->programs[i].elf);
     }
+    light_client_free(w->light);
     chain_client_free(w->chain);
     while (w->n_stores != 0)
         store_client_free(w->stores[--w->n_stores]);
     worker_metrics_free(w->metrics);
+    tee_close(w->tee);
     secret_free(w->keys);
     if (w->dir_lock >= 0)
         (void)close(w->dir_lock);
@@ -85,9 +93,12 @@ static void free_worker(struct worker *w)
     free_text(w->config.listen);
     free_text(w->config.url);
     free_text(w->config.rpc_url);
+    free_text(w->config.genesis_path);
     free_text(w->config.store_rpc);
     free_text(w->config.store_gateway);
     free_text(w->config.key_file);
+    free_text(w->config.simulator);
+    free_text(w->config.machine);
     free_text(w->config.jail_path);
     free_text(w->config.validator_path);
     (void)pthread_mutex_destroy(&w->lock);
@@ -119,6 +130,24 @@ void worker_store_give_back(struct worker *w, struct store_client *store)
     }
     (void)pthread_mutex_unlock(&w->lock);
     store_client_free(store);
+}
+
+/* What is believed of the chain follows from genesis; the newest block seen is kept in DIR. */
+static enum rc open_light(struct worker *w, struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    AUTO_CLEAR(buf) struct buf text = {0};
+    AUTO_FREE char *path = xasprintf("%s/trusted.json", w->config.dir);
+    struct light_client_config config = {.urls = &w->config.rpc_url, .n_urls = 1, .path = path};
+
+    if (w->config.genesis_path == NULL) {
+        log_warn("worker", "no genesis file: what the ledger node says is believed");
+        return RC_OK;
+    }
+    TRY(file_read(&text, w->config.genesis_path, GENESIS_MAX, e));
+    if (light_root_from_genesis(&config.root, &a, buf_bytes(&text), e) != RC_OK)
+        return err_wrap(e, RC_MALFORMED, "%s", w->config.genesis_path);
+    return light_client_new(&w->light, &config, e);
 }
 
 static enum rc open_folders(struct worker *w, struct err *e)
@@ -158,8 +187,10 @@ static enum rc start(struct worker *w, struct err *e)
     int rc;
 
     TRY(open_folders(w, e));
+    TRY(enroll_open(w, e));
     TRY(worker_keys_load(&w->keys, w->config.key_file, e));
     w->chain = chain_client_new(w->config.rpc_url);
+    TRY(open_light(w, e));
     TRY(listen_and_serve(w, e));
     rc = pthread_create(&w->keeper, NULL, keeper_main, w);
     if (rc != 0)
@@ -168,10 +199,27 @@ static enum rc start(struct worker *w, struct err *e)
     return RC_OK;
 }
 
+static struct worker *new_worker(const struct worker_config *config)
+{
+    struct worker *w = xcalloc(1, sizeof(*w));
+    pthread_condattr_t monotonic;
+
+    w->dir_lock = -1;
+    (void)pthread_mutex_init(&w->lock, NULL);
+    (void)pthread_mutex_init(&w->send, NULL);
+    (void)pthread_mutex_init(&w->images, NULL);
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&w->changed, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    w->metrics = worker_metrics_new();
+    set_defaults(&w->config, config);
+    return w;
+}
+
 enum rc worker_start(struct worker **out, const struct worker_config *config, struct err *e)
 {
     const struct rlimit no_core = {0, 0};
-    pthread_condattr_t monotonic;
     struct worker *w;
     enum rc rc;
 
@@ -185,17 +233,7 @@ enum rc worker_start(struct worker **out, const struct worker_config *config, st
     /* A crash must not write what was decrypted to the disk. */
     if (setrlimit(RLIMIT_CORE, &no_core) != 0)
         return err_errno(e, errno, "worker: core dumps");
-    w = xcalloc(1, sizeof(*w));
-    w->dir_lock = -1;
-    (void)pthread_mutex_init(&w->lock, NULL);
-    (void)pthread_mutex_init(&w->send, NULL);
-    (void)pthread_mutex_init(&w->images, NULL);
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&w->changed, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    w->metrics = worker_metrics_new();
-    set_defaults(&w->config, config);
+    w = new_worker(config);
     rc = start(w, e);
     if (rc != RC_OK) {
         worker_stop(w);
@@ -203,6 +241,21 @@ enum rc worker_start(struct worker **out, const struct worker_config *config, st
     }
     *out = w;
     return RC_OK;
+}
+
+enum rc worker_measurement(struct hash32 *out, const struct worker_config *config, struct err *e)
+{
+    struct worker *w;
+    enum rc rc;
+
+    if (config->tee == WORKER_TEE_NONE)
+        return err_set(e, RC_MALFORMED, "no evidence is configured: give --tee");
+    w = new_worker(config);
+    rc = enroll_open(w, e);
+    if (rc == RC_OK)
+        rc = enroll_measurement(out, w->tee, e);
+    free_worker(w);
+    return rc;
 }
 
 const char *worker_url(const struct worker *w)

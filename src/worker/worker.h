@@ -1,7 +1,7 @@
 /* worker/worker.h - the confidential worker, role `open`: proofs of contribution.
- * Trust: requesters, files, validators, images, the store and the chain's node are hostile. In this
- * version the node's answers are believed as they come (no light client yet) and there is no
- * hardware evidence; `GET /identity` says so.
+ * Trust: requesters, files, validators, images, the store and the chain's node are hostile. With a
+ * genesis file, what a job is about is read as proved state; without one the node's answers are
+ * believed. Evidence is the hardware's, the simulator's, or none; `GET /identity` says which.
  * HTTP API: POST /RunProof, GET /identity, GET /health, GET /metrics,
  * GET /jobs/ID; see docs/worker.md. */
 #pragma once
@@ -15,18 +15,31 @@ struct http_limits;
 
 enum worker_profile { WORKER_DEVNET, WORKER_VANA_COMPAT };
 
+/* Where this worker's evidence comes from. */
+enum worker_tee {
+    WORKER_TEE_NONE,      /* it has none: whoever runs the machine can read what it decrypts */
+    WORKER_TEE_AUTO,      /* of the machine: TDX or SEV-SNP */
+    WORKER_TEE_SIMULATOR, /* a pretended platform: proves nothing about hardware */
+};
+
 /* Zero or NULL means the default in brackets. Strings are copied. */
 struct worker_config {
     const char *dir;              /* state: journal, image cache. Required; made if absent */
     const char *listen;           /* ["127.0.0.1:8555"] */
     const char *url;              /* by which others reach us, for documents [the bound address] */
     const char *rpc_url;          /* ledger. Required */
+    const char *genesis_path;     /* root of trust in the chain; [the node is believed] */
     const char *store_rpc;        /* Kubo API. Required */
     const char *store_gateway;    /* [through the API] */
     const char *key_file;         /* [DIR/worker.key]; made if absent */
     struct address tee_pool;      /* required */
     struct address data_registry; /* required */
     struct address dlp_registry;  /* required */
+    enum worker_tee tee;
+    const char *simulator;   /* WORKER_TEE_SIMULATOR: its folder, ... */
+    const char *machine;     /* ... and the pretended machine's name */
+    struct address workers;  /* the contract it registers in; zero: none */
+    struct address operator; /* who may deregister it besides itself [its sender account] */
     enum worker_profile profile;
     const char *jail_path;      /* cloister-jail [beside our executable] */
     const char *validator_path; /* cloister-validator [beside our executable] */
@@ -47,6 +60,9 @@ struct worker;
 /* Take the folder, load or make the keys, resume the journal, listen. RC_EXISTS: another process
  * has the folder; RC_MALFORMED: a bad setting; RC_IO. The ledger need not be up yet. */
 enum rc worker_start(struct worker **out, const struct worker_config *config, struct err *e);
+/* What a worker of this configuration measures as: the hash that the network's council allows.
+ * Starts nothing. RC_MALFORMED: no evidence is configured. Else as tee_open(). */
+enum rc worker_measurement(struct hash32 *out, const struct worker_config *config, struct err *e);
 /* "http://127.0.0.1:8555". Lives as long as the worker. */
 const char *worker_url(const struct worker *w);
 /* Finish running jobs for a while, stop, free. What is not finished goes on at the next start. */

@@ -325,6 +325,37 @@ TEST(collateral_of_another_tee)
     }
 }
 
+/* Good collateral of the same CA and time, but for another kind of platform. */
+TEST(collateral_of_another_platform)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct bytes quote = vec_file("cases", "tdx-v4-00806f05-automata-0625", "quote.bin");
+    struct dcap_collateral c;
+    struct attest_verdict v;
+    struct err e = {0};
+
+    prepare(&c, "cases", "tdx-v5-90c06f-trustee-2025", &VENDORS, &a);
+    CHECK_RC(dcap_verify(&v, quote, &c, 1749181425, &a, &e), RC_DENIED, &e, "FMSPC");
+    CHECK_INT(v.stage, ATTEST_STAGE_PLATFORM);
+}
+
+/* A QE in debug mode, even if an identity's mask did not ask for that bit. */
+TEST(debug_qe_under_a_lax_mask)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct dcap_collateral c;
+    struct attest_verdict v;
+    struct vec_roots roots;
+    struct err e = {0};
+
+    vec_sim_roots(&roots);
+    prepare(&c, "sim", "qe-debug", &roots.roots, &a);
+    c.qe_identity.attributes_mask[0] &= (uint8_t)~SGX_FLAG_DEBUG;
+    CHECK_RC(dcap_verify(&v, vec_file("sim", "qe-debug", "quote.bin"), &c, 1767225600, &a, &e),
+             RC_DENIED, &e, "is a debug enclave");
+    CHECK_INT(v.stage, ATTEST_STAGE_QE);
+}
+
 /* Real quote, simulator's collateral: the roots differ, even where both are trusted. */
 TEST(roots_do_not_mix)
 {

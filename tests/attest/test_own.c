@@ -1,5 +1,7 @@
 /* Evidence and certificates of our own making (tests/attest/own: throw-away keys, formats as
  * Intel's), so that all of this runs where the shared vectors are absent. */
+#include "attest/internal/dcap.h"
+#include "attest/snp.h"
 #include "attest/vectors.h"
 #include "codec/der.h"
 
@@ -45,6 +47,81 @@ TEST(verdict)
     CHECK_INT(v.valid_until < v.valid_from, 0);
 }
 
+/* Everything signed as it should be, one thing wrong. */
+TEST(collateral_with_one_thing_wrong)
+{
+    static const struct {
+        const char *file;
+        enum attest_stage stage;
+        const char *piece;
+    } bad[] = {
+        {OWN "collateral-ca-revoked.json", ATTEST_STAGE_PCK_CRL, "PCK CA is revoked"},
+        {OWN "collateral-signer-revoked.json", ATTEST_STAGE_TCB_SIGNER, "is revoked"},
+        {OWN "collateral-sgx-identity.json", ATTEST_STAGE_QE_IDENTITY,
+         "for TDX, QE identity for SGX"},
+        {OWN "collateral-pck-signer.json", ATTEST_STAGE_TCB_SIGNER, "platform's own certificate"},
+    };
+    struct attest_verdict v;
+    struct err e = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        CHECK_RC(verify(&v, t_file(OWN "quote.bin"), t_file(bad[i].file), &e), RC_DENIED, &e,
+                 bad[i].piece);
+        CHECK_INT(v.stage, bad[i].stage);
+        CHECK_TRUE(!v.verified);
+    }
+}
+
+TEST(snp_reports)
+{
+    static const struct {
+        const char *report, *crl;
+        uint64_t now;
+        enum attest_stage stage;
+        const char *piece;
+    } cases[] = {
+        {OWN "snp-report.bin", NULL, NOW, ATTEST_STAGE_NONE, ""},
+        {OWN "snp-report.bin", OWN "snp.crl", NOW, ATTEST_STAGE_NONE, ""},
+        {OWN "snp-report.bin", OWN "snp-revoked.crl", NOW, ATTEST_STAGE_SNP_CHAIN, "is revoked"},
+        {OWN "snp-report.bin", OWN "ca.crl", NOW, ATTEST_STAGE_SNP_CHAIN, "another issuer"},
+        {OWN "snp-report.bin", OWN "snp.crl", 2100000000, ATTEST_STAGE_SNP_CHAIN,
+         "revocation list"},
+        {OWN "snp-report.bin", NULL, 1, ATTEST_STAGE_ROOT, "root certificate is valid from"},
+        {OWN "snp-tcb.bin", NULL, NOW, ATTEST_STAGE_SNP_TCB,
+         "the certificate is for 0xd518000000000004"},
+        {OWN "snp-chip.bin", NULL, NOW, ATTEST_STAGE_SNP_TCB, "another chip"},
+        {OWN "snp-committed.bin", NULL, NOW, ATTEST_STAGE_SNP_TCB, "committed TCB is above"},
+        {OWN "snp-genoa.bin", NULL, NOW, ATTEST_STAGE_SNP_TCB,
+         "of a Genoa, its certificate of a Milan"},
+        {OWN "snp-unknown.bin", NULL, NOW, ATTEST_STAGE_SNP_TCB, "model 0x50 is unknown"},
+        {OWN "snp-key.bin", NULL, NOW, ATTEST_STAGE_REPORT, "key 7"},
+    };
+    struct attest_roots roots = {.n_given = 1};
+    struct hash32 ark;
+
+    sha256(&ark, t_file(OWN "snp-ark.der"));
+    roots.given = &ark;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_CLEAR(arena) struct arena a = {0};
+        struct snp_certs certs = {0};
+        struct attest_verdict v;
+        struct err e = {0};
+        enum rc rc;
+
+        CHECK_OK(snp_certs_add(&certs, t_file(OWN "snp-chain.pem"), &a, &e), &e);
+        if (cases[i].crl != NULL)
+            CHECK_OK(snp_certs_add(&certs, t_file(cases[i].crl), &a, &e), &e);
+        rc = snp_verify(&v, t_file(cases[i].report), &certs, &roots, cases[i].now, &a, &e);
+        if (v.stage != cases[i].stage || strstr(v.reason, cases[i].piece) == NULL ||
+            (rc == RC_OK) != (cases[i].stage == ATTEST_STAGE_NONE))
+            t_fail(__FILE__, __LINE__, "case %zu: stage %s: %s", i, attest_stage_name(v.stage),
+                   v.reason);
+        CHECK_INT(v.crl_checked, rc == RC_OK && cases[i].crl != NULL);
+        if (rc == RC_OK)
+            CHECK_TRUE(v.root == ATTEST_ROOT_GIVEN && v.m.snp.reported.microcode == 0xd5);
+    }
+}
+
 TEST(bytes_of_the_quote)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
@@ -74,6 +151,192 @@ TEST(bytes_of_the_quote)
         p[i] = was;
     }
     CHECK_OK(dcap_verify(&v, quote, &d, NOW, &a, &e), &e);
+}
+
+/* Each thing that must fit, changed on the side of the collateral, once its signatures were
+ * checked. */
+TEST(each_comparison)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    static const uint8_t serial[] = {0x77};
+    struct bytes quote = t_file(OWN "quote.bin"), one = BYTES_OF(&serial);
+    struct dcap_collateral good, c;
+    struct svn_level high = {.isv_svn = 5};
+    struct tcb_level above;
+    struct attest_verdict v;
+    struct vec_roots roots;
+    struct collateral in;
+    enum attest_stage stage;
+    struct quote q;
+    struct x509_cert pck;
+    struct bytes ders[3];
+    struct err e = {0};
+    size_t n;
+
+    own_roots(&roots);
+    CHECK_OK(collateral_parse(&in, t_file(OWN "collateral.json"), &a, &e), &e);
+    CHECK_OK(dcap_collateral_prepare(&good, &in, &roots.roots, &a, &stage, &e), &e);
+    CHECK_OK(quote_parse(&q, quote, &e), &e);
+    CHECK_OK(x509_pem_chain(ders, &n, 3, q.cert_data, &a, &e), &e);
+    CHECK_OK(x509_parse(&pck, ders[0], &e), &e);
+    above = good.tcb_info.levels[0];
+#define CHANGED(change, want_stage, piece)                                                         \
+    do {                                                                                           \
+        c = good;                                                                                  \
+        change;                                                                                    \
+        CHECK_RC(dcap_verify(&v, quote, &c, NOW, &a, &e), RC_DENIED, &e, piece);                   \
+        CHECK_INT(v.stage, want_stage);                                                            \
+    } while (0)
+    CHANGED(c.qe_identity.misc_select[3] = 1, ATTEST_STAGE_QE, "miscselect");
+    CHANGED(c.qe_identity.attributes[0] = 0x15, ATTEST_STAGE_QE, "attributes");
+    CHANGED(c.qe_identity.mr_signer[31] ^= 1, ATTEST_STAGE_QE, "signer");
+    CHANGED(c.qe_identity.isv_prod_id = 1, ATTEST_STAGE_QE, "product id is 2, expected 1");
+    CHANGED((c.qe_identity.levels = &high, c.qe_identity.n_levels = 1), ATTEST_STAGE_QE, "SVN 4");
+    CHANGED(c.tcb_info.fmspc[5] = 1, ATTEST_STAGE_PLATFORM, "FMSPC");
+    CHANGED(c.tcb_info.pce_id[0] = 1, ATTEST_STAGE_PLATFORM, "PCEID");
+    CHANGED(c.tcb_info.tdx = false, ATTEST_STAGE_TCB_INFO, "for SGX");
+    CHANGED((c.pck_crl.serials = &pck.serial, c.pck_crl.n_serials = 1), ATTEST_STAGE_PCK_CRL,
+            "revoked");
+    CHANGED(c.pck_ca.key = c.root.key, ATTEST_STAGE_PCK_CHAIN, "does not verify");
+    CHANGED(c.root.der.n--, ATTEST_STAGE_ROOT, "root");
+    CHANGED(c.tcb_info.n_modules = 0, ATTEST_STAGE_TDX_MODULE, "TDX_0A");
+    CHANGED((above.sgx[15] = 6, c.tcb_info.levels = &above, c.tcb_info.n_levels = 1),
+            ATTEST_STAGE_TCB_LEVEL, "no TCB level");
+    above.sgx[15] = 5;
+    CHANGED((above.pce_svn = 12, c.tcb_info.levels = &above, c.tcb_info.n_levels = 1),
+            ATTEST_STAGE_TCB_LEVEL, "no TCB level");
+    above.pce_svn = 11;
+    CHANGED((above.tdx[2] = 2, c.tcb_info.levels = &above, c.tcb_info.n_levels = 1),
+            ATTEST_STAGE_TCB_LEVEL, "no TCB level");
+#undef CHANGED
+    c = good;
+    above.tdx[2] = 1;
+    above.tdx[0] = above.tdx[1] = 255; /* the module's own levels judge these */
+    c.tcb_info.levels = &above;
+    c.tcb_info.n_levels = 1;
+    c.pck_crl.serials = &one;
+    c.pck_crl.n_serials = 1;
+    CHECK_OK(dcap_verify(&v, quote, &c, NOW, &a, &e), &e);
+}
+
+/* Every date that counts, moved to either side of now. */
+TEST(each_date)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct dcap_collateral c;
+    struct vec_roots roots;
+    struct collateral in;
+    enum attest_stage stage;
+    struct attest_verdict v;
+    struct err e = {0};
+
+    own_roots(&roots);
+    CHECK_OK(collateral_parse(&in, t_file(OWN "collateral.json"), &a, &e), &e);
+    CHECK_OK(dcap_collateral_prepare(&c, &in, &roots.roots, &a, &stage, &e), &e);
+    const struct {
+        uint64_t *from, *until;
+        enum attest_stage stage;
+    } dates[] = {
+        {&c.root.not_before, &c.root.not_after, ATTEST_STAGE_ROOT},
+        {&c.pck_ca.not_before, &c.pck_ca.not_after, ATTEST_STAGE_PCK_CHAIN},
+        {&c.root_crl.this_update, &c.root_crl.next_update, ATTEST_STAGE_ROOT_CRL},
+        {&c.pck_crl.this_update, &c.pck_crl.next_update, ATTEST_STAGE_PCK_CRL},
+        {&c.tcb_signer.not_before, &c.tcb_signer.not_after, ATTEST_STAGE_TCB_SIGNER},
+        {&c.qe_signer.not_before, &c.qe_signer.not_after, ATTEST_STAGE_TCB_SIGNER},
+        {&c.tcb_info.issued, &c.tcb_info.next_update, ATTEST_STAGE_TCB_INFO},
+        {&c.qe_identity.issued, &c.qe_identity.next_update, ATTEST_STAGE_QE_IDENTITY},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(dates); i++) {
+        uint64_t from = *dates[i].from, until = *dates[i].until;
+
+        *dates[i].from = NOW + 1;
+        CHECK_RC(dcap_verify(&v, t_file(OWN "quote.bin"), &c, NOW, &a, &e), RC_DENIED, &e,
+                 "not valid before");
+        CHECK_INT(v.stage, dates[i].stage);
+        *dates[i].from = from;
+        *dates[i].until = NOW - 1;
+        CHECK_RC(dcap_verify(&v, t_file(OWN "quote.bin"), &c, NOW, &a, &e), RC_DENIED, &e,
+                 "expired");
+        CHECK_INT(v.stage, dates[i].stage);
+        *dates[i].until = until;
+    }
+}
+
+static enum tcb_status converged(enum tcb_status p, enum tcb_status m, enum tcb_status q)
+{
+    return dcap_merge(dcap_merge(p, m), q);
+}
+
+/* The tables of Intel's rule (4.1.2.5). */
+TEST(merge_and_relaunch)
+{
+    CHECK_INT(converged(TCB_UP_TO_DATE, TCB_UP_TO_DATE, TCB_UP_TO_DATE), TCB_UP_TO_DATE);
+    CHECK_INT(converged(TCB_UP_TO_DATE, TCB_STATUS_NONE, TCB_OUT_OF_DATE), TCB_OUT_OF_DATE);
+    CHECK_INT(converged(TCB_SW_HARDENING_NEEDED, TCB_OUT_OF_DATE, TCB_UP_TO_DATE), TCB_OUT_OF_DATE);
+    CHECK_INT(converged(TCB_CONFIGURATION_NEEDED, TCB_OUT_OF_DATE, TCB_UP_TO_DATE),
+              TCB_OUT_OF_DATE_CONFIGURATION_NEEDED);
+    CHECK_INT(converged(TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED, TCB_UP_TO_DATE, TCB_OUT_OF_DATE),
+              TCB_OUT_OF_DATE_CONFIGURATION_NEEDED);
+    CHECK_INT(converged(TCB_OUT_OF_DATE_CONFIGURATION_NEEDED, TCB_OUT_OF_DATE, TCB_OUT_OF_DATE),
+              TCB_OUT_OF_DATE_CONFIGURATION_NEEDED);
+    CHECK_INT(converged(TCB_UP_TO_DATE, TCB_REVOKED, TCB_UP_TO_DATE), TCB_REVOKED);
+    CHECK_INT(converged(TCB_REVOKED, TCB_UP_TO_DATE, TCB_OUT_OF_DATE), TCB_REVOKED);
+    CHECK_INT(dcap_relaunch(TCB_OUT_OF_DATE, TCB_UP_TO_DATE), TCB_TD_RELAUNCH_ADVISED);
+    CHECK_INT(dcap_relaunch(TCB_OUT_OF_DATE, TCB_SW_HARDENING_NEEDED), TCB_TD_RELAUNCH_ADVISED);
+    CHECK_INT(dcap_relaunch(TCB_OUT_OF_DATE, TCB_CONFIGURATION_NEEDED),
+              TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED);
+    CHECK_INT(dcap_relaunch(TCB_OUT_OF_DATE_CONFIGURATION_NEEDED, TCB_UP_TO_DATE),
+              TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED);
+    CHECK_INT(dcap_relaunch(TCB_OUT_OF_DATE, TCB_OUT_OF_DATE), TCB_OUT_OF_DATE);
+    CHECK_INT(dcap_relaunch(TCB_OUT_OF_DATE, TCB_REVOKED), TCB_REVOKED);
+    CHECK_INT(dcap_relaunch(TCB_UP_TO_DATE, TCB_REVOKED), TCB_REVOKED);
+    CHECK_INT(dcap_relaunch(TCB_UP_TO_DATE, TCB_OUT_OF_DATE), TCB_UP_TO_DATE);
+    CHECK_INT(dcap_relaunch(TCB_REVOKED, TCB_UP_TO_DATE), TCB_REVOKED);
+}
+
+/* The quote with other certification data, which no signature covers: lengths put right. */
+static struct bytes with_certs(struct arena *a, uint16_t type, struct bytes data)
+{
+    AUTO_CLEAR(buf) struct buf b = {0};
+    struct bytes in = t_file(OWN "quote.bin");
+    size_t at = 1252; /* after QE report, signature and 32 bytes of authentication data */
+
+    buf_put(&b, in.p, at);
+    buf_u8(&b, (uint8_t)type);
+    buf_u8(&b, 0);
+    buf_u32le(&b, (uint32_t)data.n);
+    buf_put_bytes(&b, data);
+    store_u32le(b.p + 632, (uint32_t)(b.n - 636));
+    store_u32le(b.p + 766, (uint32_t)(b.n - 770));
+    return arena_dup(a, buf_bytes(&b));
+}
+
+TEST(certification_data)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct bytes json = t_file(OWN "collateral.json"), chain, leaf, none = bytes_of(NULL, 0);
+    static const char end[] = "-----END CERTIFICATE-----";
+    struct attest_verdict v;
+    struct quote q;
+    struct err e = {0};
+
+    CHECK_OK(quote_parse(&q, t_file(OWN "quote.bin"), &e), &e);
+    chain = q.cert_data;
+    leaf =
+        bytes_of(chain.p, (size_t)((const uint8_t *)memmem(chain.p, chain.n, end, sizeof(end) - 1) -
+                                   chain.p) +
+                              sizeof(end) - 1);
+    CHECK_OK(verify(&v, with_certs(&a, 5, chain), json, &e), &e);
+    CHECK_OK(verify(&v, with_certs(&a, 4, leaf), json, &e), &e); /* the CA is the collateral's */
+    CHECK_RC(verify(&v, with_certs(&a, 4, chain), json, &e), RC_MALFORMED, &e, "3 certificates");
+    CHECK_RC(verify(&v, with_certs(&a, 5, leaf), json, &e), RC_MALFORMED, &e, "1 certificates");
+    CHECK_RC(verify(&v, with_certs(&a, 5, none), json, &e), RC_MALFORMED, &e, "0 certificates");
+    CHECK_RC(verify(&v, with_certs(&a, 6, chain), json, &e), RC_UNSUPPORTED, &e, "type 6");
+    CHECK_RC(verify(&v, with_certs(&a, 3, bytes_of(chain.p, 404)), json, &e), RC_DENIED, &e,
+             "no pck_certificate_chain");
+    /* Intermediate and root alone. */
+    CHECK_RC(verify(&v, with_certs(&a, 5, bytes_of(leaf.p + leaf.n, chain.n - leaf.n)), json, &e),
+             RC_MALFORMED, &e, "2 certificates");
 }
 
 static struct x509_cert cert(const char *path)

@@ -61,11 +61,11 @@ TEST(reads_are_proved_and_fresh)
     keys[0] = light_key_storage(&r.guest, bytes_str("k"));
     keys[1] = light_key_storage(&r.guest, bytes_str("none"));
     CHECK_OK(light_client_read(c, &v, &a, keys, 2, 3, &height, &e), &e);
-    CHECK_INT(height, 3);
-    CHECK_INT(light_client_height(c), 4);
+    CHECK_TRUE(height >= 3);
+    CHECK_INT(light_client_height(c), height + 1);
     CHECK_MEM(v[0].value, bytes_str("v1"));
     CHECK_TRUE(v[1].value.p == NULL);
-    CHECK_OK(light_client_account(c, &acc, &r.n.who[0], 3, &e), &e);
+    CHECK_OK(light_client_account(c, &acc, &r.n.who[0], height, &e), &e);
     CHECK_INT(acc.nonce, 2);
     CHECK_OK(light_client_sync(c, &e), &e);
     CHECK_RC(light_client_read(c, &v, &a, keys, 2, 99, &height, &e), RC_DENIED, &e, "is stale");
@@ -184,6 +184,8 @@ TEST(two_stories_are_evidence)
     rig_init(&r);
     root_of(&r, &root, &a);
     rig_deploy(&r);
+    while (engine_height(r.en) < 3) /* with its proof block: each would make another one */
+        clock_sleep_ms(10);
     gateway_stop(r.g);
     engine_close(r.en);
     copy_folder(r.n.dir, copy);
@@ -223,6 +225,10 @@ TEST(two_stories_are_evidence)
     /* One node alone, that turns its story: remembered. */
     c = follow(&root, urls, 1, path);
     CHECK_OK(light_client_sync(c, &e), &e);
+    light_client_free(c);
+    c = follow(&root, urls, 2, path); /* nothing new, but the witness is asked all the same */
+    CHECK_RC(light_client_sync(c, &e), RC_DENIED, &e, "a second signed header");
+    CHECK_TRUE(strstr(e.msg, urls[1]) != NULL);
     light_client_free(c);
     c = follow(&root, urls + 1, 1, path);
     CHECK_RC(light_client_sync(c, &e), RC_DENIED, &e, "a second signed header");

@@ -1,5 +1,5 @@
 /* The rules of Council: who may make it act, when, and how often. */
-#include "chain/eip712.h"
+#include "chain/council.h"
 #include "chain/gen/council.h"
 #include "contracts/net.h"
 
@@ -66,16 +66,9 @@ static void fixture_init(struct fixture *f)
 static struct hash32 action_digest(struct fixture *f, uint64_t id, struct address to,
                                    struct bytes data)
 {
-    struct hash32 domain, hash, digest;
-    struct eip712 h;
+    struct hash32 digest;
 
-    eip712_domain(&domain, "Cloister Council", "1", f->w.chain_id, &f->council);
-    eip712_begin(&h, "Action(uint256 id,address to,bytes data)");
-    eip712_u64(&h, id);
-    eip712_address(&h, &to);
-    eip712_string(&h, data);
-    eip712_end(&hash, &h);
-    eip712_digest(&digest, &domain, &hash);
+    council_action_digest(&digest, f->w.chain_id, &f->council, REF(u256, U(id)), &to, data);
     return digest;
 }
 
@@ -125,17 +118,12 @@ static enum world_outcome execute(struct fixture *f, uint64_t id)
 
 static enum world_outcome cancel(struct fixture *f, uint64_t id, unsigned keys)
 {
-    struct hash32 domain, hash, digest;
+    struct hash32 digest;
     struct bytes sigs[5];
-    struct eip712 h;
     struct buf b = {0};
     size_t n;
 
-    eip712_domain(&domain, "Cloister Council", "1", f->w.chain_id, &f->council);
-    eip712_begin(&h, "Cancel(uint256 id)");
-    eip712_u64(&h, id);
-    eip712_end(&hash, &h);
-    eip712_digest(&digest, &domain, &hash);
+    council_cancel_digest(&digest, f->w.chain_id, &f->council, REF(u256, U(id)));
     n = sign(f, &digest, keys, sigs);
     council_put_cancel(&b, REF(u256, U(id)), (struct council_bytes_list){sigs, n});
     return world_call(&f->w, world_account(41), f->council, 0, &b);

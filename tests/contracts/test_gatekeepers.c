@@ -55,11 +55,10 @@ static void set_keeper(struct fixture *f, unsigned i, unsigned operator_n, uint8
     put_int(&v, 4); /* keeper */
     buf_put_bytes(&v, BYTES_OF(&operator_at));
     buf_put_zero(&v, 40); /* proof and commit signer */
-    put_zero32(&v);
+    put_zero32(&v);       /* receive keys, URL */
     put_int(&v, 0);
-    put_zero32(&v);
     put_int(&v, 0);
-    put_zero32(&v);
+    put_zero32(&v);       /* platform */
     buf_put_zero(&v, 31); /* measurement 1 */
     buf_u8(&v, 1);
     buf_put_zero(&v, 31); /* root */

@@ -149,6 +149,7 @@ TEST(proofs_of_many_keys)
     struct light_account acc;
     struct light_proofs p;
     struct address nobody = {{0x99}};
+    uint64_t height;
     json_t *answer;
     struct err e;
     struct rig r;
@@ -157,13 +158,18 @@ TEST(proofs_of_many_keys)
     root_of(&r, &root, &a);
     rig_deploy(&r);
     guest_store(&data, bytes_str("key"), bytes_str("the value"));
-    CHECK_STR(rig_str(rig_run(&r, &r.guest, buf_bytes(&data)), "status"), "0x1");
+    {
+        const json_t *receipt = rig_run(&r, &r.guest, buf_bytes(&data));
+
+        CHECK_STR(rig_str(receipt, "status"), "0x1");
+        CHECK_OK(json_u64(&height, receipt, "blockNumber", UINT64_MAX, &e), &e);
+    }
     keys[0] = light_key_account(&r.n.who[0]);
     keys[1] = light_key_storage(&r.guest, bytes_str("key"));
     keys[2] = light_key_storage(&r.guest, bytes_str("yek"));
     keys[3] = light_key_account(&nobody);
-    for (int i = 0; i < 200 && engine_height(r.en) < 4; i++)
-        clock_sleep_ms(10); /* the proof block of block 3 */
+    for (int i = 0; i < 200 && engine_height(r.en) <= height; i++)
+        clock_sleep_ms(10); /* the proof block */
     buf_put_str(&params, "[[[\"");
     hex_put_0x(&params, BYTES_OF(&r.n.who[0]));
     buf_put_str(&params, "\"],[\"");
@@ -172,11 +178,11 @@ TEST(proofs_of_many_keys)
     hex_put_0x(&params, BYTES_OF(&r.guest));
     buf_put_str(&params, "\",\"0x79656b\"],[\"");
     hex_put_0x(&params, BYTES_OF(&nobody));
-    buf_put_str(&params, "\",null]],\"0x3\"]");
+    buf_printf(&params, "\",null]],\"0x%llx\"]", (unsigned long long)height);
     answer = json_deep_copy(rig_ask(&r, "cloister_getProofs", buf_cstr(&params)));
     block_at(&r, &like, &a, "[\"0x1\"]");
     CHECK_OK(check_answer(answer, keys, &root, &like, &p, &a, &e), &e);
-    CHECK_INT(p.height, 3);
+    CHECK_INT(p.height, height);
     CHECK_OK(light_account_decode(&acc, p.values[0].value, &e), &e);
     CHECK_INT(acc.nonce, 2);
     CHECK_MEM(p.values[1].value, bytes_str("the value"));
@@ -193,5 +199,46 @@ TEST(proofs_of_many_keys)
     rig_refused(&r, "cloister_getProofs", "[[]]", -32602, "1 to 256 keys");
     rig_refused(&r, "cloister_getProofs", "[[5]]", -32602, "a key is not");
     rig_refused(&r, "cloister_getProofs", "[[[\"0x12\"]]]", -32602, "address");
+    rig_clear(&r);
+}
+
+TEST(transactions_are_proved)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    AUTO_CLEAR(buf) struct buf raw = {0};
+    AUTO_CLEAR(buf) struct buf data = {0};
+    AUTO_FREE char *params = NULL, *hash = NULL;
+    struct light_block root, like, b;
+    struct light_tx_proof p;
+    struct chain_time t;
+    struct hash32 h;
+    struct err e;
+    struct rig r;
+
+    rig_init(&r);
+    root_of(&r, &root, &a);
+    rig_deploy(&r);
+    guest_end(&data, HOST_RETURN, bytes_str("x"));
+    rig_sign(&r, &raw, &r.guest, buf_bytes(&data));
+    params = rig_hex_param(buf_bytes(&raw), "");
+    (void)rig_ask(&r, "eth_sendRawTransactionSync", params);
+    keccak256(&h, buf_bytes(&raw));
+    hash = rig_hex_param(BYTES_OF(&h), "");
+    CHECK_OK(
+        light_tx_proof_from_json(&p, &a, rig_ask(&r, "cloister_getTransactionProof", hash), &e),
+        &e);
+    block_at(&r, &like, &a, "[\"0x1\"]");
+    b = like;
+    b.header = p.header;
+    CHECK_OK(commit_decode(&b.commit, &a, p.commit_raw, &e), &e);
+    t = now();
+    CHECK_OK(light_verify(&root, &b, &LIGHT_DEFAULTS, &t, &e), &e);
+    CHECK_OK(light_tx_proof_verify(&p, buf_bytes(&raw), &e), &e);
+    raw.p[raw.n - 1] ^= 1;
+    CHECK_RC(light_tx_proof_verify(&p, buf_bytes(&raw), &e), RC_DENIED, &e, "");
+    free(hash);
+    h.b[0] ^= 1;
+    hash = rig_hex_param(BYTES_OF(&h), "");
+    CHECK_TRUE(json_is_null(rig_ask(&r, "cloister_getTransactionProof", hash)));
     rig_clear(&r);
 }

@@ -58,6 +58,8 @@ struct cli {
     struct network *net; /* loaded on first use */
     struct chain_client *chain;
     struct store_client *store;
+    struct light_client *light;
+    uint64_t min_height; /* proved reads are of this height or later (internal/proved.h) */
 };
 
 /* ---- network.c: devnet.json, or what --rpc says ---- */

@@ -24,13 +24,17 @@ struct devnet {
     char worker_url[DEVNET_MAX_WORKERS][64];
     struct address worker_address[DEVNET_MAX_WORKERS];
     const char *worker_public_key[DEVNET_MAX_WORKERS];
-    uint64_t n_pools; /* in devnet.json */
+    const char *const *worker_argv[DEVNET_MAX_WORKERS]; /* how each is started */
+    uint64_t n_pools;                                   /* in devnet.json */
+    bool attested;                                      /* the chain has a Workers contract */
+    struct hash32 root; /* SHA-256 of the simulator's root; zero: no attestation */
 };
 
 /* System contracts and where they stand. */
 struct devnet_contract {
     const char *name;
     const char *address;
+    bool attestation; /* not in vana-compat */
 };
 extern const struct devnet_contract DEVNET_CONTRACTS[];
 extern const size_t DEVNET_N_CONTRACTS;
@@ -44,6 +48,14 @@ const char *devnet_path(struct devnet *d, const char *rel);
 enum rc devnet_files(struct devnet *d, struct err *e);
 /* Contracts' settings, workers' roles and coins, the example pool. Needs ledger, store, workers. */
 enum rc devnet_setup(struct devnet *d, struct err *e);
+/* The simulator's folder with a machine for each worker; d->root. */
+enum rc devnet_simulator(struct devnet *d, struct err *e);
+/* Calldata of the first call of Council, Collateral, Workers. */
+void devnet_attest_init(struct devnet *d, const char *name, struct buf *out);
+/* Networks made before there was attestation have no such contract. */
+enum rc devnet_has_workers_contract(struct devnet *d, bool *out, struct err *e);
+/* Collateral on chain, measurements allowed, workers registered. */
+enum rc devnet_attest(struct devnet *d, struct err *e);
 /* How many pools are registered on the chain. */
 enum rc devnet_n_pools(struct devnet *d, uint64_t *out, struct err *e);
 /* DIR/devnet.json. */

@@ -9,8 +9,10 @@ struct worker_keys {
     struct secp_key proof_signer; /* signs proofs and documents */
     struct secret32 receive;      /* X25519: opens HPKE envelopes */
     struct secp_key receive_secp; /* opens Vana's ECIES boxes */
+    struct secp_key commit;       /* signs results of confidential contracts; derived from sender */
     struct address sender_address;
     struct address signer_address;
+    struct address commit_address;
     uint8_t receive_pub[32];
     struct secp_pub receive_secp_pub;
 };

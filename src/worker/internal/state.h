@@ -15,6 +15,9 @@
 #define WORKER_MAX_POOLS 64   /* whose contract's address is remembered */
 #define WORKER_MAX_STORES 8   /* connections to the store kept open */
 
+struct tee;
+struct light_client;
+
 enum task_state { TASK_RUNNING, TASK_DONE, TASK_FAILED };
 
 /* A job as requesters see it. Owned by the worker's table; fields are guarded by worker.lock. */
@@ -49,7 +52,9 @@ struct worker {
     char *tmp_dir;               /* DIR/tmp: encrypted or public bytes only */
     struct worker_keys *keys;
     struct chain_client *chain;
+    struct light_client *light; /* NULL: the node is believed */
     struct http_server *http;
+    struct tee *tee; /* NULL: no evidence */
     struct worker_metrics *metrics;
     int dir_lock;
     pthread_t keeper;
@@ -61,10 +66,12 @@ struct worker {
     struct task *tasks; /* newest first */
     size_t n_tasks;
     unsigned n_running;
-    bool ready;             /* the chain was reached and the journal settled */
-    uint64_t chain_id;      /* once ready */
-    bool signer_ready;      /* the proof signer is announced */
-    bool signs_with_sender; /* the contract has no proof signers */
+    bool ready;               /* the chain was reached and the journal settled */
+    uint64_t chain_id;        /* once ready */
+    bool signer_ready;        /* the proof signer is announced */
+    bool signs_with_sender;   /* the contract has no proof signers */
+    uint64_t attested_until;  /* Unix seconds, as the contract said last; 0: not registered */
+    char enroll_failure[240]; /* why not; empty: nothing failed */
     struct program_slot programs[WORKER_MAX_PROGRAMS];
     uint64_t program_clock;
     struct pool_slot pools[WORKER_MAX_POOLS];

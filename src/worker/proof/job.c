@@ -147,7 +147,7 @@ static enum rc check_job(struct job *j, bool *completed, struct err *e)
     j->chain = j->view.job;
     j->http = 400;
     j->code = "INVALID_JOB";
-    if (j->chain.status == JOB_NONE)
+    if (j->chain.status == ONCHAIN_NONE)
         return err_set(e, RC_NOTFOUND, "job %llu does not exist", (unsigned long long)r->job_id);
     if (!address_eq(&j->chain.tee, &j->w->keys->sender_address))
         return err_set(e, RC_DENIED, "job %llu is assigned to another worker",
@@ -156,9 +156,9 @@ static enum rc check_job(struct job *j, bool *completed, struct err *e)
         return err_set(e, RC_DENIED, "job %llu is about file %llu, not %llu",
                        (unsigned long long)r->job_id, (unsigned long long)j->chain.file_id,
                        (unsigned long long)r->file_id);
-    if (j->chain.status == JOB_CANCELED)
+    if (j->chain.status == ONCHAIN_CANCELED)
         return err_set(e, RC_DENIED, "job %llu was cancelled", (unsigned long long)r->job_id);
-    *completed = j->chain.status == JOB_COMPLETED;
+    *completed = j->chain.status == ONCHAIN_COMPLETED;
     return RC_OK;
 }
 
@@ -590,7 +590,7 @@ static enum rc answer_completed(struct job *j, struct err *e)
 {
     struct onchain_proof p;
 
-    step(j, "record", 409, "JOB_COMPLETED");
+    step(j, "record", 409, "ONCHAIN_COMPLETED");
     TRY(onchain_find_proof(j->w, &p, &j->arena, j->r->job_id, j->r->file_id, e));
     set_proof(j, &p);
     return RC_OK;

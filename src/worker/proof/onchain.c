@@ -2,6 +2,12 @@
 
 #include "base/mem.h"
 #include "chain/contracts.h"
+#include "client/light_client.h"
+#include "light/contracts.h"
+
+_Static_assert(ONCHAIN_NONE == (int)JOB_NONE && ONCHAIN_SUBMITTED == (int)JOB_SUBMITTED &&
+                   ONCHAIN_COMPLETED == (int)JOB_COMPLETED && ONCHAIN_CANCELED == (int)JOB_CANCELED,
+               "a job's status as TeePool keeps it");
 
 #define RECEIPT_WAIT_MS 30000
 #define MAX_POOLS 1000 /* looked through for one with a given validator */
@@ -137,6 +143,109 @@ static enum rc look_at_start(struct onchain_view *out, const struct chain_reques
     return RC_OK;
 }
 
+/* ---- the same, proved ---- */
+
+static enum rc proved_file(struct onchain_file *out, struct arena *a, struct bytes value,
+                           uint64_t file_id, struct err *e)
+{
+    st_file f;
+
+    TRY(data_registry_file_of_get(&f, value, e));
+    if (address_is_zero(&f.owner))
+        return err_set(e, RC_NOTFOUND, "file %llu is not registered", (unsigned long long)file_id);
+    TRY(check_text(f.url, "the file's URL", e));
+    out->owner = f.owner;
+    out->url = arena_strdup(a, f.url);
+    return RC_OK;
+}
+
+static enum rc proved_job(struct onchain_job *out, struct bytes value, uint64_t job_id,
+                          struct err *e)
+{
+    st_job j;
+
+    TRY(tee_pool_job_of_get(&j, value, e));
+    if (!u256_to_u64(&j.file_id, &out->file_id))
+        return err_set(e, RC_RANGE, "job %llu: its file's number is above 64 bits",
+                       (unsigned long long)job_id);
+    out->status = j.status;
+    out->owner = j.owner;
+    out->tee = j.tee;
+    return RC_OK;
+}
+
+static enum rc proved_instruction(char **out, struct arena *a, struct bytes value, struct err *e)
+{
+    struct bytes text;
+
+    TRY(data_pool_instruction_get(&text, value, e));
+    TRY(check_text(text, "the pool's proofInstruction", e));
+    *out = arena_strdup(a, text);
+    return RC_OK;
+}
+
+/* From the registry's record and, if the guess was right, what stood in the pool's contract. */
+static enum rc proved_pool(struct worker *w, struct onchain_pool *out, struct arena *a,
+                           struct bytes record, const struct address *guess, struct bytes value,
+                           uint64_t dlp_id, struct err *e)
+{
+    struct light_key key;
+    st_dlp dlp;
+
+    TRY(dlp_registry_dlp_of_get(&dlp, record, e));
+    if (address_is_zero(&dlp.dlp))
+        return err_set(e, RC_NOTFOUND, "pool %llu is not registered", (unsigned long long)dlp_id);
+    out->address = dlp.dlp;
+    if (!address_eq(&dlp.dlp, guess)) {
+        remember_pool(w, dlp_id, &dlp.dlp);
+        key = data_pool_instruction_key(&dlp.dlp);
+        TRY(light_client_value(w->light, &value, a, &key, 0, e));
+    }
+    return proved_instruction(&out->instruction, a, value, e);
+}
+
+/* All of one height, in one answer. */
+static enum rc prove_view(struct worker *w, struct onchain_view *out, struct arena *a,
+                          uint64_t job_id, uint64_t file_id, uint64_t dlp_id, uint64_t min_height,
+                          struct err *e)
+{
+    const struct u256 job = u256_from_u64(job_id), file = u256_from_u64(file_id);
+    const struct address guess = guess_pool(w, dlp_id);
+    const struct light_key keys[] = {
+        [LOOK_JOB] = tee_pool_job_of_key(&w->config.tee_pool, job),
+        [LOOK_FILE] = data_registry_file_of_key(&w->config.data_registry, file),
+        [LOOK_STARTED] = tee_pool_started_at_key(&w->config.tee_pool, job),
+        [LOOK_DLP] = dlp_registry_dlp_of_key(&w->config.dlp_registry, u256_from_u64(dlp_id)),
+        [LOOK_INSTRUCTION] = data_pool_instruction_key(&guess)};
+    struct light_value *v;
+    uint64_t started = 0;
+
+    memset(out, 0, sizeof(*out));
+    TRY(light_client_read(w->light, &v, a, keys, N_LOOKS, min_height, NULL, e));
+    out->job_rc = proved_job(&out->job, v[LOOK_JOB].value, job_id, &out->job_err);
+    out->file_rc = proved_file(&out->file, a, v[LOOK_FILE].value, file_id, &out->file_err);
+    out->starts_rc = tee_pool_started_at_get(&started, v[LOOK_STARTED].value, &out->starts_err);
+    out->has_starts = true;
+    out->started = started != 0;
+    if (dlp_id != 0)
+        out->pool_rc = proved_pool(w, &out->pool, a, v[LOOK_DLP].value, &guess,
+                                   v[LOOK_INSTRUCTION].value, dlp_id, &out->pool_err);
+    return RC_OK;
+}
+
+/* A job asked for a moment ago may be in a block whose state the next one has yet to prove. */
+static enum rc look_proved(struct worker *w, struct onchain_view *out, struct arena *a,
+                           uint64_t job_id, uint64_t file_id, uint64_t dlp_id, struct err *e)
+{
+    uint64_t newest;
+
+    TRY(prove_view(w, out, a, job_id, file_id, dlp_id, 0, e));
+    if (out->job_rc != RC_OK || out->job.status != JOB_NONE)
+        return RC_OK;
+    TRY(light_client_newest(w->light, &newest, e));
+    return prove_view(w, out, a, job_id, file_id, dlp_id, newest, e);
+}
+
 enum rc onchain_look(struct worker *w, struct onchain_view *out, struct arena *a, uint64_t job_id,
                      uint64_t file_id, uint64_t dlp_id, struct err *e)
 {
@@ -148,6 +257,8 @@ enum rc onchain_look(struct worker *w, struct onchain_view *out, struct arena *a
     struct chain_request r[N_LOOKS];
     enum rc rc;
 
+    if (w->light != NULL)
+        return look_proved(w, out, a, job_id, file_id, dlp_id, e);
     memset(out, 0, sizeof(*out));
     tee_pool_put_jobs(&data, &job);
     r[LOOK_JOB] = request(w, &w->config.tee_pool, &data);
@@ -206,6 +317,14 @@ enum rc onchain_pool_get(struct worker *w, struct onchain_pool *out, struct aren
     AUTO_CLEAR(buf) struct buf reply = {0};
     struct u256 id = u256_from_u64(dlp_id);
 
+    if (w->light != NULL) {
+        const struct address none = {0};
+        struct light_key key = dlp_registry_dlp_of_key(&w->config.dlp_registry, id);
+        struct bytes record;
+
+        TRY(light_client_value(w->light, &record, a, &key, 0, e));
+        return proved_pool(w, out, a, record, &none, (struct bytes){0}, dlp_id, e);
+    }
     dlp_registry_put_dlps(&data, &id);
     TRY(call(w, &reply, &w->config.dlp_registry, &data, CHAIN_LATEST, e));
     TRY(read_dlp(&out->address, a, buf_bytes(&reply), dlp_id, e));

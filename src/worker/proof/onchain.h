@@ -1,12 +1,14 @@
 /* worker/proof/onchain.h - what the worker reads from the chain and writes to it.
- * The node is believed in this version; what is read here is what a state proof can show
- * (PROTOCOL.md P12), never a log, but for the hash of a transaction shown to people. */
+ * Job, file and pool are read as proved state where the worker has a genesis file (worker.light);
+ * what is read here is what a state proof can show (PROTOCOL.md P12), never a log, but for the hash
+ * of a transaction shown to people. */
 #pragma once
 
 #include "worker/internal/state.h"
 #include "worker/proof/journal.h"
 
-enum { JOB_NONE, JOB_SUBMITTED, JOB_COMPLETED, JOB_CANCELED };
+/* TeePool's, under names of our own (its layout defines JOB_*). */
+enum { ONCHAIN_NONE, ONCHAIN_SUBMITTED, ONCHAIN_COMPLETED, ONCHAIN_CANCELED };
 
 struct onchain_job {
     uint64_t file_id;

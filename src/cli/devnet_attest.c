@@ -1,0 +1,255 @@
+/* Attestation of a devnet: a simulator's folder, its collateral on chain, the workers' measurement
+ * allowed by the council, which is the administrator alone. */
+#include "base/hex.h"
+#include "base/num.h"
+#include "chain/contracts.h"
+#include "chain/council.h"
+#include "chain/registration.h"
+#include "cli/internal/devnet.h"
+#include "crypto/hash.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/spawn.h"
+#include "tee/simulator.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define LIFETIME_S (6 * 3600u)
+#define UP_TIMEOUT_MS 30000
+/* The simulator's machines run no debug TDs and are up to date. */
+#define POLICY                                                                                     \
+    "{\"tees\":[\"tdx\"],\"roots\":[\"given\"],\"measurements\":\"any\","                          \
+    "\"tcb_statuses\":[\"UpToDate\",\"SWHardeningNeeded\"],\"advisories\":\"any\","                \
+    "\"td_attributes_required\":\"0000000010000000\","                                             \
+    "\"td_attributes_allowed\":\"0000000010000000\"}"
+
+static uint64_t now_s(void)
+{
+    return clock_wall_ns() / 1000000000u;
+}
+
+enum rc devnet_simulator(struct devnet *d, struct err *e)
+{
+    const char *dir = devnet_path(d, "simulator");
+    struct tee_sim *sim;
+    enum rc rc;
+
+    if (!file_exists(dir))
+        TRY(tee_sim_create(dir, now_s(), e));
+    TRY(tee_sim_open(&sim, dir, e));
+    sha256(&d->root, tee_sim_root(sim));
+    rc = RC_OK;
+    for (size_t i = 0; i < d->n_workers && rc == RC_OK; i++) {
+        char name[32];
+
+        (void)snprintf(name, sizeof(name), "worker-%zu", i);
+        rc = tee_sim_machine_add(sim, name, NULL, now_s(), e);
+        if (rc == RC_EXISTS)
+            rc = RC_OK;
+    }
+    tee_sim_close(sim);
+    return rc;
+}
+
+void devnet_attest_init(struct devnet *d, const char *name, struct buf *out)
+{
+    const struct address council = devnet_address("Council");
+    const struct address collateral = devnet_address("Collateral");
+
+    if (strcmp(name, "Council") == 0) {
+        council_put_initialize(out, (struct council_address_list){&d->accounts[0].address, 1}, 1, 0,
+                               true);
+    } else if (strcmp(name, "Collateral") == 0) {
+        struct collateral_Root root = {.fingerprint = d->root,
+                                       .label = bytes_str("simulator of this devnet"),
+                                       .insecureSimulator = true};
+
+        collateral_put_initialize(out, &council, false, (struct collateral_Root_list){&root, 1});
+    } else if (strcmp(name, "Workers") == 0) {
+        workers_put_initialize(out, &council, &collateral, bytes_str(POLICY), LIFETIME_S);
+    }
+}
+
+/* ---- after the ledger is up ---- */
+
+static enum rc read_call(struct devnet *d, struct bytes *out, const char *contract,
+                         struct buf *data, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf reply = {0};
+    const struct address to = devnet_address(contract);
+    enum rc rc = chain_call(d->cli->chain, &reply, NULL, &to, buf_bytes(data), CHAIN_LATEST, e);
+
+    buf_clear(data);
+    *out = arena_dup(&d->cli->mem, buf_bytes(&reply));
+    return rc;
+}
+
+static enum rc send(struct devnet *d, const char *contract, struct buf *data, struct err *e)
+{
+    const struct address to = devnet_address(contract);
+    const struct chain_send s = {.to = &to, .data = buf_bytes(data)};
+    struct chain_receipt receipt;
+    enum rc rc = chain_transact(d->cli->chain, &receipt, &d->cli->mem, &d->accounts[0].key, &s, e);
+
+    buf_clear(data);
+    return rc;
+}
+
+/* The council acts: its one member signs, and without a delay the call is made at once. */
+static enum rc act(struct devnet *d, const char *contract, struct buf *data, struct err *e)
+{
+    const struct address council = devnet_address("Council"), to = devnet_address(contract);
+    struct bytes call = arena_dup(&d->cli->mem, buf_bytes(data)), answer, signature;
+    const struct u256 one = u256_from_u64(1);
+    struct hash32 digest;
+    struct secp_sig sig;
+    struct u256 id;
+
+    buf_clear(data);
+    council_put_actionsCount(data);
+    TRY(read_call(d, &answer, "Council", data, e));
+    TRY(council_get_actionsCount(&id, NULL, answer, e));
+    CHECK(u256_add(&id, &id, &one));
+    council_action_digest(&digest, d->chain_id, &council, &id, &to, call);
+    secp_sign(&sig, &d->accounts[0].key, &digest);
+    signature = BYTES_OF(&sig);
+    council_put_propose(data, &to, call, (struct council_bytes_list){&signature, 1});
+    return send(d, "Council", data, e);
+}
+
+static enum rc post_collateral(struct devnet *d, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf json = {0};
+    struct buf data = {0};
+    struct tee_sim *sim;
+    enum rc rc;
+
+    TRY(tee_sim_open(&sim, devnet_path(d, "simulator"), e));
+    rc = tee_sim_collateral(sim, &json, NULL, now_s(), e);
+    tee_sim_close(sim);
+    TRY(rc);
+    collateral_put_post(&data, buf_bytes(&json));
+    return send(d, "Collateral", &data, e);
+}
+
+/* TeePool and Workers know each other. */
+static enum rc link_pool(struct devnet *d, struct err *e)
+{
+    const struct address workers = devnet_address("Workers"), pool = devnet_address("TeePool");
+    struct buf data = {0};
+    struct address known;
+    struct bytes answer;
+
+    tee_pool_put_workers(&data);
+    TRY(read_call(d, &answer, "TeePool", &data, e));
+    TRY(tee_pool_get_workers(&known, NULL, answer, e));
+    if (address_eq(&known, &workers))
+        return RC_OK;
+    workers_put_setTeePool(&data, &pool);
+    TRY(act(d, "Workers", &data, e));
+    tee_pool_put_updateWorkers(&data, &workers);
+    return send(d, "TeePool", &data, e);
+}
+
+/* What the worker with these arguments measures as: it says so itself. */
+static enum rc measure(struct devnet *d, const char *const *argv, struct hash32 *out, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+    AUTO_FD int in = -1;
+    AUTO_FD int to = -1;
+    struct child_status status;
+    struct child child;
+    const char **args;
+    size_t n = 0;
+    int fds[2];
+
+    while (argv[n] != NULL)
+        n++;
+    args = arena_array(&d->cli->mem, n + 2, sizeof(*args));
+    memcpy(args, argv, n * sizeof(*args));
+    args[n] = "--print-measurement";
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return err_set(e, RC_IO, "no pipe");
+    in = fds[0];
+    to = fds[1];
+    {
+        const struct spawn_fd pass[] = {{.parent = to, .child = 1}, {.parent = 2, .child = 2}};
+        const struct spawn_options o = {.argv = args, .fds = pass, .n_fds = 2};
+
+        TRY(child_spawn(&child, &o, e));
+    }
+    (void)close(to);
+    to = -1;
+    TRY(file_read_fd(&text, in, 4096, e));
+    TRY(child_wait(&child, 10000, &status, e));
+    while (text.n > 0 && text.p[text.n - 1] == '\n')
+        text.n--;
+    if (!status.exited || status.code != 0 ||
+        hex_decode_fixed(out->b, sizeof(out->b), buf_bytes(&text), e) != RC_OK)
+        return err_set(e, RC_IO, "cloister-worker --print-measurement gave no measurement");
+    return RC_OK;
+}
+
+static enum rc allow(struct devnet *d, const struct hash32 *measurement, struct err *e)
+{
+    struct buf data = {0};
+    struct bytes answer;
+    bool allowed;
+
+    workers_put_isAllowed(&data, measurement, WORKER_OPEN);
+    TRY(read_call(d, &answer, "Workers", &data, e));
+    TRY(workers_get_isAllowed(&allowed, NULL, answer, e));
+    if (allowed)
+        return RC_OK;
+    workers_put_allowMeasurement(&data, measurement, 1u << WORKER_OPEN,
+                                 bytes_str("cloister-worker of this devnet"));
+    return act(d, "Workers", &data, e);
+}
+
+static enum rc wait_active(struct devnet *d, size_t i, struct err *e)
+{
+    uint64_t give_up = clock_mono_ms() + UP_TIMEOUT_MS;
+    bool active = false;
+
+    for (;;) {
+        struct buf data = {0};
+        struct bytes answer;
+
+        workers_put_isActive(&data, &d->worker_address[i], WORKER_OPEN);
+        TRY(read_call(d, &answer, "Workers", &data, e));
+        TRY(workers_get_isActive(&active, NULL, answer, e));
+        if (active)
+            return RC_OK;
+        if (clock_mono_ms() > give_up)
+            return err_set(e, RC_TIMEOUT, "worker %zu did not register: see %s/logs/worker-%zu.log",
+                           i, d->dir, i);
+        clock_sleep_ms(50);
+    }
+}
+
+enum rc devnet_has_workers_contract(struct devnet *d, bool *out, struct err *e)
+{
+    const struct address workers = devnet_address("Workers");
+    AUTO_CLEAR(buf) struct buf code = {0};
+
+    TRY(chain_code(d->cli->chain, &code, &workers, e));
+    *out = code.n != 0;
+    return RC_OK;
+}
+
+enum rc devnet_attest(struct devnet *d, struct err *e)
+{
+    TRY(post_collateral(d, e));
+    TRY(link_pool(d, e));
+    for (size_t i = 0; i < d->n_workers; i++) {
+        struct hash32 measurement;
+
+        TRY(measure(d, d->worker_argv[i], &measurement, e));
+        TRY(allow(d, &measurement, e));
+    }
+    for (size_t i = 0; i < d->n_workers; i++)
+        TRY(wait_active(d, i, e));
+    return RC_OK;
+}
