@@ -1,5 +1,6 @@
 #include "keys/approval.h"
 
+#include "chain/council.h"
 #include "chain/eip712.h"
 #include "chain/gen/council.h"
 #include "chain/gen/gatekeepers.h"
@@ -70,19 +71,12 @@ static void finish(struct hash32 *out, const struct approval_domain *d, struct e
     eip712_digest(out, &domain, &hash);
 }
 
-void council_action_digest(struct hash32 *out, const struct approval_domain *d, uint64_t id,
-                           const struct address *to, struct bytes data)
+static void action_digest(struct hash32 *out, const struct approval_domain *d, uint64_t id,
+                          const struct address *to, struct bytes data)
 {
-    struct hash32 domain, hash;
-    struct eip712 h;
+    struct u256 number = u256_from_u64(id);
 
-    eip712_begin(&h, "Action(uint256 id,address to,bytes data)");
-    eip712_u64(&h, id);
-    eip712_address(&h, to);
-    eip712_string(&h, data);
-    eip712_end(&hash, &h);
-    eip712_domain(&domain, "Cloister Council", "1", d->chain_id, &d->council);
-    eip712_digest(out, &domain, &hash);
+    council_action_digest(out, d->chain_id, &d->council, &number, to, data);
 }
 
 void measurement_approval_digest(struct hash32 *out, const struct approval_domain *d,
@@ -97,7 +91,7 @@ void measurement_approval_digest(struct hash32 *out, const struct approval_domai
     } else {
         workers_put_allowMeasurement(&data, &a->measurement, a->roles, a->label);
     }
-    council_action_digest(out, d, a->id, to, buf_bytes(&data));
+    action_digest(out, d, a->id, to, buf_bytes(&data));
 }
 
 /* Into rising order. */
@@ -134,7 +128,7 @@ enum rc authority_follow(struct authority *a, uint64_t *last_id, const struct ap
     sort_members(&next);
     TRY(authority_check(&next, e));
     council_put_setMembers(&data, list, threshold);
-    council_action_digest(&digest, d, id, &d->council, buf_bytes(&data));
+    action_digest(&digest, d, id, &d->council, buf_bytes(&data));
     TRY(approval_verify(a, &digest, s, e));
     *a = next;
     *last_id = id;

@@ -35,14 +35,9 @@ struct approval_domain {
     struct address gatekeepers, council, workers;
 };
 
-/* A call the council makes, as its members sign it (contracts/system/Council.c): Action(uint256
- * id,address to,bytes data), domain {"Cloister Council", "1", chain id, the council}. */
-void council_action_digest(struct hash32 *out, const struct approval_domain *d, uint64_t id,
-                           const struct address *to, struct bytes data);
-
-/* The council's action that allows a measurement: Workers.allowMeasurement(measurement, roles,
- * label) with a bit 1 << role for each role; for ROLE_APP (that bit alone)
- * Gatekeepers.allowApp(measurement, label). Ids of actions rise. */
+/* The council's action (chain/council.h) that allows a measurement:
+ * Workers.allowMeasurement(measurement, roles, label) with a bit 1 << role for each role; for
+ * ROLE_APP (that bit alone) Gatekeepers.allowApp(measurement, label). Ids of actions rise. */
 struct measurement_approval {
     uint64_t id;
     struct hash32 measurement;

@@ -1,5 +1,6 @@
 /* The keepers' law: for each purpose one case that is allowed, and every single thing that may be
  * wrong with it refused for its own reason. */
+#include "chain/council.h"
 #include "chain/gen/council.h"
 #include "keys/release.h"
 #include "lib/t.h"
@@ -429,6 +430,7 @@ TEST(a_council_that_changes)
 {
     struct secp_key next[2];
     struct address members[2], low;
+    struct u256 nine = u256_from_u64(9);
     struct approval_sigs sigs;
     AUTO_CLEAR(buf) struct buf data = {0};
     struct hash32 d;
@@ -446,7 +448,8 @@ TEST(a_council_that_changes)
         members[1] = low;
     }
     council_put_setMembers(&data, (struct council_address_list){members, 2}, 2);
-    council_action_digest(&d, &s.p.domain, 9, &s.p.domain.council, buf_bytes(&data));
+    council_action_digest(&d, s.p.domain.chain_id, &s.p.domain.council, &nine, &s.p.domain.council,
+                          buf_bytes(&data));
     sign(&sigs, &d, s.keys, 1);
     CHECK_RC(authority_follow(&s.p.governors, &last, &s.p.domain, 9, members, 2, 2, &sigs, &e),
              RC_DENIED, &e, "1 signatures of the 2");
