@@ -100,7 +100,7 @@ NATIVE_SOS := $(ALL_CONTRACTS:%=$(NATIVE_DIR)/%.so)
 
 # ---- unit tests: tests/contracts/test_*.c over the native host ---------------------------------------
 CONTRACT_TESTS := $(patsubst tests/contracts/%.c,$(NATIVE_DIR)/%,$(wildcard tests/contracts/test_*.c))
-CONTRACT_TEST_MODULES := $(call closure_all,tee ledger chain codec crypto vm base)
+CONTRACT_TEST_MODULES := $(call closure_all,keys tee ledger chain codec crypto vm base)
 define contract_test_rules
 $(NATIVE_DIR)/$1: $(B)/obj/tests/contracts/$1.o $(B)/obj/tests/contracts/world.o \
     $(B)/obj/tests/contracts/net.o $(B)/obj/tests/contracts/machine.o $(B)/obj/tests/lib/t.o \

@@ -2,7 +2,7 @@
 # its line. The link order and tools/check-layers.py come from this file. Add an edge only with a
 # reason in the commit. "sdk" is contracts/sdk: only its hostcall.h (numbers shared with guests).
 
-MODULES := base crypto codec vm abigen chain attest light os kv net tee jail validator ledger store client engine gateway worker cli
+MODULES := base crypto codec vm abigen chain attest light keys os kv net tee jail validator ledger store client engine gateway worker cli
 
 # Pure: no I/O, clock, threads, floats, mutable globals (base/log is the one sink)
 DEPS_base    :=
@@ -11,6 +11,8 @@ DEPS_codec   := base
 DEPS_vm      := base
 DEPS_abigen  := base crypto codec
 DEPS_chain   := base crypto codec
+# a module of its own: the worker combines partials, the ledger verifies beacons, the keeper makes them
+DEPS_keys    := base crypto codec chain
 # X.509, CRLs and signed JSON are read by its own parsers: this is consensus code
 DEPS_attest  := base crypto codec
 DEPS_ledger  := base crypto codec chain attest vm sdk
@@ -37,7 +39,7 @@ DEPS_worker  := base crypto codec chain attest light os kv net tee jail validato
 DEPS_cli     := base crypto codec chain attest light abigen vm ledger os kv net tee jail engine store client
 
 # Pure modules may not include these headers (checked by the lint)
-PURE := base crypto codec vm abigen chain attest light ledger
+PURE := base crypto codec vm abigen chain attest light keys ledger
 
 # Third-party libraries a module needs at link time
 LIBS_base    := -lpthread

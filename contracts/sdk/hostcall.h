@@ -59,6 +59,15 @@
 #define HOST_MEMCPY 72         /* (dst, src, n): as memmove */
 #define HOST_MEMSET 73         /* (dst, byte, n) */
 #define HOST_MEMCMP 74         /* (a, b, n) -> <0, 0, >0 */
+/* ristretto255 (RFC 9496). Elements and scalars are 32 bytes and canonical; no element that is read
+ * is the identity. -HOST_EINVAL otherwise. */
+#define HOST_RISTRETTO_FROM_HASH 76 /* (in64, dst32): the element of 64 uniform bytes */
+#define HOST_RISTRETTO_SUM                                                                         \
+    77 /* (scalars, elements, n, dst32) -> 0: sum of scalar times element, 1 <= n <= 32; zeros for  \
+          the identity */
+#define HOST_RISTRETTO_SCALAR                                                                      \
+    78 /* (op, a, b, dst32) -> 0, modulo the group order: 0 a (64 bytes) reduced, 1 a + b, 2 a - b, \
+          3 a * b, 4 1 / a */
 
 /* ---- attestation, version 1 (attest/): what these accept is consensus ---- */
 #define HOST_VERIFY_COLLATERAL                                                                     \

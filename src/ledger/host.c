@@ -4,6 +4,7 @@
 #include "crypto/ed25519.h"
 #include "crypto/hash.h"
 #include "crypto/p256.h"
+#include "crypto/ristretto.h"
 #include "crypto/secp256k1.h"
 #include "ledger/hostcost.h"
 #include "ledger/internal/exec.h"
@@ -262,6 +263,60 @@ static enum vm_host_action verify(struct frame *f, uint64_t number, const uint64
     return VM_HOST_CONTINUE;
 }
 
+/* ---- ristretto255 ---- */
+
+static enum vm_host_action element_from_hash(struct frame *f, const uint64_t a[6])
+{
+    struct ristretto p;
+    uint8_t in[64];
+
+    if (!host_pay(f, HOST_RISTRETTO_FROM_HASH, 0))
+        return VM_HOST_OUT_OF_GAS;
+    if (!vm_mem_read(f->vm, a[0], in, sizeof(in)))
+        return frame_bad_pointer(f);
+    ristretto_from_hash(&p, in);
+    return put(f, a[1], BYTES_OF(&p));
+}
+
+static enum vm_host_action element_sum(struct frame *f, const uint64_t a[6], uint64_t *result)
+{
+    uint64_t n = a[2] <= RISTRETTO_SUM_MAX ? a[2] : 0;
+    struct bytes scalars, elements;
+    uint8_t sum[32];
+
+    if (!host_pay(f, HOST_RISTRETTO_SUM, n * 32))
+        return VM_HOST_OUT_OF_GAS;
+    *result = (uint64_t)-HOST_EINVAL;
+    if (n == 0)
+        return VM_HOST_CONTINUE;
+    if (!vm_mem_view(f->vm, a[0], n * 32, &scalars) || !vm_mem_view(f->vm, a[1], n * 32, &elements))
+        return frame_bad_pointer(f);
+    if (ristretto_sum(sum, scalars.p, elements.p, (size_t)n, NULL) != RC_OK)
+        return VM_HOST_CONTINUE;
+    *result = 0;
+    return put(f, a[3], BYTES_OF(&sum));
+}
+
+static enum vm_host_action scalar_calc(struct frame *f, const uint64_t a[6], uint64_t *result)
+{
+    uint8_t x[64], y[32] = {0}, out[32];
+    bool takes_two = a[0] >= RISTRETTO_ADD && a[0] <= RISTRETTO_MUL;
+
+    if (!host_pay(f, HOST_RISTRETTO_SCALAR, 0) ||
+        (a[0] == RISTRETTO_INVERT && !vm_charge(f->vm, COST_SCALAR_INVERT)))
+        return VM_HOST_OUT_OF_GAS;
+    *result = (uint64_t)-HOST_EINVAL;
+    if (a[0] > RISTRETTO_INVERT)
+        return VM_HOST_CONTINUE;
+    if (!vm_mem_read(f->vm, a[1], x, a[0] == RISTRETTO_REDUCE ? 64 : 32) ||
+        (takes_two && !vm_mem_read(f->vm, a[2], y, sizeof(y))))
+        return frame_bad_pointer(f);
+    if (ristretto_scalar_calc(out, a[0], x, y, NULL) != RC_OK)
+        return VM_HOST_CONTINUE;
+    *result = 0;
+    return put(f, a[3], BYTES_OF(&out));
+}
+
 enum vm_host_action host_call(void *frame, struct vm *vm, uint64_t number, const uint64_t a[6],
                               uint64_t *result)
 {
@@ -311,6 +366,12 @@ enum vm_host_action host_call(void *frame, struct vm *vm, uint64_t number, const
         return host_verify_collateral(f, a, result);
     case HOST_VERIFY_EVIDENCE:
         return host_verify_evidence(f, a, result);
+    case HOST_RISTRETTO_FROM_HASH:
+        return element_from_hash(f, a);
+    case HOST_RISTRETTO_SUM:
+        return element_sum(f, a, result);
+    case HOST_RISTRETTO_SCALAR:
+        return scalar_calc(f, a, result);
     case HOST_MEMCPY:
     case HOST_MEMSET:
     case HOST_MEMCMP:

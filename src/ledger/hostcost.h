@@ -44,6 +44,9 @@
     X(HOST_P256_VERIFY, 14000, 0)                                                                  \
     X(HOST_VERIFY_COLLATERAL, 200000, 64)                                                          \
     X(HOST_VERIFY_EVIDENCE, 300000, 64)                                                            \
+    X(HOST_RISTRETTO_FROM_HASH, 10000, 0)                                                          \
+    X(HOST_RISTRETTO_SUM, 100, 20000) /* each product */                                           \
+    X(HOST_RISTRETTO_SCALAR, 400, 0)  /* the inverse takes COST_SCALAR_INVERT more */              \
     X(HOST_MEMCPY, 20, 8)                                                                          \
     X(HOST_MEMSET, 20, 4)                                                                          \
     X(HOST_MEMCMP, 20, 8)
@@ -56,10 +59,11 @@
 #define COST_SET_STORED_BYTE 120 /* new key: of key and value; else of what the value grew by */
 #define COST_SET_WRITTEN_BYTE 12 /* change: of the value */
 
-#define COST_CALL_VALUE 36000 /* coin sent with a call or deploy */
-#define COST_LOG_TOPIC 1500   /* each */
-#define COST_LOAD_PER_32 8    /* of the code's ELF, each time it is entered */
-#define COST_CODE_BYTE 200    /* of an ELF that is stored for the first time */
+#define COST_CALL_VALUE 36000   /* coin sent with a call or deploy */
+#define COST_LOG_TOPIC 1500     /* each */
+#define COST_SCALAR_INVERT 6000 /* 1 / a in HOST_RISTRETTO_SCALAR */
+#define COST_LOAD_PER_32 8      /* of the code's ELF, each time it is entered */
+#define COST_CODE_BYTE 200      /* of an ELF that is stored for the first time */
 
 /* Ethereum's intrinsic gas (in gas, not units) */
 #define GAS_TX 21000

@@ -78,6 +78,9 @@ static const struct {
     {HOST_GENESIS_HASH, {OUT(0, 32)}},
     {HOST_BLOCK_HASH, {OUT(1, 32)}},
     {HOST_ECRECOVER, {IN(0, 32), IN(1, 65), OUT(2, 20)}},
+    {HOST_RISTRETTO_FROM_HASH, {IN(0, 64), OUT(1, 32)}},
+    {HOST_RISTRETTO_SUM, {OUT(3, 32)}},    /* scalars and elements, below */
+    {HOST_RISTRETTO_SCALAR, {OUT(3, 32)}}, /* operands, below */
 };
 
 struct run {
@@ -107,6 +110,21 @@ static bool translate(struct vm *vm, const struct pointer *p, const uint64_t arg
     if (!vm_mem_view(vm, args[p->arg], n, &view))
         return false;
     out[p->arg] = (long)(intptr_t)view.p;
+    return true;
+}
+
+/* Operands whose size depends on the call. */
+static bool translate_ristretto(struct vm *vm, uint64_t number, const uint64_t args[6], long out[6])
+{
+    unsigned n = (unsigned)(32 * (args[2] & 63));
+
+    if (number == HOST_RISTRETTO_SUM)
+        return translate(vm, &(struct pointer){0, n, 9, false, false}, args, out) &&
+               translate(vm, &(struct pointer){1, n, 9, false, false}, args, out);
+    if (number == HOST_RISTRETTO_SCALAR)
+        return translate(vm, &(struct pointer){1, args[0] == 0 ? 64 : 32, 9, false, false}, args,
+                         out) &&
+               translate(vm, &(struct pointer){2, 32, 9, false, true}, args, out);
     return true;
 }
 
@@ -166,6 +184,8 @@ static enum vm_host_action ask(void *data, struct vm *vm, uint64_t number, const
         if (number == HOST_LOG &&
             !translate(vm, &(struct pointer){0, (unsigned)(32 * args[1]), 9, false, false}, args,
                        out))
+            return VM_HOST_FAIL;
+        if (!translate_ristretto(vm, number, args, out))
             return VM_HOST_FAIL;
         for (size_t k = 0; k < 4; k++)
             if (!translate(vm, &table[i].p[k], args, out))

@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "contracts/machine.h"
 #include "crypto/hash.h"
+#include "crypto/ristretto.h"
 #include "ledger/evidence.h"
 #include "sdk/hostcall.h"
 #include "sdk/native/entry.h"
@@ -593,6 +594,23 @@ static long host(long number, const long a[6])
         sha256(&h, in(a[0], a[1]));
         memcpy((void *)a[2], h.b, 32);
         return 0;
+    case HOST_RISTRETTO_FROM_HASH: {
+        struct ristretto p;
+
+        ristretto_from_hash(&p, (const uint8_t *)a[0]);
+        memcpy((void *)a[1], p.b, 32);
+        return 0;
+    }
+    case HOST_RISTRETTO_SUM:
+        return ristretto_sum((uint8_t *)a[3], (const uint8_t *)a[0], (const uint8_t *)a[1],
+                             (size_t)a[2], NULL) == RC_OK
+                   ? 0
+                   : -HOST_EINVAL;
+    case HOST_RISTRETTO_SCALAR:
+        return ristretto_scalar_calc((uint8_t *)a[3], (uint64_t)a[0], (const uint8_t *)a[1],
+                                     (const uint8_t *)a[2], NULL) == RC_OK
+                   ? 0
+                   : -HOST_EINVAL;
     case HOST_SHA512:
         sha512((void *)a[2], in(a[0], a[1]));
         return 0;
@@ -681,6 +699,11 @@ struct bytes world_storage(struct world *w, struct address at, struct bytes key)
 
     (void)w;
     return s == NULL ? (struct bytes){0} : s->value;
+}
+
+void world_store(struct world *w, struct address at, struct bytes key, struct bytes value)
+{
+    slot_find(at, key, true)->value = arena_dup(&w->a, value);
 }
 
 size_t world_storage_count(struct world *w)

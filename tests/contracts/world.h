@@ -47,6 +47,8 @@ struct u256 world_balance(struct world *w, struct address who);
 struct hash32 world_block_hash(uint64_t height);
 /* A stored value, empty if none. */
 struct bytes world_storage(struct world *w, struct address at, struct bytes key);
+/* Put a value there, as a genesis may: for what another contract's history has made. */
+void world_store(struct world *w, struct address at, struct bytes key, struct bytes value);
 size_t world_storage_count(struct world *w);
 
 /* One transaction or eth_call. `data` is cleared. Fills w->ret and, when it succeeded, w->logs. */

@@ -1,3 +1,4 @@
+#include "base/hex.h"
 #include "crypto/ed25519.h"
 #include "crypto/secp256k1.h"
 #include "ledger/executor.h"
@@ -710,6 +711,84 @@ TEST(hashes_and_signatures)
     CHECK_INT(word(r.output, 17), 0);
     sha512(wide, bytes_str("hello"));
     CHECK_MEM(bytes_of(r.output.p + 144, 64), BYTES_OF(&wide));
+    world_clear(&w);
+}
+
+/* ristretto255 for contracts, frozen: RFC 9496 A.1 and A.3, and sums and quotients of small
+ * numbers. Whatever is not canonical, or the identity, is refused. */
+TEST(ristretto)
+{
+    static const char *order = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
+    struct world w;
+    struct script s = script_new(24);
+    struct address c;
+    struct exec_result r;
+    uint8_t wide[64], scalars[96] = {0}, elements[96] = {0}, big[32], two[32] = {2};
+    uint64_t p_wide, p_scalars, p_elements, p_big, p_two, p_zero;
+    struct err e;
+
+    world_init(&w);
+    c = world_deploy(&w, 1, NULL, 0);
+    sha512(wide, bytes_str("Ristretto is traditionally a short shot of espresso coffee"));
+    CHECK_OK(hex_decode_fixed(elements, 32,
+                              bytes_str("e2f2ae0a6abc4e71a884a961c500515f58e30b6aa582dd8db6a65945"
+                                        "e08d2d76"),
+                              &e),
+             &e); /* 1 G, 2 G */
+    CHECK_OK(hex_decode_fixed(elements + 32, 32,
+                              bytes_str("6a493210f7499cd17fecb510ae0cea23a110e8d5b901f8acadd3095c"
+                                        "73a3b919"),
+                              &e),
+             &e);
+    scalars[0] = 1;
+    scalars[32] = 2;
+    CHECK_OK(hex_decode_fixed(big, 32, bytes_str(order), &e), &e);
+    p_wide = script_data(&s, BYTES_OF(&wide));
+    p_scalars = script_data(&s, BYTES_OF(&scalars));
+    p_elements = script_data(&s, BYTES_OF(&elements));
+    p_big = script_data(&s, BYTES_OF(&big));
+    p_two = script_data(&s, BYTES_OF(&two));
+    p_zero = p_scalars + 64;
+    STEP(&s, HOST_RISTRETTO_FROM_HASH, p_wide, OUT, 0, 0, 0, 0, 0);
+    STEP(&s, HOST_RISTRETTO_SUM, p_scalars, p_elements, 2, OUT + 32, 0, 0, OUT + 64); /* 5 G */
+    STEP(&s, HOST_RISTRETTO_SUM, p_scalars, p_elements, 3, OUT + 280, 0, 0, OUT + 72);
+    STEP(&s, HOST_RISTRETTO_SUM, p_scalars, p_elements, 0, OUT + 280, 0, 0, OUT + 80);
+    STEP(&s, HOST_RISTRETTO_SUM, p_scalars, p_elements, 33, OUT + 280, 0, 0, OUT + 88);
+    STEP(&s, HOST_RISTRETTO_SUM, p_big, p_elements, 1, OUT + 280, 0, 0, OUT + 96);
+    STEP(&s, HOST_RISTRETTO_SUM, p_scalars, p_big, 1, OUT + 280, 0, 0, OUT + 104);
+    STEP(&s, HOST_RISTRETTO_SUM, p_zero, p_elements, 1, OUT + 112, 0, 0, OUT + 144);
+    STEP(&s, HOST_RISTRETTO_SCALAR, 0, p_wide, 0, OUT + 152, 0, 0, OUT + 184);
+    STEP(&s, HOST_RISTRETTO_SCALAR, 4, p_two, 0, OUT + 192, 0, 0, 0);
+    STEP(&s, HOST_RISTRETTO_SCALAR, 3, OUT + 192, p_two, OUT + 224, 0, 0, 0); /* 1 */
+    STEP(&s, HOST_RISTRETTO_SCALAR, 2, OUT + 224, p_two, OUT + 256, 0, 0, 0); /* -1 */
+    STEP(&s, HOST_RISTRETTO_SCALAR, 1, OUT + 256, p_two, OUT + 224, 0, 0, 0); /* 1 */
+    STEP(&s, HOST_RISTRETTO_SCALAR, 4, p_zero, 0, OUT + 296, 0, 0, OUT + 288);
+    STEP(&s, HOST_RISTRETTO_SCALAR, 1, p_big, p_two, OUT + 296, 0, 0, OUT + 328);
+    STEP(&s, HOST_RISTRETTO_SCALAR, 5, p_two, p_two, OUT + 296, 0, 0, OUT + 336);
+    RET(&s, 43);
+    r = run_script(&w, &c, &s, CALL_GAS);
+    CHECK_INT(r.code, TX_OK);
+    CHECK_HEX(bytes_of(r.output.p, 32),
+              "3066f82a1a747d45120d1740f14358531a8f04bbffe6a819f86dfe50f44a0a46");
+    CHECK_HEX(bytes_of(r.output.p + 32, 32),
+              "e882b131016b52c1d3337080187cf768423efccbb517bb495ab812c4160ff44e");
+    CHECK_INT(sword(r.output, 8), 0);
+    for (size_t i = 9; i <= 13; i++)
+        CHECK_INT(sword(r.output, i), -HOST_EINVAL);
+    CHECK_HEX(bytes_of(r.output.p + 112, 32),
+              "0000000000000000000000000000000000000000000000000000000000000000");
+    CHECK_INT(sword(r.output, 18), 0);
+    CHECK_HEX(bytes_of(r.output.p + 152, 32),
+              "a576502e0100a9bda83627fa77e0e68a0a2990d3484857afa00454aeb8e13407");
+    CHECK_HEX(bytes_of(r.output.p + 192, 32),
+              "f7e97a2e8d31092c6bce7b51ef7c6f0a00000000000000000000000000000008");
+    CHECK_HEX(bytes_of(r.output.p + 224, 32),
+              "0100000000000000000000000000000000000000000000000000000000000000");
+    CHECK_HEX(bytes_of(r.output.p + 256, 32),
+              "ecd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
+    CHECK_INT(sword(r.output, 36), -HOST_EINVAL);
+    CHECK_INT(sword(r.output, 41), -HOST_EINVAL);
+    CHECK_INT(sword(r.output, 42), -HOST_EINVAL);
     world_clear(&w);
 }
 
