@@ -42,11 +42,7 @@ static void allow(struct world *w)
     struct err e = {0};
 
     CHECK_OK(tee_measurement_get(w->a, &m, &e), &e);
-    w->rule = (struct measurement_rule){.tee = TEE_TDX};
-    w->rule.set.mr_td = true;
-    w->rule.set.rtmr[2] = true;
-    memcpy(w->rule.mr_td, m.launch, 48);
-    memcpy(w->rule.rtmr[2], m.rtmr[2], 48);
+    tee_measurement_rule(&w->rule, &m);
     w->policy = (struct attest_policy){
         .tees = POLICY_BIT(TEE_TDX),
         .roots = POLICY_BIT(ATTEST_ROOT_GIVEN),
