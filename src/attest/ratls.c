@@ -91,15 +91,15 @@ static void put_string(struct buf *out, unsigned major, struct bytes s)
  */
 
 /* Finds "pubkey-hash" (needed) and "nonce" in the map; others may be there. */
-static enum rc read_claims(struct bytes claims, struct bytes *key_hash, bool *has_nonce,
-                           struct bytes *nonce, struct err *e)
+static enum rc read_claims(struct ratls_evidence *ev, struct bytes *key_hash, struct err *e)
 {
+    struct bytes claims = ev->claims;
     struct reader r = reader_init(claims);
     struct bytes seen[MAX_CLAIMS];
     uint64_t n = cbor_head(&r, CBOR_MAP);
 
-    *key_hash = *nonce = bytes_of(NULL, 0);
-    *has_nonce = false;
+    *key_hash = ev->nonce = ev->identity = bytes_of(NULL, 0);
+    ev->has_nonce = false;
     if (n > MAX_CLAIMS)
         reader_fail(&r, "more than 32 claims");
     for (size_t i = 0; reader_ok(&r) && i < n; i++) {
@@ -113,9 +113,11 @@ static enum rc read_claims(struct bytes claims, struct bytes *key_hash, bool *ha
         if (bytes_eq(seen[i], bytes_str("pubkey-hash")))
             *key_hash = value;
         if (bytes_eq(seen[i], bytes_str("nonce"))) {
-            *has_nonce = true;
-            *nonce = value;
+            ev->has_nonce = true;
+            ev->nonce = value;
         }
+        if (bytes_eq(seen[i], bytes_str("cloister-identity")))
+            ev->identity = value;
     }
     if (reader_ok(&r) && key_hash->n == 0)
         reader_fail(&r, "claim pubkey-hash is missing");
@@ -173,7 +175,7 @@ static enum rc read_ccc(struct ratls *out, struct bytes value, struct err *e)
     ev->quote = cbor_string(&r, CBOR_BYTES);
     ev->claims = cbor_string(&r, CBOR_BYTES);
     TRY(reader_done(&r, "ra-tls evidence", e));
-    TRY(read_claims(ev->claims, &key_hash, &ev->has_nonce, &ev->nonce, e));
+    TRY(read_claims(ev, &key_hash, e));
     out->n++;
     return RC_OK;
 }
@@ -281,9 +283,9 @@ void ratls_report_data(uint8_t out64[64], enum ratls_kind kind, struct bytes spk
 enum rc ratls_check_binding(const struct ratls_evidence *ev, struct bytes spki,
                             const uint8_t report_data[64], struct err *e)
 {
-    struct bytes key_hash, nonce;
+    struct ratls_evidence claimed = *ev;
+    struct bytes key_hash;
     uint8_t want[64];
-    bool has_nonce;
 
     ratls_report_data(want, ev->kind, spki, ev->claims);
     if (memcmp(want, report_data, sizeof(want)) != 0)
@@ -291,7 +293,7 @@ enum rc ratls_check_binding(const struct ratls_evidence *ev, struct bytes spki,
                        ev->kind == RATLS_CCC ? "claims" : "certificate's key");
     if (ev->kind == RATLS_DSTACK)
         return RC_OK;
-    TRY(read_claims(ev->claims, &key_hash, &has_nonce, &nonce, e));
+    TRY(read_claims(&claimed, &key_hash, e));
     return check_key_hash(key_hash, spki, e);
 }
 
@@ -304,7 +306,7 @@ bool ratls_agree(const struct attest_verdict *x, const struct attest_verdict *y)
 /* ---- making ------------------------------------------------------------------------------------
  */
 
-void ratls_ccc_claims(struct buf *out, struct bytes spki, struct bytes nonce)
+void ratls_ccc_claims(struct buf *out, struct bytes spki, struct bytes nonce, struct bytes identity)
 {
     AUTO_CLEAR(buf) struct buf key_hash = {0};
     struct hash32 h;
@@ -314,13 +316,17 @@ void ratls_ccc_claims(struct buf *out, struct bytes spki, struct bytes nonce)
     put_head(&key_hash, 0, HASH_SHA256);
     put_string(&key_hash, CBOR_BYTES, BYTES_OF(&h));
     /* Keys in the bytewise order of RFC 8949 §4.2.1: the shorter first. */
-    put_head(out, CBOR_MAP, nonce.n != 0 ? 2 : 1);
+    put_head(out, CBOR_MAP, 1u + (nonce.n != 0) + (identity.n != 0));
     if (nonce.n != 0) {
         put_string(out, CBOR_TEXT, bytes_str("nonce"));
         put_string(out, CBOR_BYTES, nonce);
     }
     put_string(out, CBOR_TEXT, bytes_str("pubkey-hash"));
     put_string(out, CBOR_BYTES, buf_bytes(&key_hash));
+    if (identity.n != 0) {
+        put_string(out, CBOR_TEXT, bytes_str("cloister-identity"));
+        put_string(out, CBOR_BYTES, identity);
+    }
 }
 
 void ratls_ccc_evidence(struct buf *out, struct bytes quote, struct bytes claims)

@@ -20,6 +20,8 @@ struct ratls_evidence {
     struct bytes claims; /* CCC: the CBOR map */
     bool has_nonce;      /* CCC: claim "nonce" */
     struct bytes nonce;
+    struct bytes identity; /* CCC: claim "cloister-identity", what the holder says it is besides its
+                              key (PROTOCOL.md, P11); empty if there is none */
 };
 
 /* A certificate may hold one of each kind. Their report_data differ, so they are two quotes: a
@@ -45,9 +47,10 @@ bool ratls_agree(const struct attest_verdict *x, const struct attest_verdict *y)
 
 /* OIDs (content octets) of the extensions; dstack's value is wrapped in one more OCTET STRING. */
 extern const struct bytes RATLS_OID_CCC, RATLS_OID_DSTACK_QUOTE, RATLS_OID_DSTACK_ATTESTATION;
-/* CCC's claims for a key: {"pubkey-hash": [1, SHA-256 of SPKI], "nonce": ...}, appended to out. An
- * empty nonce makes no such claim. */
-void ratls_ccc_claims(struct buf *out, struct bytes spki, struct bytes nonce);
+/* CCC's claims for a key: {"nonce": ..., "pubkey-hash": [1, SHA-256 of SPKI],
+ * "cloister-identity": ...}, appended to out. An empty nonce or identity makes no such claim. */
+void ratls_ccc_claims(struct buf *out, struct bytes spki, struct bytes nonce,
+                      struct bytes identity);
 /* CCC's evidence, the value of its extension: tag 60000 over [quote, claims]. */
 void ratls_ccc_evidence(struct buf *out, struct bytes quote, struct bytes claims);
 /* The report_data that binds: of CCC's claims, or for dstack of the SPKI. */

@@ -147,10 +147,13 @@ static struct http_conn *opened(struct guard *g, struct MHD_Connection *conn)
     const union MHD_ConnectionInfo *fd =
         MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct http_conn *c = xcalloc(1, sizeof(*c));
+    int domain = AF_UNSPEC;
+    socklen_t size = sizeof(domain);
     bool full;
 
     CHECK(addr != NULL && addr->client_addr != NULL && fd != NULL);
     c->fd = fd->connect_fd;
+    c->is_tcp = getsockopt(c->fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_UNIX;
     c->peer = address_of(addr->client_addr, addr->client_addr->sa_family);
     c->is_proxy = clients_is_proxy(g->clients, &c->peer);
     conn_enter(c, CONN_NEW);
@@ -252,6 +255,8 @@ static void look_at(struct guard *g, struct http_conn *c, uint64_t now, uint64_t
             cut(g, c, REFUSED_BODY_TIME);
         return;
     case CONN_ANSWER:
+        if (!c->is_tcp)
+            return;
         /* The kernel is asked at the end of a window only. */
         if (c->pace.waited_ms + passed_ms < g->body_ms)
             c->pace.waited_ms += passed_ms;

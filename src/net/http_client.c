@@ -4,6 +4,7 @@
 #include "net/http_client.h"
 
 #include "base/mem.h"
+#include "net/internal/tls_peer.h"
 
 #include <curl/curl.h>
 
@@ -16,6 +17,7 @@
 
 struct http_client {
     CURL *curl;
+    struct tls_judge judge;
 };
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
@@ -43,6 +45,15 @@ void http_client_free(struct http_client *c)
     free(c);
 }
 
+void http_client_set_peer(struct http_client *c, tls_peer_fn *fn, void *data)
+{
+    /* a kept connection was judged by somebody else */
+    curl_easy_cleanup(c->curl);
+    c->curl = curl_easy_init();
+    CHECK(c->curl != NULL);
+    c->judge = (struct tls_judge){.fn = fn, .data = data};
+}
+
 void http_reply_clear(struct http_reply *r)
 {
     buf_clear(&r->body);
@@ -55,6 +66,7 @@ struct call_state {
     const struct http_call *call;
     struct http_reply *reply;
     CURL *curl;
+    const struct tls_judge *judge;
     uint64_t received;
     uint64_t body_max; /* 0: none */
     enum rc rc;        /* why a callback stopped the transfer */
@@ -260,6 +272,11 @@ static enum rc transport_rc(struct call_state *s, CURLcode code, struct err *e)
             *e = s->err;
         return err_wrap(e, s->rc, "%s", s->where);
     }
+    if (s->judge->rc != RC_OK) {
+        if (e != NULL)
+            *e = s->judge->err;
+        return err_wrap(e, s->judge->rc, "%s", s->where);
+    }
     if (code == CURLE_OPERATION_TIMEDOUT)
         return err_set(e, RC_TIMEOUT, "%s: no answer in time", s->where);
     if (code == CURLE_UNSUPPORTED_PROTOCOL)
@@ -297,7 +314,8 @@ static enum rc finish(struct call_state *s, CURLcode code, struct err *e)
 enum rc http_client_do(struct http_client *c, struct http_reply *reply,
                        const struct http_call *call, struct err *e)
 {
-    struct call_state state = {.call = call, .reply = reply, .curl = c->curl}, *s = &state;
+    struct call_state state = {.call = call, .reply = reply, .curl = c->curl, .judge = &c->judge},
+                      *s = &state;
     const char *method = call->method;
     struct curl_slist *lines = NULL;
     CURLcode code;
@@ -315,6 +333,9 @@ enum rc http_client_do(struct http_client *c, struct http_reply *reply,
     set_safety(s);
     set_timeouts(s);
     set_body(s, method, &lines);
+    c->judge.rc = RC_OK;
+    if (c->judge.fn != NULL)
+        tls_judge_apply(c->curl, &c->judge);
     SET(CURLOPT_URL, call->url);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, s);

@@ -741,6 +741,15 @@ void http_server_measure(struct http_server *s, struct metrics *m)
         guard_measure(s->guard, s->name, m);
 }
 
+enum rc http_server_adopt(struct http_server *s, int fd, const struct sockaddr *peer,
+                          socklen_t peer_len, struct err *e)
+{
+    /* on failure it closes the descriptor; the guard hears of it as of any other */
+    if (MHD_add_connection(s->daemon, fd, peer, peer_len) != MHD_YES)
+        return err_set(e, RC_LIMIT, "%s: no more connections", s->name);
+    return RC_OK;
+}
+
 static void wait_for_requests(struct http_server *s, unsigned grace_ms)
 {
     struct timespec t;

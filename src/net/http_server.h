@@ -9,6 +9,8 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
+#include <sys/socket.h>
+
 struct http_limits;
 struct http_server;
 struct http_request;
@@ -87,6 +89,11 @@ enum rc http_server_start(struct http_server **out, const struct http_server_con
 unsigned http_server_port(const struct http_server *s);
 /* "http://127.0.0.1:8545", with the bound port. Lives as long as the server. */
 const char *http_server_url(const struct http_server *s);
+/* Serve a connected, non-blocking stream socket besides those that were accepted; net/tls.h uses
+ * it. peer is who the client is, and counts for the limits. Takes fd over, also on failure. Any
+ * thread. RC_LIMIT. */
+enum rc http_server_adopt(struct http_server *s, int fd, const struct sockaddr *peer,
+                          socklen_t peer_len, struct err *e);
 /* Stop accepting, let running handlers finish (their streams fail with RC_CLOSED after
  * `grace_ms`), close everything, free. NULL is fine. Not from a handler. */
 void http_server_stop(struct http_server *s, unsigned grace_ms);

@@ -101,8 +101,8 @@ enum rc kernel_write(const struct tee_sys *sys, const char *path, struct bytes d
         return kernel_errno(e, errno, path);
     put = sys->write(sys->ctx, fd, data.p, data.n);
     errnum = put < 0 ? errno : 0;
-    /* configfs hands a binary attribute to its driver when the file is closed: the answer to our
-     * bytes comes from close() */
+    /* configfs hands a binary attribute to its driver when the file is closed; an error may come
+     * now or not at all, which is why readers count generations */
     if (sys->close(sys->ctx, fd) < 0 && errnum == 0)
         errnum = errno;
     if (errnum != 0)

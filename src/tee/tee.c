@@ -3,9 +3,11 @@
  * may answer anything. Must not: judge whether the evidence is good (attest/ and policy do). */
 #include "tee/internal/tee.h"
 
+#include "attest/policy.h"
 #include "base/hex.h"
 #include "base/reader.h"
 #include "crypto/hash.h"
+#include "tee/simulator.h"
 
 #define EVENT_TYPE UINT32_C(0x08000001)
 #define TIMEOUT_MS 10000
@@ -244,6 +246,28 @@ void tee_measurement_id(struct hash32 *out, const struct tee_measurement *m)
     sha256_parts(out, parts, ARRAY_LEN(parts));
 }
 
+void tee_measurement_rule(struct measurement_rule *out, const struct tee_measurement *m)
+{
+    memset(out, 0, sizeof(*out));
+    switch (m->platform) {
+    case TEE_PLATFORM_NONE:
+        CHECK(false);
+        break;
+    case TEE_PLATFORM_TDX:
+        out->tee = TEE_TDX;
+        out->set.mr_td = out->set.rtmr[0] = out->set.rtmr[1] = out->set.rtmr[2] = true;
+        memcpy(out->mr_td, m->launch, sizeof(out->mr_td));
+        memcpy(out->rtmr, m->rtmr, (size_t)3 * 48);
+        break;
+    case TEE_PLATFORM_SNP:
+        out->tee = TEE_SNP;
+        out->set.measurement = out->set.host_data = true;
+        memcpy(out->measurement, m->launch, sizeof(out->measurement));
+        memcpy(out->host_data, m->host_data, sizeof(out->host_data));
+        break;
+    }
+}
+
 /* ---- sealing keys ---- */
 
 static enum rc no_sealing(const struct tee *t, struct err *e)
@@ -361,6 +385,39 @@ enum rc tee_open(struct tee **out, const struct tee_config *config, struct err *
     (void)buf_cstr(&t->description);
     *out = t;
     return RC_OK;
+}
+
+enum rc tee_open_option(struct tee **out, const char *option, struct bytes image,
+                        struct bytes config, struct err *e)
+{
+    static const struct {
+        const char *name;
+        enum tee_source source;
+    } names[] = {{"auto", TEE_SOURCE_AUTO},
+                 {"configfs", TEE_SOURCE_CONFIGFS},
+                 {"tdx_guest", TEE_SOURCE_TDX_GUEST},
+                 {"sev_guest", TEE_SOURCE_SEV_GUEST}};
+    static const char simulator[] = "simulator:";
+    struct tee_sim_launch l = {.image = image, .config = config};
+    AUTO_FREE char *dir = NULL;
+    char *slash;
+
+    *out = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(option, names[i].name) == 0)
+            return tee_open(out, &(struct tee_config){.source = names[i].source}, e);
+    if (strncmp(option, simulator, sizeof(simulator) - 1) == 0)
+        dir = xstrdup(option + sizeof(simulator) - 1);
+    slash = dir != NULL ? strrchr(dir, '/') : NULL;
+    if (slash == NULL || slash == dir)
+        return err_set(e, RC_MALFORMED,
+                       "evidence from '%.80s': give auto, configfs, tdx_guest, sev_guest, or "
+                       "simulator:DIR/MACHINE",
+                       option);
+    *slash = '\0';
+    l.dir = dir;
+    l.machine = slash + 1;
+    return tee_open(out, &(struct tee_config){.source = TEE_SOURCE_SIMULATOR, .launch = &l}, e);
 }
 
 void tee_close(struct tee *t)

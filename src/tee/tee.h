@@ -13,6 +13,7 @@
 struct tee;
 struct tee_sys;
 struct tee_sim_launch;
+struct measurement_rule;
 
 #define TEE_QUOTE_MAX ((size_t)16 << 10) /* bytes of a quote or report that we pass on */
 #define TEE_BLOB_MAX ((size_t)64 << 10)  /* bytes taken from the kernel: quotes come padded */
@@ -76,6 +77,12 @@ enum rc tee_open(struct tee **out, const struct tee_config *config, struct err *
 /* NULL is fine. */
 void tee_close(struct tee *t);
 
+/* The same by a daemon's option: "auto", "configfs", "tdx_guest", "sev_guest", or
+ * "simulator:DIR/MACHINE". image and config are measured where it is a simulator (tee/simulator.h);
+ * a real machine's image was measured at boot. RC_MALFORMED: none of these. Else as tee_open(). */
+enum rc tee_open_option(struct tee **out, const char *option, struct bytes image,
+                        struct bytes config, struct err *e);
+
 enum tee_platform tee_platform(const struct tee *t);
 /* True: no hardware stands behind this; say so wherever it is shown. */
 bool tee_is_simulator(const struct tee *t);
@@ -105,6 +112,10 @@ enum rc tee_measurement_get(struct tee *t, struct tee_measurement *out, struct e
 /* The identity state is sealed to: SHA-256("cloister/measurement/v1" | platform u8 | launch |
  * rtmr0 | rtmr1 | rtmr2 | host_data). RTMR3 is left out: it goes on counting while we run. */
 void tee_measurement_id(struct hash32 *out, const struct tee_measurement *m);
+
+/* What attest/policy.h compares for this measurement: MRTD, RTMR0, RTMR1 and RTMR2, or launch
+ * digest and host data. */
+void tee_measurement_rule(struct measurement_rule *out, const struct tee_measurement *m);
 
 /* The platform's security version: what a sealing key is bound to besides the measurement. Larger
  * is newer, byte by byte (SNP: committed TCB; simulator: the machine's level). RC_UNSUPPORTED: TDX

@@ -63,7 +63,7 @@ TEST(claims_as_gramine_makes_them)
 
     CHECK_OK(x509_pem_chain(&der, &n, 1, t_vector(REAL[0].cert), &a, &e), &e);
     CHECK_OK(x509_parse(&c, der, &e), &e);
-    ratls_ccc_claims(&claims, c.spki, bytes_of(NULL, 0));
+    ratls_ccc_claims(&claims, c.spki, bytes_of(NULL, 0), bytes_of(NULL, 0));
     CHECK_MEM(buf_bytes(&claims), t_vector(REAL[0].claims));
 }
 
@@ -106,13 +106,14 @@ TEST(ccc_round_trip_with_nonce)
     struct ratls ra;
     struct err e = {0};
 
-    ratls_ccc_claims(&claims, SPKI, bytes_str("fresh"));
+    ratls_ccc_claims(&claims, SPKI, bytes_str("fresh"), bytes_str("who"));
     ratls_ccc_evidence(&evidence, bytes_str("a quote"), buf_bytes(&claims));
     put_extension(&list, RATLS_OID_CCC, buf_bytes(&evidence));
     CHECK_OK(extract(&ra, &list, &e), &e);
     CHECK_INT(ra.n, 1);
     CHECK_TRUE(ra.ev[0].has_nonce && !ra.self_signed);
     CHECK_MEM(ra.ev[0].nonce, bytes_str("fresh"));
+    CHECK_MEM(ra.ev[0].identity, bytes_str("who"));
     CHECK_MEM(ra.ev[0].quote, bytes_str("a quote"));
     ratls_report_data(report_data, RATLS_CCC, SPKI, buf_bytes(&claims));
     CHECK_OK(ratls_check_binding(&ra.ev[0], SPKI, report_data, &e), &e);

@@ -1,9 +1,11 @@
-/* Evidence for other verifiers: writes what tests/e2e/tee-dcap-qvl gives to Phala's. Does nothing
- * without TEE_EXPORT, the folder to write to. */
+/* Evidence for other programs: writes what tests/e2e/tee-dcap-qvl gives to Phala's verifier, and
+ * serves a TLS port for tests/e2e/tee-tls. Does nothing without TEE_EXPORT or TEE_SERVE, the folder
+ * to write to. */
 #include "lib/t.h"
 
 #include "os/clock.h"
 #include "os/file.h"
+#include "tee/ratls.h"
 #include "tee/simulator.h"
 #include "tee/tee.h"
 
@@ -105,4 +107,63 @@ TEST(export)
     put_worlds(s);
     tee_sim_close(s);
     tee_sim_close(other);
+}
+
+/* ---- a TLS port ---- */
+
+static struct ratls_server *server;
+
+static void handler(struct http_request *req, struct http_response *resp, void *data)
+{
+    struct err e = {0};
+
+    (void)data;
+    if (strcmp(req->path, "/attestation") != 0) {
+        http_response_text(resp, 200, "hello over TLS\n");
+        return;
+    }
+    http_response_header(resp, "Content-Type", "application/json");
+    if (ratls_server_attestation(server, &resp->body, http_request_arg(req, "nonce"), &e) != RC_OK)
+        http_response_text(resp, 400, "%s\n", e.msg);
+}
+
+static void wait_for_stop(const char *path)
+{
+    for (int i = 0; i < 3000 && !file_exists(path); i++)
+        clock_sleep_ms(20);
+}
+
+/* Writes url, root.der, collateral; serves until a file named stop is there, a minute at most. */
+TEST(serve)
+{
+    AUTO_FREE char *dir = xasprintf("%s/sim", t_tmpdir()), *stop = NULL;
+    struct http_server_config hc = {.listen = "127.0.0.1:0"};
+    struct tls_server_config tc = {.listen = "127.0.0.1:0"};
+    struct ratls_options o = {.name = "worker-0.example", .identity = bytes_str("an identity")};
+    struct tee_sim_launch l = {.dir = dir, .machine = "machine-0"};
+    struct tee_config c = {.source = TEE_SOURCE_SIMULATOR, .launch = &l};
+    uint64_t now = clock_wall_ns() / 1000000000;
+    struct http_server *http = NULL;
+    struct tee_sim *s = NULL;
+    struct tee *t = NULL;
+    struct err e = {0};
+
+    out_dir = getenv("TEE_SERVE");
+    if (out_dir == NULL)
+        t_skip("TEE_SERVE names no folder");
+    CHECK_OK(tee_sim_create(dir, now, &e), &e);
+    CHECK_OK(tee_sim_open(&s, dir, &e), &e);
+    CHECK_OK(tee_sim_machine_add(s, "machine-0", NULL, now, &e), &e);
+    put("root", "der", tee_sim_root(s));
+    put_collateral(s, "good", NULL);
+    CHECK_OK(tee_open(&t, &c, &e), &e);
+    CHECK_OK(http_server_start(&http, &hc, handler, NULL, NULL, &e), &e);
+    CHECK_OK(ratls_server_start(&server, t, &o, &tc, http, &e), &e);
+    put("server", "url", bytes_str(ratls_server_url(server)));
+    stop = xasprintf("%s/stop", out_dir);
+    wait_for_stop(stop);
+    ratls_server_stop(server);
+    http_server_stop(http, 0);
+    tee_close(t);
+    tee_sim_close(s);
 }

@@ -352,6 +352,34 @@ TEST(collateral_can_be_in_any_state)
     tee_sim_close(s);
 }
 
+TEST(a_source_can_be_named_by_an_option)
+{
+    static const char *const bad[] = {
+        "", "simulator", "simulator:", "simulator:x", "simulator:/m", "Auto", "tdx", "hardware"};
+    AUTO_FREE char *dir = xasprintf("%s/sim", t_tmpdir()),
+                   *option = xasprintf("simulator:%s/worker-0", dir);
+    struct tee_sim *s = new_sim(dir);
+    struct tee_sim_launch l = {.dir = dir,
+                               .machine = "worker-0",
+                               .image = bytes_str("image"),
+                               .config = bytes_str("config")};
+    struct tee_measurement want, got;
+    struct tee *t = NULL;
+    struct err e = {0};
+
+    measure(&want, &l);
+    CHECK_OK(tee_open_option(&t, option, l.image, l.config, &e), &e);
+    CHECK_OK(tee_measurement_get(t, &got, &e), &e);
+    CHECK_MEM(BYTES_OF(&got), BYTES_OF(&want));
+    tee_close(t);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        CHECK_RC(tee_open_option(&t, bad[i], l.image, l.config, &e), RC_MALFORMED, &e,
+                 "simulator:DIR/MACHINE");
+    option[strlen(option) - 1] = '9';
+    CHECK_RC(tee_open_option(&t, option, l.image, l.config, &e), RC_NOTFOUND, &e, "worker-9");
+    tee_sim_close(s);
+}
+
 TEST(auto_never_means_the_simulator)
 {
     struct tee_config c = {.tsm_dir = "/nonexistent/tsm",

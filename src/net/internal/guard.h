@@ -46,6 +46,7 @@ struct http_conn {
     struct http_address peer;
     bool entered; /* counts for its address */
     bool is_proxy;
+    bool is_tcp; /* else one of net/tls.c, which watches how its client reads */
     _Atomic(enum conn_phase) phase;
     atomic_uint_fast64_t since_ms; /* start of the phase */
     atomic_uint_fast64_t received; /* body bytes of this request */
