@@ -39,6 +39,8 @@ static const char help[] =
     "  --tee KIND           whose evidence: none (default), auto (this machine's TDX or SEV-SNP) "
     "or\n"
     "                       simulator, which proves nothing about hardware\n"
+    "  --tls-listen HOST:PORT\n"
+    "                       also serve TLS whose certificates carry the evidence\n"
     "  --insecure-simulator DIR, --machine NAME\n"
     "                       the simulator's folder, and which of its machines this is\n"
     "  --print-measurement  print what this worker measures as, and end\n"
@@ -191,6 +193,7 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "workers", .kind = DAEMON_CALL, .take = take_workers},
     {.name = "operator", .kind = DAEMON_CALL, .take = take_operator},
     {.name = "tee", .kind = DAEMON_CALL, .take = take_tee},
+    {.name = "tls-listen", .kind = DAEMON_TEXT, FIELD(c.tls_listen)},
     {.name = "insecure-simulator", .kind = DAEMON_TEXT, FIELD(c.simulator)},
     {.name = "machine", .kind = DAEMON_TEXT, FIELD(c.machine)},
     {.name = "print-measurement", .kind = DAEMON_FLAG, FIELD(print_measurement)},

@@ -30,7 +30,7 @@ static const struct cli_option OPTIONS[] = {
     {.name = "workers", .arg = "N", .help = "how many workers [2]", .value = &workers_text},
     {.name = "ports",
      .arg = "BASE",
-     .help = "ledger at BASE, store at BASE+1 and BASE+2, workers from BASE+10 [8545]",
+     .help = "ledger at BASE, store at BASE+1 and BASE+2, workers from BASE+10, their TLS from BASE+26 [8545]",
      .value = &ports_text},
     {.name = "profile",
      .arg = "PROFILE",
@@ -129,6 +129,8 @@ static void worker_args(struct devnet *d, struct daemon *m, size_t i, const char
     }
     if (d->vana_compat)
         return;
+    add_arg(m, "--tls-listen");
+    add_arg(m, listen_at(d, d->base_port + 26 + i));
     add_arg(m, "--tee");
     add_arg(m, "simulator");
     add_arg(m, "--insecure-simulator");

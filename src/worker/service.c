@@ -6,6 +6,7 @@
 #include "chain/address.h"
 #include "chain/contribution.h"
 #include "chain/eip712.h"
+#include "tee/ratls.h"
 #include "tee/tee.h"
 #include "worker/internal/state.h"
 #include "worker/proof/request.h"
@@ -128,6 +129,31 @@ static void get_identity(struct worker *w, struct http_response *resp)
         set(o, "signature", json_hex_new(BYTES_OF(&sig)));
     }
     answer(resp, 200, o);
+}
+
+/* Fresh evidence over the caller's nonce and the key of the TLS port. */
+static void get_attestation(struct worker *w, struct http_request *req, struct http_response *resp)
+{
+    struct err e = {0};
+    enum rc rc;
+
+    (void)pthread_mutex_lock(&w->attest);
+    rc = w->ratls == NULL
+             ? err_set(&e, RC_NOTFOUND, "this worker has no TLS port with evidence")
+             : ratls_server_attestation(w->ratls, &resp->body, http_request_arg(req, "nonce"), &e);
+    (void)pthread_mutex_unlock(&w->attest);
+    if (rc == RC_OK) {
+        resp->status = 200;
+        http_response_header(resp, "Content-Type", "application/json");
+        return;
+    }
+    buf_reset(&resp->body);
+    if (rc == RC_NOTFOUND)
+        refuse(resp, 404, "NO_EVIDENCE", e.msg);
+    else if (rc == RC_MALFORMED || rc == RC_LIMIT)
+        refuse(resp, 400, "INVALID_REQUEST", e.msg);
+    else
+        refuse(resp, 503, "NO_EVIDENCE", e.msg);
 }
 
 /* ---- GET /health, /metrics, /jobs/ID ---- */
@@ -253,6 +279,8 @@ void service_handle(struct http_request *req, struct http_response *resp, void *
         run_proof(w, req, resp);
     else if (is_get && strcmp(req->path, "/identity") == 0)
         get_identity(w, resp);
+    else if (is_get && strcmp(req->path, "/attestation") == 0)
+        get_attestation(w, req, resp);
     else if (is_get && strcmp(req->path, "/health") == 0)
         get_health(w, resp);
     else if (is_get && strcmp(req->path, "/metrics") == 0)
@@ -260,6 +288,8 @@ void service_handle(struct http_request *req, struct http_response *resp, void *
     else if (is_get && strncmp(req->path, "/jobs/", 6) == 0)
         get_job(w, resp, req->path + 6);
     else
-        refuse(resp, 404, "NOT_FOUND",
-               "there are POST /RunProof, GET /identity, GET /health, GET /metrics, GET /jobs/ID");
+        refuse(
+            resp, 404, "NOT_FOUND",
+            "there are POST /RunProof, GET /identity, GET /attestation?nonce=HEX, GET /health, GET "
+            "/metrics, GET /jobs/ID");
 }

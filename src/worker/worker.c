@@ -5,6 +5,7 @@
 #include "client/light_client.h"
 #include "client/store_client.h"
 #include "os/file.h"
+#include "tee/ratls.h"
 #include "tee/tee.h"
 #include "worker/internal/enroll.h"
 #include "worker/proof/journal.h"
@@ -47,6 +48,7 @@ static void set_defaults(struct worker_config *c, const struct worker_config *in
     c->genesis_path = copy_or_null(in->genesis_path);
     c->store_rpc = xstrdup(in->store_rpc);
     c->store_gateway = copy_or_null(in->store_gateway);
+    c->tls_listen = copy_or_null(in->tls_listen);
     c->simulator = copy_or_null(in->simulator);
     c->machine = copy_or_null(in->machine);
     c->key_file = in->key_file != NULL ? xstrdup(in->key_file) : xasprintf("%s/worker.key", c->dir);
@@ -97,6 +99,7 @@ static void free_worker(struct worker *w)
     free_text(w->config.store_rpc);
     free_text(w->config.store_gateway);
     free_text(w->config.key_file);
+    free_text(w->config.tls_listen);
     free_text(w->config.simulator);
     free_text(w->config.machine);
     free_text(w->config.jail_path);
@@ -104,6 +107,7 @@ static void free_worker(struct worker *w)
     (void)pthread_mutex_destroy(&w->lock);
     (void)pthread_mutex_destroy(&w->send);
     (void)pthread_mutex_destroy(&w->images);
+    (void)pthread_mutex_destroy(&w->attest);
     (void)pthread_cond_destroy(&w->changed);
     free(w);
 }
@@ -182,6 +186,26 @@ static enum rc listen_and_serve(struct worker *w, struct err *e)
     return RC_OK;
 }
 
+/* The same API over TLS whose certificates carry evidence and name our sender account. */
+static enum rc serve_tls(struct worker *w, struct err *e)
+{
+    const struct ratls_options options = {.name = "cloister-worker",
+                                          .identity = BYTES_OF(&w->keys->sender_address)};
+    const struct tls_server_config tls = {.name = "worker", .listen = w->config.tls_listen};
+    struct ratls_server *ratls;
+
+    if (w->config.tls_listen == NULL)
+        return RC_OK;
+    if (w->tee == NULL)
+        return err_set(e, RC_MALFORMED, "a TLS port needs evidence: give --tee");
+    TRY(ratls_server_start(&ratls, w->tee, &options, &tls, w->http, e));
+    log_info("worker", "TLS with evidence at %s", ratls_server_url(ratls));
+    (void)pthread_mutex_lock(&w->attest);
+    w->ratls = ratls;
+    (void)pthread_mutex_unlock(&w->attest);
+    return RC_OK;
+}
+
 static enum rc start(struct worker *w, struct err *e)
 {
     int rc;
@@ -192,6 +216,7 @@ static enum rc start(struct worker *w, struct err *e)
     w->chain = chain_client_new(w->config.rpc_url);
     TRY(open_light(w, e));
     TRY(listen_and_serve(w, e));
+    TRY(serve_tls(w, e));
     rc = pthread_create(&w->keeper, NULL, keeper_main, w);
     if (rc != 0)
         return err_errno(e, rc, "worker: thread");
@@ -208,6 +233,7 @@ static struct worker *new_worker(const struct worker_config *config)
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_mutex_init(&w->send, NULL);
     (void)pthread_mutex_init(&w->images, NULL);
+    (void)pthread_mutex_init(&w->attest, NULL);
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&w->changed, &monotonic);
@@ -265,12 +291,18 @@ const char *worker_url(const struct worker *w)
 
 void worker_stop(struct worker *w)
 {
+    struct ratls_server *ratls;
+
     if (w == NULL)
         return;
     (void)pthread_mutex_lock(&w->lock);
     w->stopping = true;
     (void)pthread_cond_broadcast(&w->changed);
     (void)pthread_mutex_unlock(&w->lock);
+    (void)pthread_mutex_lock(&w->attest);
+    ratls = MOVE(w->ratls);
+    (void)pthread_mutex_unlock(&w->attest);
+    ratls_server_stop(ratls);
     http_server_stop(w->http, STOP_GRACE_MS);
     if (w->has_keeper)
         (void)pthread_join(w->keeper, NULL);

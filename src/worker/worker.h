@@ -38,6 +38,7 @@ struct worker_config {
     enum worker_tee tee;
     const char *simulator;   /* WORKER_TEE_SIMULATOR: its folder, ... */
     const char *machine;     /* ... and the pretended machine's name */
+    const char *tls_listen;  /* TLS with evidence beside `listen`; needs a tee [none] */
     struct address workers;  /* the contract it registers in; zero: none */
     struct address operator; /* who may deregister it besides itself [its sender account] */
     enum worker_profile profile;

@@ -5,7 +5,7 @@
 
 #include "cli/internal/commands.h"
 
-#define DEVNET_MAX_WORKERS 32
+#define DEVNET_MAX_WORKERS 16 /* ports BASE+10.., with TLS BASE+26.. */
 #define DEVNET_SPARE "spare" /* the simulator's machine for a worker started by hand */
 
 struct devnet_account {

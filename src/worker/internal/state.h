@@ -16,6 +16,7 @@
 #define WORKER_MAX_STORES 8   /* connections to the store kept open */
 
 struct tee;
+struct ratls_server;
 struct light_client;
 
 enum task_state { TASK_RUNNING, TASK_DONE, TASK_FAILED };
@@ -54,7 +55,9 @@ struct worker {
     struct chain_client *chain;
     struct light_client *light; /* NULL: the node is believed */
     struct http_server *http;
-    struct tee *tee; /* NULL: no evidence */
+    struct tee *tee;            /* NULL: no evidence */
+    pthread_mutex_t attest;     /* guards the next; one piece of evidence at a time */
+    struct ratls_server *ratls; /* NULL: no TLS port */
     struct worker_metrics *metrics;
     int dir_lock;
     pthread_t keeper;
