@@ -30,7 +30,8 @@ static const struct cli_option OPTIONS[] = {
     {.name = "workers", .arg = "N", .help = "how many workers [2]", .value = &workers_text},
     {.name = "ports",
      .arg = "BASE",
-     .help = "ledger at BASE, store at BASE+1 and BASE+2, workers from BASE+10, their TLS from BASE+26 [8545]",
+     .help = "ledger at BASE, store at BASE+1 and BASE+2, workers from BASE+10, their TLS from "
+             "BASE+26 [8545]",
      .value = &ports_text},
     {.name = "profile",
      .arg = "PROFILE",
@@ -208,10 +209,13 @@ static void ended(struct net *n, struct daemon *m)
 static void refresh(struct net *n)
 {
     uint64_t pools;
+    struct err e;
 
     chain_client_patience(n->d.cli->chain, 0);
     if (devnet_n_pools(&n->d, &pools, NULL) == RC_OK && pools != n->d.n_pools)
         (void)!devnet_write(&n->d, NULL);
+    if (devnet_renew_collateral(&n->d, &e) != RC_OK)
+        cli_step(n->d.cli, "collateral is not renewed: %s", e.msg);
 }
 
 /* Look after the children until `until_ms` or a stop signal (returned as true). */

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define COLLATERAL_RENEW_S ((uint64_t)24 * 3600)
 #define LIFETIME_S (6 * 3600u)
 #define UP_TIMEOUT_MS 30000
 /* The simulator's machines run no debug TDs and are up to date. */
@@ -136,7 +137,18 @@ static enum rc post_collateral(struct devnet *d, struct err *e)
     tee_sim_close(sim);
     TRY(rc);
     collateral_put_post(&data, buf_bytes(&json));
-    return send(d, "Collateral", &data, e);
+    TRY(send(d, "Collateral", &data, e));
+    d->collateral_s = now_s();
+    return RC_OK;
+}
+
+enum rc devnet_renew_collateral(struct devnet *d, struct err *e)
+{
+    uint64_t now = now_s();
+
+    if (!d->attested || now < d->collateral_s + COLLATERAL_RENEW_S)
+        return RC_OK;
+    return post_collateral(d, e);
 }
 
 /* TeePool and Workers know each other. */

@@ -183,8 +183,11 @@ static enum rc check_place(const struct light_block *trusted, const struct light
         return err_set(e, RC_DENIED, "header of height %llu is not later than that of %llu",
                        ull(h->height), ull(t->height));
     if (chain_time_cmp(&h->time, &horizon) >= 0)
-        return err_set(e, RC_DENIED, "header of height %llu is from the future (%lld, now %lld)",
-                       ull(h->height), (long long)h->time.s, (long long)now->s);
+        return err_set(
+            e, RC_DENIED,
+            "header of height %llu is from the future (%lld, now %lld): is this machine's clock "
+            "right?",
+            ull(h->height), (long long)h->time.s, (long long)now->s);
     return RC_OK;
 }
 

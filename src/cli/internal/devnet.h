@@ -6,7 +6,7 @@
 #include "cli/internal/commands.h"
 
 #define DEVNET_MAX_WORKERS 16 /* ports BASE+10.., with TLS BASE+26.. */
-#define DEVNET_SPARE "spare" /* the simulator's machine for a worker started by hand */
+#define DEVNET_SPARE "spare"  /* the simulator's machine for a worker started by hand */
 
 struct devnet_account {
     char name[24];
@@ -27,6 +27,7 @@ struct devnet {
     const char *worker_public_key[DEVNET_MAX_WORKERS];
     const char *const *worker_argv; /* how one of them is started: all measure the same */
     uint64_t n_pools;               /* in devnet.json */
+    uint64_t collateral_s;          /* when collateral was posted, Unix seconds */
     bool attested;                  /* the chain has a Workers contract */
     struct hash32 root;             /* SHA-256 of the simulator's root; zero: no attestation */
 };
@@ -57,6 +58,8 @@ void devnet_attest_init(struct devnet *d, const char *name, struct buf *out);
 enum rc devnet_has_workers_contract(struct devnet *d, bool *out, struct err *e);
 /* Collateral on chain, measurements allowed, workers registered. */
 enum rc devnet_attest(struct devnet *d, struct err *e);
+/* Post collateral again when it is a day old; called often. */
+enum rc devnet_renew_collateral(struct devnet *d, struct err *e);
 /* How many pools are registered on the chain. */
 enum rc devnet_n_pools(struct devnet *d, uint64_t *out, struct err *e);
 /* DIR/devnet.json. */
