@@ -320,9 +320,9 @@ static enum rc next_id(struct u256 *id, const struct council *c, struct err *e)
     const struct u256 one = u256_from_u64(1);
 
     if (id_text != NULL)
-        TRY(number_id(id, id_text, e));
-    else
-        CHECK(!u256_add(id, &c->count, &one));
+        return number_id(id, id_text, e);
+    if (!u256_add(id, &c->count, &one))
+        return err_set(e, RC_RANGE, "the council's number of actions is above 256 bits");
     return RC_OK;
 }
 
@@ -336,12 +336,16 @@ static enum rc print_proposed(struct cli *cli, const struct chain_receipt *recei
 
     for (size_t i = 0; i < receipt->n_logs; i++) {
         const struct chain_log *log = &receipt->logs[i];
+        struct council_event_ActionProposed found;
         struct council_event_ActionExecuted x;
 
         if (!address_eq(&log->address, &c->address))
             continue;
-        proposed |= council_parse_ActionProposed(&p, NULL, log->topics, log->n_topics, log->data,
-                                                 NULL) == RC_OK;
+        if (council_parse_ActionProposed(&found, NULL, log->topics, log->n_topics, log->data,
+                                         NULL) == RC_OK) {
+            p = found;
+            proposed = true;
+        }
         executed |= council_parse_ActionExecuted(&x, NULL, log->topics, log->n_topics, log->data,
                                                  NULL) == RC_OK;
     }

@@ -1,19 +1,19 @@
-/* A worker's evidence, from the chain, judged on this side. The chain has judged it already; who is
- * about to give a worker a key does not take a node's word for that. What is still the chain's:
- * which measurements are allowed, the policy, and whether the worker stands. */
+/* A worker's evidence, from proved state, judged on this side. The chain has judged it already; who
+ * is about to give a worker a key checks that again, and believes no node. What is still the
+ * chain's: which measurements are allowed, the policy, and whether the worker stands. */
 #include "cli/internal/evidence.h"
 
 #include "attest/record.h"
 #include "attest/snp.h"
-#include "chain/gen/collateral.h"
 #include "chain/registration.h"
 #include "cli/internal/commands.h"
+#include "cli/internal/proved.h"
 #include "crypto/hash.h"
 
 #include <stdio.h>
 
 #define MAX_ROOTS 16
-#define MAX_GRACE_S ((uint64_t)7 * 24 * 3600) /* contracts/system/Collateral.c */
+#define MAX_WORKERS 10000
 
 const char *worker_role_name(uint64_t role)
 {
@@ -24,9 +24,9 @@ const char *worker_role_name(uint64_t role)
 
 const char *worker_standing(const struct worker_evidence *w)
 {
-    if (w->info.status == STANDING_NONE)
+    if (w->info.status == WORKER_NONE)
         return "unknown";
-    if (w->info.status == STANDING_REMOVED)
+    if (w->info.status == WORKER_REMOVED)
         return "removed";
     if (w->active)
         return "active";
@@ -34,7 +34,7 @@ const char *worker_standing(const struct worker_evidence *w)
         return "expired";
     if (w->banned)
         return "platform banned";
-    return w->allowed ? "inactive" : "measurement not allowed";
+    return w->allowed ? "inactive" : "not allowed";
 }
 
 bool cli_has_workers(struct cli *cli)
@@ -74,9 +74,10 @@ enum rc cli_ask(struct cli *cli, struct bytes *out, const struct address *to, st
     return RC_OK;
 }
 
-/* ---- what the chain says ---- */
+/* ---- what the chain says, proved ---- */
 
-/* Block 0 answers the hash that names the chain. */
+/* Block 0 answers the hash that names the chain. The node's word: another chain's name would not be
+ * in the evidence of a worker that the proved state of this one lists. */
 static enum rc genesis_hash(struct cli *cli, struct hash32 *out, struct err *e)
 {
     json_auto_t *block = NULL;
@@ -87,105 +88,196 @@ static enum rc genesis_hash(struct cli *cli, struct hash32 *out, struct err *e)
     return json_hex_fixed(out->b, sizeof(out->b), block, "hash", e);
 }
 
-static enum rc load_label(struct cli *cli, struct worker_evidence *w, const struct address *workers,
-                          struct err *e)
+/* Time and number of the newest block that is trusted. */
+static enum rc head(struct cli *cli, struct worker_evidence *w, struct err *e)
 {
-    struct workers_MeasurementInfo_list list;
-    struct buf b = {0};
-    struct bytes answer;
+    struct light_client *lc;
+    struct light_block block;
 
-    workers_put_measurements(&b);
-    TRY(cli_ask(cli, &answer, workers, &b, w->height, e));
-    TRY(workers_get_measurements(&list, &cli->mem, answer, e));
-    for (size_t i = 0; i < list.n; i++)
-        if (hash32_eq(&list.p[i].measurement, &w->info.measurement)) {
-            w->label = arena_strdup(&cli->mem, list.p[i].label);
-            w->allowed = (list.p[i].roles >> w->info.role & 1) != 0;
-        }
+    TRY(cli_light(cli, &lc, e));
+    light_client_head(lc, &block, &cli->mem);
+    w->height = block.header.height;
+    w->now = (uint64_t)block.header.time.s;
+    return RC_OK;
+}
+
+/* As Workers.workers() says it. */
+static uint64_t confidence(const st_worker *s)
+{
+    if (s->tcb_status <= TCB_UP_TO_DATE)
+        return 1;
+    if (s->tcb_status == TCB_SW_HARDENING_NEEDED)
+        return 2;
+    if (s->tcb_status <= TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED)
+        return s->advisories.n == 0 ? 3 : 4;
+    return 5;
+}
+
+static void set_info(struct workers_WorkerInfo *i, const struct address *who, const st_worker *s)
+{
+    *i = (struct workers_WorkerInfo){.worker = *who,
+                                     .status = s->status,
+                                     .role = s->role,
+                                     .operator= s->operator,
+                                     .proofSigner = s->proof_signer,
+                                     .commitSigner = s->commit_signer,
+                                     .receiveKey = s->receive_key,
+                                     .receiveKeyEth = s->receive_key_eth,
+                                     .url = s->url,
+                                     .platform = s->platform,
+                                     .measurement = s->measurement,
+                                     .root = s->root,
+                                     .tcbStatus = s->tcb_status,
+                                     .confidence = confidence(s),
+                                     .advisories = s->advisories,
+                                     .evaluationNumber = s->evaluation_number,
+                                     .attestedAt = s->attested_at,
+                                     .expiresAt = s->expires_at,
+                                     .registrations = s->registrations,
+                                     .height = s->height,
+                                     .blockHash = s->block_hash};
+}
+
+/* What decides whether it stands: Workers.isActive(), read from state. */
+static enum rc load_standing(struct cli *cli, struct worker_evidence *w,
+                             const struct address *workers, const struct address *collateral,
+                             struct err *e)
+{
+    const struct light_key keys[] = {workers_measurement_of_key(workers, w->info.measurement),
+                                     workers_banned_key(workers, w->info.platform),
+                                     collateral_root_of_key(collateral, w->info.root)};
+    struct light_value *v;
+    st_measurement m;
+    st_root root;
+
+    TRY(cli_read(cli, &v, keys, ARRAY_LEN(keys), e));
+    TRY(workers_measurement_of_get(&m, v[0].value, e));
+    TRY(workers_banned_get(&w->banned, v[1].value, e));
+    TRY(collateral_root_of_get(&root, v[2].value, e));
+    TRY(head(cli, w, e));
+    w->info.insecureSimulator = root.insecure_simulator;
+    w->label = m.roles == 0 ? NULL : arena_strdup(&cli->mem, m.label);
+    w->allowed = (m.roles >> w->info.role & 1) != 0;
+    w->active =
+        w->info.status == WORKER_ATTESTED && w->now < w->info.expiresAt && w->allowed && !w->banned;
+    return RC_OK;
+}
+
+static enum rc contracts(struct cli *cli, struct address *workers, struct address *collateral,
+                         struct err *e)
+{
+    struct light_value *v;
+    struct light_key key;
+
+    TRY(cli_contract(cli, workers, "Workers", e));
+    key = workers_collateral_contract_key(workers);
+    TRY(cli_read(cli, &v, &key, 1, e));
+    return workers_collateral_contract_get(collateral, v[0].value, e);
+}
+
+static enum rc check_form(struct cli *cli, const struct worker_evidence *w, struct err *e)
+{
+    if (w->info.status == WORKER_NONE)
+        return err_set(e, RC_NOTFOUND, "no worker %s was ever registered",
+                       cli_addr_text(cli, &w->info.worker));
+    if (w->info.role > ROLE_LAST)
+        return err_set(e, RC_UNSUPPORTED, "worker %s has role %llu, which is not known here",
+                       cli_addr_text(cli, &w->info.worker), (unsigned long long)w->info.role);
     return RC_OK;
 }
 
 enum rc cli_evidence_standing(struct cli *cli, struct worker_evidence *w, const struct address *who,
-                              uint64_t height, uint64_t now, struct err *e)
+                              struct err *e)
 {
-    struct address workers;
-    struct bytes answer;
-    struct buf b = {0};
+    struct address workers, collateral;
+    struct light_value *v;
+    struct light_key key;
+    st_worker s;
 
-    *w = (struct worker_evidence){.height = height, .now = now};
-    TRY(cli_contract(cli, &workers, "Workers", e));
-    workers_put_workers(&b, who);
-    TRY(cli_ask(cli, &answer, &workers, &b, height, e));
-    TRY(workers_get_workers(&w->info, NULL, answer, e));
-    if (w->info.status == STANDING_NONE)
-        return err_set(e, RC_NOTFOUND, "no worker %s was ever registered", cli_addr_text(cli, who));
-    if (!address_eq(&w->info.worker, who) || w->info.role > WORKER_ROLE_LAST)
-        return err_set(e, RC_MALFORMED, "Workers answers with another record than that of %s",
-                       cli_addr_text(cli, who));
-    workers_put_isActive(&b, who, w->info.role);
-    TRY(cli_ask(cli, &answer, &workers, &b, height, e));
-    TRY(workers_get_isActive(&w->active, NULL, answer, e));
-    workers_put_isBanned(&b, &w->info.platform);
-    TRY(cli_ask(cli, &answer, &workers, &b, height, e));
-    TRY(workers_get_isBanned(&w->banned, NULL, answer, e));
-    return load_label(cli, w, &workers, e);
+    *w = (struct worker_evidence){0};
+    TRY(contracts(cli, &workers, &collateral, e));
+    key = workers_worker_of_key(&workers, *who);
+    TRY(cli_read(cli, &v, &key, 1, e));
+    TRY(workers_worker_of_get(&s, v[0].value, e));
+    set_info(&w->info, who, &s);
+    TRY(check_form(cli, w, e));
+    return load_standing(cli, w, &workers, &collateral, e);
 }
 
-/* The chain's collateral and the time the chain would judge at. An entry that is gone is told by
- * the verification. */
+/* The chain's collateral and the time the chain would judge at (Collateral.evidence()). */
 static enum rc load_collateral(struct cli *cli, struct worker_evidence *w,
-                               const struct address *workers, struct err *e)
+                               const struct address *collateral, const struct hash32 *key,
+                               struct err *e)
 {
-    struct collateral_evidence_result r;
-    struct address contract;
-    struct bytes answer;
-    struct buf b = {0};
+    const struct light_key keys[] = {collateral_json_of_key(collateral, *key),
+                                     collateral_entry_of_key(collateral, *key),
+                                     collateral_grace_seconds_key(collateral)};
+    struct light_value *v;
+    st_entry entry;
+    uint64_t grace;
 
+    TRY(cli_read(cli, &v, keys, ARRAY_LEN(keys), e));
+    TRY(collateral_json_of_get(&w->collateral, v[0].value, e));
+    TRY(collateral_entry_of_get(&entry, v[1].value, e));
+    TRY(collateral_grace_seconds_get(&grace, v[2].value, e));
     w->at = w->now;
-    workers_put_collateral(&b);
-    TRY(cli_ask(cli, &answer, workers, &b, w->height, e));
-    TRY(workers_get_collateral(&contract, NULL, answer, e));
-    collateral_put_evidence(&b, &w->collateral_key);
-    {
-        enum rc rc = cli_ask(cli, &answer, &contract, &b, w->height, e);
-
-        if (rc == RC_DENIED) /* reverted: no such entry */
-            return RC_OK;
-        TRY(rc);
-    }
-    TRY(collateral_get_evidence(&r, &cli->mem, answer, e));
-    w->collateral = r.json;
-    if (r.at > w->now || w->now - r.at > MAX_GRACE_S)
-        return err_set(e, RC_DENIED, "Collateral would judge evidence as of %llu, now is %llu",
-                       (unsigned long long)r.at, (unsigned long long)w->now);
-    w->at = r.at;
+    if (entry.size != 0 && w->now > entry.valid_until && w->now - entry.valid_until <= grace)
+        w->at = entry.valid_until;
     return RC_OK;
 }
 
 enum rc cli_evidence_load(struct cli *cli, struct worker_evidence *w, const struct address *who,
                           struct err *e)
 {
-    struct workers_evidenceOf_result r;
-    struct address workers;
-    struct bytes answer;
-    struct buf b = {0};
-    uint64_t height, now;
+    struct address workers, collateral;
+    struct light_key keys[5];
+    struct light_value *v;
+    struct hash32 key;
+    st_worker s;
 
     *w = (struct worker_evidence){0};
-    TRY(cli_contract(cli, &workers, "Workers", e));
-    TRY(cli_newest(cli, &height, &now, e));
-    TRY(cli_evidence_standing(cli, w, who, height, now, e));
-    workers_put_evidenceOf(&b, who);
-    TRY(cli_ask(cli, &answer, &workers, &b, w->height, e));
-    TRY(workers_get_evidenceOf(&r, NULL, answer, e));
-    w->evidence = r.evidence;
-    w->endorsements = r.endorsements;
-    w->collateral_key = r.collateralKey;
-    TRY(load_collateral(cli, w, &workers, e));
-    workers_put_policy(&b);
-    TRY(cli_ask(cli, &answer, &workers, &b, w->height, e));
-    TRY(workers_get_policy(&w->policy, NULL, answer, e));
+    TRY(contracts(cli, &workers, &collateral, e));
+    keys[0] = workers_worker_of_key(&workers, *who);
+    keys[1] = workers_evidence_bytes_key(&workers, *who);
+    keys[2] = workers_evidence_key_key(&workers, *who);
+    keys[3] = workers_evidence_endorsements_key(&workers, *who);
+    keys[4] = workers_policy_json_key(&workers);
+    /* One read: a renewal changes all of these together. */
+    TRY(cli_read(cli, &v, keys, ARRAY_LEN(keys), e));
+    TRY(workers_worker_of_get(&s, v[0].value, e));
+    TRY(workers_evidence_bytes_get(&w->evidence, v[1].value, e));
+    TRY(workers_evidence_key_get(&key, v[2].value, e));
+    TRY(workers_evidence_endorsements_get(&w->endorsements, v[3].value, e));
+    TRY(workers_policy_json_get(&w->policy, v[4].value, e));
+    set_info(&w->info, who, &s);
+    TRY(check_form(cli, w, e));
+    TRY(load_standing(cli, w, &workers, &collateral, e));
+    TRY(load_collateral(cli, w, &collateral, &key, e));
     return genesis_hash(cli, &w->genesis, e);
+}
+
+enum rc cli_evidence_workers(struct cli *cli, struct address **out, size_t *n, struct err *e)
+{
+    struct light_value *v;
+    struct address workers;
+    struct light_key key;
+    uint64_t count;
+
+    *n = 0;
+    TRY(cli_contract(cli, &workers, "Workers", e));
+    key = workers_all_workers_count_key(&workers);
+    TRY(cli_read(cli, &v, &key, 1, e));
+    TRY(st_count(&count, v[0].value, e));
+    if (count > MAX_WORKERS)
+        return err_set(e, RC_LIMIT, "%llu workers, limit %d", (unsigned long long)count,
+                       MAX_WORKERS);
+    *out = arena_array(&cli->mem, (size_t)count + 1, sizeof(**out));
+    for (; *n < count; ++*n) {
+        key = workers_all_workers_at_key(&workers, *n);
+        TRY(cli_read(cli, &v, &key, 1, e));
+        TRY(workers_all_workers_get(&(*out)[*n], v[0].value, e));
+    }
+    return RC_OK;
 }
 
 /* ---- judged here ---- */
@@ -323,7 +415,7 @@ static void judge(struct verify_result *out, const struct worker_evidence *w,
         refuse(out, why.msg);
     else if (out->simulator && !may_simulate)
         refuse(out, "it is a simulator's, and the network file does not say insecure_simulator");
-    else if (w->info.status == STANDING_REMOVED)
+    else if (w->info.status == WORKER_REMOVED)
         refuse(out, "the worker was removed from Workers");
     else if (!w->active && w->now >= w->info.expiresAt)
         refuse(out, "the registration expired");

@@ -6,8 +6,6 @@
 
 #include <stdio.h>
 
-#define MAX_WORKERS 10000
-
 static const char *hex_text(struct cli *cli, struct bytes b)
 {
     char *text = arena_alloc(&cli->mem, 2 * b.n + 1);
@@ -79,36 +77,22 @@ static json_t *info_json(struct cli *cli, const struct worker_evidence *w)
 static enum rc list(struct cli *cli, struct err *e)
 {
     json_auto_t *result = json_array();
-    struct address workers;
-    uint64_t height, now, n;
-    struct bytes answer;
-    struct buf b = {0};
-    struct u256 count;
+    struct address *who;
+    size_t n;
 
-    TRY(cli_contract(cli, &workers, "Workers", e));
-    TRY(cli_newest(cli, &height, &now, e));
-    workers_put_workersCount(&b);
-    TRY(cli_ask(cli, &answer, &workers, &b, height, e));
-    TRY(workers_get_workersCount(&count, NULL, answer, e));
-    if (!u256_to_u64(&count, &n) || n > MAX_WORKERS)
-        return err_set(e, RC_LIMIT, "more than %d workers", MAX_WORKERS);
+    TRY(cli_evidence_workers(cli, &who, &n, e));
     if (n == 0)
         cli_print(cli, "no workers yet");
     else
-        cli_print(cli, "%-44s %-9s %-10s %-5s %-22s %s", "worker", "role", "standing", "conf",
+        cli_print(cli, "%-44s %-9s %-16s %-5s %-12s %s", "worker", "role", "standing", "conf",
                   "expires", "measurement");
-    for (uint64_t i = 0; i < n; i++) {
-        const struct u256 index = u256_from_u64(i);
-        struct workers_WorkerInfo info;
+    for (size_t i = 0; i < n; i++) {
         struct worker_evidence w;
 
-        workers_put_workerAt(&b, &index);
-        TRY(cli_ask(cli, &answer, &workers, &b, height, e));
-        TRY(workers_get_workerAt(&info, NULL, answer, e));
-        TRY(cli_evidence_standing(cli, &w, &info.worker, height, now, e));
-        cli_print(cli, "%-44s %-9s %-10s %-5llu %-22s %s%s", cli_addr_text(cli, &w.info.worker),
+        TRY(cli_evidence_standing(cli, &w, &who[i], e));
+        cli_print(cli, "%-44s %-9s %-16s %-5llu %-12s %s%s", cli_addr_text(cli, &w.info.worker),
                   worker_role_name(w.info.role), worker_standing(&w),
-                  (unsigned long long)w.info.confidence, relative(cli, w.info.expiresAt, now),
+                  (unsigned long long)w.info.confidence, relative(cli, w.info.expiresAt, w.now),
                   w.label != NULL ? w.label : hex_text(cli, BYTES_OF(&w.info.measurement)),
                   w.info.insecureSimulator ? "  SIMULATOR" : "");
         CHECK(json_array_append_new(result, info_json(cli, &w)) == 0);

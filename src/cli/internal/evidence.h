@@ -5,24 +5,20 @@
 #include "chain/gen/workers.h"
 #include "cli/internal/verify.h"
 
-/* What Workers and Collateral say of one worker, all of one block. */
+/* What Workers and Collateral keep of one worker: proved state. */
 struct worker_evidence {
     struct workers_WorkerInfo info;
-    bool active, allowed, banned; /* isActive in its role, isAllowed, isBanned */
-    const char *label;            /* of its measurement; NULL: not allowed */
+    bool active, allowed, banned; /* in its role, as Workers.isActive() decides it */
+    const char *label;            /* of its measurement; NULL: allowed for nothing */
     struct bytes evidence, endorsements;
-    struct hash32 collateral_key;
-    struct bytes collateral; /* JSON; empty for SEV-SNP, and if the entry is gone */
+    struct bytes collateral; /* JSON; empty for SEV-SNP, and where there is no entry */
     struct bytes policy;     /* JSON */
     struct hash32 genesis;
-    uint64_t height, now; /* that block, and its time */
+    uint64_t height, now; /* the newest trusted block, and its time */
     uint64_t at;          /* when the chain would judge: before `now` only in a grace period */
 };
 
-/* As in contracts/layout/Workers.h. */
-enum { STANDING_NONE, STANDING_ATTESTED, STANDING_REMOVED };
-
-/* "registered", "expired", ...: how it stands, from what the chain says. */
+/* "active", "expired", "removed", ...: how it stands. */
 const char *worker_standing(const struct worker_evidence *w);
 /* "open", "contract", "analysis", "keeper". */
 const char *worker_role_name(uint64_t role);
@@ -30,17 +26,18 @@ const char *worker_role_name(uint64_t role);
 
 /* The network has a Workers contract. */
 bool cli_has_workers(struct cli *cli);
-/* An answer of a view at a height; the calldata is cleared. In cli->mem. */
+/* An answer of a view at a height, on the node's word; the calldata is cleared. In cli->mem. */
 enum rc cli_ask(struct cli *cli, struct bytes *out, const struct address *to, struct buf *calldata,
                 uint64_t height, struct err *e);
-/* The newest block. */
+/* The newest block, on the node's word. */
 enum rc cli_newest(struct cli *cli, uint64_t *height, uint64_t *time, struct err *e);
-/* Record and standing of a worker, without evidence, at that block. RC_NOTFOUND: nothing was ever
- * registered for this address. */
+/* All that were ever registered. */
+enum rc cli_evidence_workers(struct cli *cli, struct address **out, size_t *n, struct err *e);
+/* Record and standing of a worker, without evidence. RC_NOTFOUND: nothing was ever registered for
+ * this address. */
 enum rc cli_evidence_standing(struct cli *cli, struct worker_evidence *out,
-                              const struct address *who, uint64_t height, uint64_t now,
-                              struct err *e);
-/* All of it, of the newest block. */
+                              const struct address *who, struct err *e);
+/* All of it. */
 enum rc cli_evidence_load(struct cli *cli, struct worker_evidence *out, const struct address *who,
                           struct err *e);
 /* Verify it, whom it binds, and that it is what the chain recorded; then the policy and how the
