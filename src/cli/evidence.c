@@ -460,3 +460,40 @@ enum rc cli_evidence(struct cli *cli, struct worker_evidence *w, struct verify_r
     TRY(cli_evidence_load(cli, w, who, e));
     return cli_evidence_judge(cli, out, w, e);
 }
+
+static bool is_bound_key(const struct workers_WorkerInfo *i, const struct receive_key *key)
+{
+    if (key->kind == RECEIVE_X25519)
+        return memcmp(i->receiveKey.b, key->x25519, sizeof(key->x25519)) == 0;
+    return bytes_eq(i->receiveKeyEth, BYTES_OF(&key->secp));
+}
+
+enum rc cli_evidence_check(struct cli *cli, const struct address *who, uint64_t role,
+                           const struct receive_key *key, struct err *e)
+{
+    struct verify_result *r = arena_alloc(&cli->mem, sizeof(*r));
+    const char *name = cli_addr_text(cli, who);
+    struct worker_evidence w;
+
+    TRY(cli_evidence(cli, &w, r, who, e));
+    if (!r->v.verified)
+        return err_set(e, RC_DENIED, "evidence of worker %s is not verified, at stage %s: %s", name,
+                       attest_stage_name(r->v.stage), r->v.reason);
+    if (!r->allowed)
+        return err_set(e, RC_DENIED, "worker %s is refused at stage %s: %s", name,
+                       attest_stage_name(ATTEST_STAGE_POLICY), r->refusal);
+    if (w.info.role != role)
+        return err_set(e, RC_DENIED, "worker %s is attested for role %s, not %s", name,
+                       worker_role_name(w.info.role), worker_role_name(role));
+    if (!is_bound_key(&w.info, key))
+        return err_set(e, RC_DENIED,
+                       "evidence of worker %s is refused at stage %s: it binds another receive key "
+                       "than the TEE pool names",
+                       name, attest_stage_name(ATTEST_STAGE_BINDING));
+    cli_step(cli, "worker %s is attested: %s, %s, %s, until %s", name, tee_kind_name(r->v.tee),
+             w.label, r->v.tee == TEE_SNP ? "SEV-SNP" : tcb_status_name(r->v.tcb_status),
+             cli_date_text(cli, w.info.expiresAt));
+    if (r->simulator)
+        cli_step(cli, VERIFY_SIMULATOR);
+    return RC_OK;
+}

@@ -2,6 +2,7 @@
  * the network file and the chain's policy, as of the newest block. Texts live in cli->mem. */
 #pragma once
 
+#include "chain/contribution.h"
 #include "chain/gen/workers.h"
 #include "cli/internal/verify.h"
 
@@ -48,3 +49,8 @@ enum rc cli_evidence_judge(struct cli *cli, struct verify_result *out,
 /* cli_evidence_load and _judge. */
 enum rc cli_evidence(struct cli *cli, struct worker_evidence *w, struct verify_result *out,
                      const struct address *who, struct err *e);
+/* Before a key is wrapped to `key`: the worker stands in this role, and its evidence is verified,
+ * good enough, and binds exactly this key. Tells the user what stands behind it. RC_DENIED names
+ * the stage; RC_NOTFOUND: never registered. */
+enum rc cli_evidence_check(struct cli *cli, const struct address *who, uint64_t role,
+                           const struct receive_key *key, struct err *e);
