@@ -470,13 +470,14 @@ static enum rc check_worker(struct cli *cli, const struct contribution *x, const
         return RC_OK;
     }
     rc = cli_evidence_check(cli, &w->address, ROLE_OPEN, &w->key, e);
-    if (rc == RC_DENIED || rc == RC_NOTFOUND || rc == RC_MALFORMED)
-        return err_wrap(e, RC_DENIED,
-                        "no key was sent (cloister worker show %s; then cloister job cancel %llu "
-                        "and --resume %llu for another worker)",
-                        cli_addr_text(cli, &w->address), (unsigned long long)x->job_id,
-                        (unsigned long long)x->file_id);
-    return rc;
+    if (rc != RC_DENIED && rc != RC_NOTFOUND && rc != RC_MALFORMED)
+        return rc;
+    cli_step(cli,
+             "cloister worker show %s says more; cloister job cancel %llu, then contribute "
+             "--resume %llu asks for another worker",
+             cli_addr_text(cli, &w->address), (unsigned long long)x->job_id,
+             (unsigned long long)x->file_id);
+    return err_wrap(e, RC_DENIED, "no key was sent");
 }
 
 /* What the worker said, as our error. */

@@ -468,6 +468,27 @@ static bool is_bound_key(const struct workers_WorkerInfo *i, const struct receiv
     return bytes_eq(i->receiveKeyEth, BYTES_OF(&key->secp));
 }
 
+enum rc worker_evidence_accept(const struct worker_evidence *w, const struct verify_result *r,
+                               uint64_t role, const struct receive_key *key, struct err *e)
+{
+    /* Reasons come last: a long one is cut. */
+    if (!r->v.verified)
+        return err_set(e, RC_DENIED, "the worker's evidence is not verified, at stage %s: %s",
+                       attest_stage_name(r->v.stage), r->v.reason);
+    if (!r->allowed)
+        return err_set(e, RC_DENIED, "the worker is refused at stage %s: %s",
+                       attest_stage_name(ATTEST_STAGE_POLICY), r->refusal);
+    if (w->info.role != role)
+        return err_set(e, RC_DENIED, "the worker is attested for role %s, not %s",
+                       worker_role_name(w->info.role), worker_role_name(role));
+    if (!is_bound_key(&w->info, key))
+        return err_set(e, RC_DENIED,
+                       "the worker is refused at stage %s: its evidence binds another receive key "
+                       "than the TEE pool names",
+                       attest_stage_name(ATTEST_STAGE_BINDING));
+    return RC_OK;
+}
+
 enum rc cli_evidence_check(struct cli *cli, const struct address *who, uint64_t role,
                            const struct receive_key *key, struct err *e)
 {
@@ -476,20 +497,7 @@ enum rc cli_evidence_check(struct cli *cli, const struct address *who, uint64_t 
     struct worker_evidence w;
 
     TRY(cli_evidence(cli, &w, r, who, e));
-    if (!r->v.verified)
-        return err_set(e, RC_DENIED, "evidence of worker %s is not verified, at stage %s: %s", name,
-                       attest_stage_name(r->v.stage), r->v.reason);
-    if (!r->allowed)
-        return err_set(e, RC_DENIED, "worker %s is refused at stage %s: %s", name,
-                       attest_stage_name(ATTEST_STAGE_POLICY), r->refusal);
-    if (w.info.role != role)
-        return err_set(e, RC_DENIED, "worker %s is attested for role %s, not %s", name,
-                       worker_role_name(w.info.role), worker_role_name(role));
-    if (!is_bound_key(&w.info, key))
-        return err_set(e, RC_DENIED,
-                       "evidence of worker %s is refused at stage %s: it binds another receive key "
-                       "than the TEE pool names",
-                       name, attest_stage_name(ATTEST_STAGE_BINDING));
+    TRY(worker_evidence_accept(&w, r, role, key, e));
     cli_step(cli, "worker %s is attested: %s, %s, %s, until %s", name, tee_kind_name(r->v.tee),
              w.label, r->v.tee == TEE_SNP ? "SEV-SNP" : tcb_status_name(r->v.tcb_status),
              cli_date_text(cli, w.info.expiresAt));

@@ -49,6 +49,10 @@ enum rc cli_evidence_judge(struct cli *cli, struct verify_result *out,
 /* cli_evidence_load and _judge. */
 enum rc cli_evidence(struct cli *cli, struct worker_evidence *w, struct verify_result *out,
                      const struct address *who, struct err *e);
+/* A key may be wrapped to `key` for this worker in this role: the judged evidence is verified and
+ * allowed, and binds exactly this key. RC_DENIED names the stage. */
+enum rc worker_evidence_accept(const struct worker_evidence *w, const struct verify_result *r,
+                               uint64_t role, const struct receive_key *key, struct err *e);
 /* Before a key is wrapped to `key`: the worker stands in this role, and its evidence is verified,
  * good enough, and binds exactly this key. Tells the user what stands behind it. RC_DENIED names
  * the stage; RC_NOTFOUND: never registered. */
