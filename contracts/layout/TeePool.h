@@ -2,7 +2,7 @@
  * functions of these lines, and outside, where light/layout.h makes the keys and decoders of state
  * proofs from the same lines. Tags and fields never change their meaning; fields are only added at
  * the end of a record. */
-enum tee_status { TEE_NONE, TEE_ACTIVE, TEE_REMOVED };
+enum tee_status { TEE_UNREGISTERED, TEE_ACTIVE, TEE_REMOVED };
 enum job_status { JOB_NONE, JOB_SUBMITTED, JOB_COMPLETED, JOB_CANCELED };
 
 #define TEE(F) F(u64, status) F(u256, earned) F(u256, claimed) F(str, url) F(str, public_key)

@@ -330,7 +330,7 @@ static void set_signer(address sender, address proofSigner)
 
     if (!is_zero(proofSigner) &&
         ((!is_zero(other) && !same(other, sender)) ||
-         (tee_of(proofSigner).status != TEE_NONE && !same(proofSigner, sender))))
+         (tee_of(proofSigner).status != TEE_UNREGISTERED && !same(proofSigner, sender))))
         revert_ProofSignerInUse();
     address old = signer_of_tee(sender);
 

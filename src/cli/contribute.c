@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "chain/contribution.h"
 #include "cli/internal/commands.h"
+#include "cli/internal/evidence.h"
 #include "cli/internal/proved.h"
 #include "crypto/ecies.h"
 #include "crypto/hash.h"
@@ -457,6 +458,28 @@ static enum rc run_request(const struct contribution *x, const struct worker *w,
     return RC_OK;
 }
 
+/* Nothing is wrapped to a key before evidence was judged here that it is an enclave's. */
+static enum rc check_worker(struct cli *cli, const struct contribution *x, const struct worker *w,
+                            struct err *e)
+{
+    enum rc rc;
+
+    if (!cli_has_workers(cli)) {
+        cli_step(cli, "WARNING: this network has no Workers contract: nothing attests worker %s",
+                 cli_addr_text(cli, &w->address));
+        return RC_OK;
+    }
+    rc = cli_evidence_check(cli, &w->address, ROLE_OPEN, &w->key, e);
+    if (rc != RC_DENIED && rc != RC_NOTFOUND && rc != RC_MALFORMED)
+        return rc;
+    cli_step(cli,
+             "cloister worker show %s says more; cloister job cancel %llu, then contribute "
+             "--resume %llu asks for another worker",
+             cli_addr_text(cli, &w->address), (unsigned long long)x->job_id,
+             (unsigned long long)x->file_id);
+    return err_wrap(e, RC_DENIED, "no key was sent");
+}
+
 /* What the worker said, as our error. */
 static enum rc worker_error(const struct http_reply *reply, const struct worker *w, struct err *e)
 {
@@ -490,6 +513,7 @@ static enum rc run_proof(struct cli *cli, const struct contribution *x, json_t *
     enum rc rc;
 
     TRY(job_worker(cli, x, &w, e));
+    TRY(check_worker(cli, x, &w, e));
     TRY(run_request(x, &w, clock_wall_ns() / 1000000000U, &body, e));
     url = arena_alloc(&cli->mem, strlen(w.url) + 16);
     (void)snprintf(url, strlen(w.url) + 16, "%s/RunProof", w.url);

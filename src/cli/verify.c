@@ -5,6 +5,7 @@
 #include "base/hex.h"
 #include "base/num.h"
 #include "cli/internal/commands.h"
+#include "cli/internal/evidence.h"
 #include "crypto/hash.h"
 #include "os/clock.h"
 #include "os/file.h"
@@ -12,11 +13,10 @@
 #include <stdio.h>
 
 #define MAX_INPUT_SIZE ((size_t)4 << 20)
-#define EXIT_REFUSED 1
 #define EXIT_NOT_VERIFIED 2
 
 static struct cli_list collateral_files;
-static const char *at_text, *root_file, *policy_file;
+static const char *at_text, *root_file, *policy_file, *worker_text;
 static const struct cli_option OPTIONS[] = {
     {.name = "collateral",
      .arg = "FILE",
@@ -31,6 +31,10 @@ static const struct cli_option OPTIONS[] = {
      .arg = "FILE",
      .help = "what is good enough, as JSON [vendors' roots, up to date, no debug, any program]",
      .value = &policy_file},
+    {.name = "worker",
+     .arg = "ADDRESS",
+     .help = "a worker's evidence on chain, by the network file's roots and the chain's policy",
+     .value = &worker_text},
     {0},
 };
 
@@ -304,6 +308,25 @@ static enum rc setup(struct run *r, struct bytes *in, struct attest_policy *poli
     return read_file(r, in, r->cli->args[0], e);
 }
 
+/* --worker: as `worker show` judges. */
+static enum rc verify_worker(struct cli *cli, struct verify_result *out, struct err *e)
+{
+    struct worker_evidence w;
+    struct address who;
+
+    if (cli->n_args != 0 || collateral_files.n != 0 || at_text != NULL || root_file != NULL ||
+        policy_file != NULL)
+        return err_set(e, RC_MALFORMED,
+                       "--worker takes evidence, collateral, time, roots and policy from the "
+                       "network: give no FILE and no other option");
+    TRY(cli_address(cli, &who, worker_text, e));
+    TRY(cli_evidence(cli, &w, out, &who, e));
+    verify_print(cli, out);
+    cli_json(cli, verify_json(cli, out));
+    cli->exit_code = verify_exit_code(out);
+    return RC_OK;
+}
+
 static enum rc verify(struct cli *cli, struct err *e)
 {
     struct verify_result *out = arena_alloc(&cli->mem, sizeof(*out));
@@ -314,13 +337,17 @@ static enum rc verify(struct cli *cli, struct err *e)
 
     out->kind = "unknown";
     cli->exit_code = EXIT_NOT_VERIFIED;
+    if (worker_text != NULL)
+        return verify_worker(cli, out, e);
+    if (cli->n_args == 0)
+        return err_set(e, RC_MALFORMED, "expected FILE, or --worker ADDRESS");
     TRY(setup(&r, &in, &policy, e));
     if (verify_input(&r, in, &why) == RC_OK) {
         out->allowed = policy_check(&policy, &out->v, r.now, &why) == RC_OK;
         if (!out->allowed)
             (void)snprintf(out->refusal, sizeof(out->refusal), "%s", why.msg);
-        cli->exit_code = out->allowed ? 0 : EXIT_REFUSED;
     }
+    cli->exit_code = verify_exit_code(out);
     verify_print(cli, out);
     cli_json(cli, verify_json(cli, out));
     return RC_OK;
@@ -328,7 +355,7 @@ static enum rc verify(struct cli *cli, struct err *e)
 
 const struct cli_command CLI_VERIFY = {
     .name = "verify",
-    .args = "FILE",
+    .args = "[FILE]",
     .summary = "verify evidence of an SGX, TDX or SEV-SNP machine",
     .details =
         "FILE is a quote (version 3, 4, 5; binary or hexadecimal), a SEV-SNP report (alone, or "
@@ -339,6 +366,6 @@ const struct cli_command CLI_VERIFY = {
         "2 not verified (or the question itself was wrong).",
     .fn = verify,
     .options = OPTIONS,
-    .min_args = 1,
+    .min_args = 0,
     .max_args = 1,
 };

@@ -1,4 +1,5 @@
 /* A verdict for a person, and as JSON. */
+#include "attest/record.h"
 #include "base/hex.h"
 #include "cli/internal/verify.h"
 
@@ -14,7 +15,7 @@ static const char *hex_text(struct cli *cli, const void *p, size_t n)
 }
 #define HEX(field) hex_text(cli, (field), sizeof(field))
 
-static const char *date_text(struct cli *cli, uint64_t t)
+const char *cli_date_text(struct cli *cli, uint64_t t)
 {
     char *text = arena_alloc(&cli->mem, 32);
     time_t tt = (time_t)t;
@@ -84,7 +85,7 @@ static void print_dcap_tcb(struct cli *cli, const struct attest_verdict *v)
     cli_field(cli, "TCB status", "%s (platform %s, TDX module %s, quoting enclave %s)",
               tcb_status_name(v->tcb_status), tcb_status_name(v->platform_status),
               tcb_status_name(v->module_status), tcb_status_name(v->qe_status));
-    cli_field(cli, "TCB date", "%s, evaluation number %u", date_text(cli, v->tcb_date),
+    cli_field(cli, "TCB date", "%s, evaluation number %u", cli_date_text(cli, v->tcb_date),
               v->evaluation_number);
     for (size_t i = 0; i < v->n_advisories; i++)
         buf_printf(&list, "%s%s", i == 0 ? "" : ", ", v->advisories[i]);
@@ -128,6 +129,10 @@ static void print_measurement(struct cli *cli, const struct attest_verdict *v)
 static void print_binding(struct cli *cli, const struct verify_result *r)
 {
     cli_field(cli, "report data", "%s", HEX(r->v.report_data));
+    if (r->bound_to != NULL) {
+        cli_field(cli, "bound to", "%s %llu", r->bound_to, (unsigned long long)r->bound_height);
+        return;
+    }
     if (r->ratls.n == 0) {
         cli_field(cli, "bound to", "nothing in this file: compare the report data yourself");
         return;
@@ -142,6 +147,13 @@ static void print_binding(struct cli *cli, const struct verify_result *r)
                       : "");
 }
 
+int verify_exit_code(const struct verify_result *r)
+{
+    if (!r->v.verified)
+        return ATTEST_NOT_VERIFIED;
+    return r->allowed ? ATTEST_ALLOWED : ATTEST_REFUSED;
+}
+
 void verify_print(struct cli *cli, const struct verify_result *r)
 {
     const struct attest_verdict *v = &r->v;
@@ -152,6 +164,8 @@ void verify_print(struct cli *cli, const struct verify_result *r)
     }
     cli_print(cli, "verified: %s%s", tee_text(v->tee),
               v->root == ATTEST_ROOT_GIVEN ? ", under a given root" : "");
+    if (r->simulator)
+        cli_print(cli, VERIFY_SIMULATOR);
     cli_print(cli, "%s", r->allowed ? "the policy allows it" : "but REFUSED by the policy");
     if (!r->allowed)
         cli_field(cli, "refused", "%s", r->refusal);
@@ -169,8 +183,8 @@ void verify_print(struct cli *cli, const struct verify_result *r)
     print_platform(cli, v);
     if (v->tee != TEE_SNP)
         print_dcap_tcb(cli, v);
-    cli_field(cli, "valid", "%s to %s", date_text(cli, v->valid_from),
-              date_text(cli, v->valid_until));
+    cli_field(cli, "valid", "%s to %s", cli_date_text(cli, v->valid_from),
+              cli_date_text(cli, v->valid_until));
     print_measurement(cli, v);
     print_binding(cli, r);
 }
@@ -295,6 +309,9 @@ static json_t *binding_json(struct cli *cli, const struct verify_result *r)
             set_hex(cli, o, "nonce", r->ratls.ev[i].nonce.p, r->ratls.ev[i].nonce.n);
         CHECK(json_array_append_new(list, o) == 0);
     }
+    if (r->bound_to != NULL)
+        CHECK(json_array_append_new(list, json_pack("{s:s, s:I}", "kind", "registration", "height",
+                                                    (json_int_t)r->bound_height)) == 0);
     return list;
 }
 
@@ -331,5 +348,6 @@ json_t *verify_json(struct cli *cli, const struct verify_result *r)
     set(o, "valid_from", u64_json(v->valid_from));
     set(o, "valid_until", u64_json(v->valid_until));
     set(o, "bound_to", binding_json(cli, r));
+    set(o, "simulator", json_boolean(r->simulator));
     return o;
 }

@@ -2,6 +2,9 @@
 
 #include "base/mem.h"
 #include "chain/contracts.h"
+#include "chain/gen/collateral.h"
+#include "chain/gen/council.h"
+#include "chain/gen/workers.h"
 
 const char *contract_error_signature(struct bytes revert)
 {

@@ -23,6 +23,12 @@
 #define LAYOUT data_pool
 #include "layout/DataLiquidityPool.h"
 #undef LAYOUT
+#define LAYOUT workers
+#include "layout/Workers.h"
+#undef LAYOUT
+#define LAYOUT collateral
+#include "layout/Collateral.h"
+#undef LAYOUT
 
 #include "light/layout_end.h"
 
@@ -34,3 +40,7 @@
 #undef PROOF
 #undef DLP
 #undef PAID
+#undef WORKER
+#undef MEASUREMENT
+#undef ROOT
+#undef ENTRY
