@@ -282,9 +282,7 @@ enum rc cli_evidence_workers(struct cli *cli, struct address **out, size_t *n, s
 
 /* ---- judged here ---- */
 
-/* The network file's "attestation": {"roots": [hex], "vendors": bool, "insecure_simulator": bool}.
- * Without it only the vendors' roots are believed. */
-static enum rc file_roots(struct cli *cli, struct attest_roots *out, bool *simulator, struct err *e)
+enum rc cli_network_roots(struct cli *cli, struct attest_roots *out, bool *simulator, struct err *e)
 {
     const json_t *a;
     struct hash32 *given;
@@ -435,7 +433,7 @@ enum rc cli_evidence_judge(struct cli *cli, struct verify_result *out,
     bool may_simulate;
 
     *out = (struct verify_result){.kind = "unknown", .at = w->at, .policy_name = "the chain's"};
-    TRY(file_roots(cli, &roots, &may_simulate, e));
+    TRY(cli_network_roots(cli, &roots, &may_simulate, e));
     if (policy_parse(&policy, w->policy, &cli->mem, e) != RC_OK)
         return err_wrap(e, RC_MALFORMED, "the chain's policy");
     if (w->evidence.n == SNP_REPORT_SIZE)

@@ -1,6 +1,7 @@
 /* verify: evidence of a trusted execution environment, told to a person. */
 #include "cli/internal/verify.h"
 
+#include "attest/record.h"
 #include "attest/snp.h"
 #include "base/hex.h"
 #include "base/num.h"
@@ -43,6 +44,8 @@ struct run {
     struct verify_result *out;
     struct attest_roots roots;
     struct hash32 given_root;
+    struct bytes chain_collateral;      /* used where no file is given */
+    struct worker_evidence *registered; /* whom a TLS port says it is; NULL: nobody we know */
     uint64_t now;
 };
 
@@ -145,7 +148,7 @@ static enum rc verify_quote(struct run *r, struct attest_verdict *v, struct byte
         return fail(r, ATTEST_STAGE_QUOTE, e->code, e);
     r->out->quote_version = q.version;
     sha256(&r->out->evidence_hash, bytes_of(in.p, q.size));
-    if (collateral_files.n == 0) {
+    if (collateral_files.n == 0 && r->chain_collateral.n == 0) {
         (void)no_collateral(r, in, e);
         return fail(r, ATTEST_STAGE_COLLATERAL, RC_DENIED, e);
     }
@@ -154,7 +157,8 @@ static enum rc verify_quote(struct run *r, struct attest_verdict *v, struct byte
                       collateral_files.n);
         return fail(r, ATTEST_STAGE_COLLATERAL, e->code, e);
     }
-    if (read_file(r, &json, collateral_files.items[0], e) != RC_OK ||
+    json = r->chain_collateral;
+    if ((collateral_files.n != 0 && read_file(r, &json, collateral_files.items[0], e) != RC_OK) ||
         collateral_parse(&c, json, &r->cli->mem, e) != RC_OK)
         return fail(r, ATTEST_STAGE_COLLATERAL, e->code, e);
     return dcap_verify_cold(v, in, &c, &r->roots, r->now, &r->cli->mem, e);
@@ -296,6 +300,11 @@ static enum rc load_policy(struct run *r, struct attest_policy *p, struct err *e
     return policy_parse(p, json, &r->cli->mem, e);
 }
 
+static bool is_url(const char *text)
+{
+    return strstr(text, "://") != NULL;
+}
+
 /* What is wrong with the question is exit code 2 as well: nothing was verified. */
 static enum rc setup(struct run *r, struct bytes *in, struct attest_policy *policy, struct err *e)
 {
@@ -305,7 +314,8 @@ static enum rc setup(struct run *r, struct bytes *in, struct attest_policy *poli
     r->out->at = r->now;
     TRY(load_root(r, e));
     TRY(load_policy(r, policy, e));
-    return read_file(r, in, r->cli->args[0], e);
+    *in = (struct bytes){0};
+    return is_url(r->cli->args[0]) ? RC_OK : read_file(r, in, r->cli->args[0], e);
 }
 
 /* --worker: as `worker show` judges. */
@@ -327,6 +337,82 @@ static enum rc verify_worker(struct cli *cli, struct verify_result *out, struct 
     return RC_OK;
 }
 
+/* ---- a worker's or keeper's TLS port -----------------------------------------------------------
+ */
+
+/* Who the certificate says it is, among the network's registered: by its collateral, policy and
+ * roots, unless files were given. */
+static enum rc take_network(struct run *r, struct bytes der, struct attest_policy *policy,
+                            struct err *e)
+{
+    struct address who = {{0}};
+    struct network *network;
+    struct x509_cert c;
+    struct ratls ra;
+
+    if (r->cli->network != NULL)
+        TRY(cli_network(r->cli, &network, e));
+    if (!cli_has_workers(r->cli))
+        return RC_OK;
+    TRY(x509_parse(&c, der, e));
+    TRY(ratls_extract(&ra, &c, e));
+    for (size_t i = 0; i < ra.n; i++)
+        if (ra.ev[i].identity.n == sizeof(who.b))
+            memcpy(who.b, ra.ev[i].identity.p, sizeof(who.b));
+    if (address_is_zero(&who))
+        return RC_OK;
+    r->registered = arena_alloc(&r->cli->mem, sizeof(*r->registered));
+    TRY(cli_evidence_load(r->cli, r->registered, &who, e));
+    r->chain_collateral = r->registered->collateral;
+    if (policy_file == NULL) {
+        r->out->policy_name = "the network's";
+        TRY(policy_parse(policy, r->registered->policy, &r->cli->mem, e));
+    }
+    return root_file != NULL ? RC_OK : cli_network_roots(r->cli, &r->roots, &r->out->simulator, e);
+}
+
+/* The port's certificate, then its answer to our nonce: the same machine, the same key, now. */
+static enum rc verify_port(struct run *r, const struct verify_url *u, struct err *e)
+{
+    struct attest_verdict fresh = {0};
+    struct hash32 measurement;
+    uint8_t report_data[64];
+    struct bytes quote;
+
+    TRY(verify_certificate(r, u->certificate, e));
+    if (verify_url_answer(r->cli, &quote, report_data, u, &r->out->key_hash, e) != RC_OK)
+        return fail(r, ATTEST_STAGE_BINDING, e->code, e);
+    if (verify_evidence(r, &fresh, quote, e) != RC_OK)
+        return fail(r, fresh.stage, e->code, e);
+    if (memcmp(fresh.report_data, report_data, sizeof(report_data)) != 0) {
+        (void)err_set(e, RC_DENIED, "the fresh evidence is not over our nonce and this key");
+        return fail(r, ATTEST_STAGE_BINDING, e->code, e);
+    }
+    if (r->registered != NULL) {
+        attest_measurement(&measurement, &fresh);
+        if (!hash32_eq(&measurement, &r->registered->info.measurement)) {
+            (void)err_set(e, RC_DENIED, "the port runs another program than the one registered");
+            return fail(r, ATTEST_STAGE_BINDING, e->code, e);
+        }
+    }
+    if (!ratls_agree(&r->out->v, &fresh)) {
+        (void)err_set(e, RC_DENIED, "the fresh evidence is of another program or machine");
+        return fail(r, ATTEST_STAGE_BINDING, e->code, e);
+    }
+    return RC_OK;
+}
+
+static enum rc verify_at(struct run *r, struct attest_policy *policy, struct err *why,
+                         struct err *e)
+{
+    struct verify_url u;
+
+    TRY(verify_url_fetch(r->cli, &u, r->cli->args[0], e));
+    if (collateral_files.n == 0)
+        TRY(take_network(r, u.certificate, policy, e));
+    return verify_port(r, &u, why);
+}
+
 static enum rc verify(struct cli *cli, struct err *e)
 {
     struct verify_result *out = arena_alloc(&cli->mem, sizeof(*out));
@@ -334,16 +420,28 @@ static enum rc verify(struct cli *cli, struct err *e)
     struct attest_policy policy;
     struct err why = {0};
     struct bytes in;
+    enum rc rc;
 
     out->kind = "unknown";
     cli->exit_code = EXIT_NOT_VERIFIED;
     if (worker_text != NULL)
         return verify_worker(cli, out, e);
     if (cli->n_args == 0)
-        return err_set(e, RC_MALFORMED, "expected FILE, or --worker ADDRESS");
+        return err_set(e, RC_MALFORMED, "expected FILE, URL, or --worker ADDRESS");
     TRY(setup(&r, &in, &policy, e));
-    if (verify_input(&r, in, &why) == RC_OK) {
+    if (is_url(cli->args[0])) {
+        rc = verify_at(&r, &policy, &why, e);
+        if (rc != RC_OK && why.msg[0] == '\0')
+            return rc; /* it was not even asked */
+    } else {
+        rc = verify_input(&r, in, &why);
+    }
+    if (rc == RC_OK) {
         out->allowed = policy_check(&policy, &out->v, r.now, &why) == RC_OK;
+        if (out->allowed && r.registered != NULL && !r.registered->active) {
+            (void)err_set(&why, RC_DENIED, "its registration is %s", worker_standing(r.registered));
+            out->allowed = false;
+        }
         if (!out->allowed)
             (void)snprintf(out->refusal, sizeof(out->refusal), "%s", why.msg);
     }
@@ -355,13 +453,16 @@ static enum rc verify(struct cli *cli, struct err *e)
 
 const struct cli_command CLI_VERIFY = {
     .name = "verify",
-    .args = "[FILE]",
+    .args = "[FILE|URL]",
     .summary = "verify evidence of an SGX, TDX or SEV-SNP machine",
     .details =
         "FILE is a quote (version 3, 4, 5; binary or hexadecimal), a SEV-SNP report (alone, or "
         "with\n"
         "its certificate table behind it), or a certificate with evidence inside (RA-TLS; PEM or "
         "DER).\n"
+        "URL is a worker's or keeper's TLS port: its certificate is judged, and asked for fresh "
+        "evidence\n"
+        "over a nonce; collateral and policy are the network's unless files are given.\n"
         "Exit code: 0 verified and the policy allows it, 1 verified but the policy refuses it,\n"
         "2 not verified (or the question itself was wrong).",
     .fn = verify,

@@ -49,6 +49,10 @@ enum rc cli_evidence_judge(struct cli *cli, struct verify_result *out,
 /* cli_evidence_load and _judge. */
 enum rc cli_evidence(struct cli *cli, struct worker_evidence *w, struct verify_result *out,
                      const struct address *who, struct err *e);
+/* The network file's "attestation": {"roots": [hex], "vendors": bool, "insecure_simulator": bool}.
+ * Without it only the vendors' roots are believed. */
+enum rc cli_network_roots(struct cli *cli, struct attest_roots *out, bool *simulator,
+                          struct err *e);
 /* A key may be wrapped to `key` for this worker in this role: the judged evidence is verified and
  * allowed, and binds exactly this key. RC_DENIED names the stage. */
 enum rc worker_evidence_accept(const struct worker_evidence *w, const struct verify_result *r,

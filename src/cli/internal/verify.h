@@ -23,6 +23,19 @@ struct verify_result {
 };
 #define VERIFY_SIMULATOR "SIMULATOR: no hardware stands behind this evidence"
 
+/* What a TLS port presented. Texts live in cli->mem. */
+struct verify_url {
+    struct bytes certificate; /* DER */
+    struct bytes answer;      /* of /attestation, JSON */
+    uint8_t nonce[32];        /* ours */
+};
+/* Connect and ask; nothing is judged. RC_MALFORMED: not https. Else as http_client_do(). */
+enum rc verify_url_fetch(struct cli *cli, struct verify_url *out, const char *url, struct err *e);
+/* The answer is over our nonce and this key. Its quote must then hold *report_data. RC_DENIED,
+ * RC_MALFORMED. */
+enum rc verify_url_answer(struct cli *cli, struct bytes *quote, uint8_t report_data[64],
+                          const struct verify_url *u, const struct hash32 *spki, struct err *e);
+
 void verify_print(struct cli *cli, const struct verify_result *r);
 json_t *verify_json(struct cli *cli, const struct verify_result *r);
 /* As `cloister verify` exits: 0 allowed, 1 refused, 2 not verified. */
