@@ -668,6 +668,20 @@ static enum rc open_job(struct cli *cli, struct contribution *x, struct err *e)
     return RC_OK;
 }
 
+/* A job that was called off runs no more: another is asked for. */
+static enum rc forget_canceled(struct cli *cli, struct contribution *x, struct err *e)
+{
+    struct address asker;
+    uint64_t status;
+
+    if (x->job_id == 0)
+        return RC_OK;
+    TRY(job_state(cli, x, x->job_id, &status, &asker, e));
+    if (status == JOB_CANCELED)
+        x->job_id = 0;
+    return RC_OK;
+}
+
 /* Take up where the record says. */
 static enum rc take_up(struct cli *cli, struct contribution *x, struct err *e)
 {
@@ -689,6 +703,7 @@ static enum rc take_up(struct cli *cli, struct contribution *x, struct err *e)
     TRY(registered_as(cli, x, x->url, &x->file_id, e));
     if (x->file_id == 0)
         TRY(register_file(cli, x, e));
+    TRY(forget_canceled(cli, x, e));
     if (x->job_id == 0)
         TRY(open_job(cli, x, e));
     return record_write(cli, x, e);

@@ -29,7 +29,7 @@ static void print_commands(FILE *f)
                 (void)fprintf(f, "\n");
             (void)snprintf(group, sizeof(group), "%.*s", (int)n, c->name);
         }
-        (void)fprintf(f, "  %-18s %-26s %s\n", c->name, c->args, c->summary);
+        (void)fprintf(f, "  %-19s %-26s %s\n", c->name, c->args, c->summary);
     }
     (void)fprintf(f, "\nEvery command takes:\n%s\n`cloister COMMAND --help` says more.\n",
                   CLI_GLOBAL_HELP);

@@ -207,7 +207,7 @@ static enum rc show(struct cli *cli, struct err *e)
 {
     struct verify_result *r = arena_alloc(&cli->mem, sizeof(*r));
     json_auto_t *result = NULL;
-    json_t *history = json_array();
+    json_t *history;
     struct worker_evidence w;
     struct address who;
 
@@ -215,6 +215,7 @@ static enum rc show(struct cli *cli, struct err *e)
     TRY(cli_evidence_load(cli, &w, &who, e));
     print_info(cli, &w);
     result = info_json(cli, &w);
+    history = json_array();
     CHECK(json_object_set_new(result, "history", history) == 0);
     TRY(print_history(cli, history, &w, e));
     if (!no_verify) {
