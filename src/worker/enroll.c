@@ -121,6 +121,15 @@ enum rc enroll_measurement(struct hash32 *out, struct tee *t, struct err *e)
     return RC_OK;
 }
 
+const char *enroll_statement(const struct worker *w)
+{
+    if (w->tee == NULL)
+        return "none: this worker has no evidence";
+    if (tee_is_simulator(w->tee))
+        return "simulator: no hardware stands behind this worker's evidence";
+    return "hardware: see the worker's registration in the Workers contract";
+}
+
 /* ---- the contract ---- */
 
 static enum rc ask(struct worker *w, struct buf *reply, const struct address *to, struct buf *data,

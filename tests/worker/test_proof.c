@@ -363,6 +363,7 @@ TEST(the_document_is_signed_as_vana_does)
                                 .seed = "seed",
                                 .worker_url = "http://w",
                                 .instruction = "ipfs://v",
+                                .attestation = "none",
                                 .validator_limits = "vm",
                                 .consent = "authorization",
                                 .pinned = true,

@@ -106,7 +106,7 @@ static json_t *cloister(const struct document_input *in, struct bytes signed_tex
     set(o, "consent", json_string(in->consent));
     set(o, "validator_pinned", json_boolean(in->pinned));
     set(o, "isolation", json_string(in->validator_limits));
-    set(o, "attestation", json_string("none: this worker has no hardware evidence"));
+    set(o, "attestation", json_string(in->attestation));
     set(o, "signature", json_hex_new(BYTES_OF(&sig)));
     return o;
 }

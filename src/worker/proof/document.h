@@ -22,6 +22,7 @@ struct document_input {
     struct address signer;
     const char *worker_url;
     const char *instruction;
+    const char *attestation;      /* what stands behind this worker, for people */
     const char *validator_limits; /* how the validator was held: "vm", "cgroup-v1", ... */
     const char *consent;          /* "authorization" or "vana-compat" */
     bool pinned;

@@ -11,7 +11,7 @@
 #include "jail/jail.h"
 #include "os/clock.h"
 #include "os/file.h"
-#include "worker/internal/state.h"
+#include "worker/internal/enroll.h"
 #include "worker/proof/consent.h"
 #include "worker/proof/container.h"
 #include "worker/proof/document.h"
@@ -458,6 +458,7 @@ static enum rc store_document(struct job *j, struct err *e)
                                 .seed = j->r->seed,
                                 .worker_url = j->w->config.url,
                                 .instruction = j->r->proof_url,
+                                .attestation = enroll_statement(j->w),
                                 .validator_limits = j->outcome.limits,
                                 .consent =
                                     j->r->has_authorization ? "authorization" : "vana-compat",
