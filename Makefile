@@ -136,6 +136,14 @@ soak:
 	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=fuzz fuzz-bins
 	@tests/soak $(O)
 
+## make kubo          the optional Kubo node, O/kubo/ipfs, of the version in tools/kubo/go.mod (needs Go)
+.PHONY: kubo
+kubo: $(O)/kubo/ipfs
+$(O)/kubo/ipfs: tools/kubo/go.mod tools/kubo/go.sum tools/kubo/tools.go
+	@command -v go >/dev/null || { echo "make kubo: skipped: no Go here (the go command); nothing else needs it" >&2; exit 0; }; \
+	mkdir -p $(@D)/module && cp $^ $(@D)/module/ && echo "  go  $@" && cd $(@D)/module && \
+	  GOFLAGS=-mod=mod GOTOOLCHAIN=local go build -o $(abspath $@) github.com/ipfs/kubo/cmd/ipfs
+
 ## make bench         measure, beside the peers that are installed
 bench:
 	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=release all

@@ -41,7 +41,7 @@ static enum rc count_block(void *ctx, struct bytes key, struct bytes value, bool
     return RC_OK;
 }
 
-static enum rc count_usage(struct store *s, struct usage *u, struct err *e)
+static enum rc count_usage(struct disk_store *s, struct usage *u, struct err *e)
 {
     struct kv_txn *txn = NULL;
     enum rc rc;
@@ -55,13 +55,13 @@ static enum rc count_usage(struct store *s, struct usage *u, struct err *e)
 /* ---- moving one pack's records ---- */
 
 struct move {
-    struct store *store;
+    struct disk_store *store;
     bool oldest; /* no pack is older: there is nothing a removal could still be needed for */
     uint64_t moved;
 };
 
 /* mu held. Is this what the index says of the pin, or will say? */
-static enum rc is_current_pin(bool *out, struct store *s, const struct op *op, struct err *e)
+static enum rc is_current_pin(bool *out, struct disk_store *s, const struct op *op, struct err *e)
 {
     const struct opset *sets[] = {&s->pending, &s->committing};
     struct kv_txn *txn = NULL;
@@ -139,11 +139,11 @@ static enum rc move_record(void *ctx, const struct pack *p, const struct pack_re
     rc = move_record_locked(m, p, r, at, payload, e);
     full = m->store->pending.n >= PENDING_MAX;
     unlock(&m->store->mu);
-    return rc == RC_OK && full ? store_commit(m->store, e) : rc;
+    return rc == RC_OK && full ? state_commit(m->store, e) : rc;
 }
 
 /* The pack leaves the list under all locks: no reader and no commit holds its file. */
-static enum rc drop(struct store *s, uint64_t seq, struct err *e)
+static enum rc drop(struct disk_store *s, uint64_t seq, struct err *e)
 {
     struct pack gone = {.fd = -1};
 
@@ -163,7 +163,8 @@ static enum rc drop(struct store *s, uint64_t seq, struct err *e)
     return gone.fd >= 0 ? pack_remove(&gone, s->disk, s->packs_dir, e) : RC_OK;
 }
 
-static enum rc compact_pack(struct store *s, const struct pack *p, uint64_t *freed, struct err *e)
+static enum rc compact_pack(struct disk_store *s, const struct pack *p, uint64_t *freed,
+                            struct err *e)
 {
     struct move m = {.store = s};
     struct pack_scan scan;
@@ -172,7 +173,7 @@ static enum rc compact_pack(struct store *s, const struct pack *p, uint64_t *fre
     m.oldest = s->packs[0].seq == p->seq;
     unlock(&s->mu);
     TRY(pack_scan(&scan, s->disk, p, 0, move_record, &m, e));
-    TRY(store_commit(s, e));
+    TRY(state_commit(s, e));
     if (scan.damaged != 0 || scan.end != p->size) {
         log_error("store", "pack %016llx: damaged, not taken away", (unsigned long long)p->seq);
         return RC_OK;
@@ -185,12 +186,12 @@ static enum rc compact_pack(struct store *s, const struct pack *p, uint64_t *fre
 /* ---- choosing ---- */
 
 /* A little is not worth the rewriting: removals and pins would move at every call. */
-static bool is_mostly_dead(const struct store *s, const struct pack *p, uint64_t live)
+static bool is_mostly_dead(const struct disk_store *s, const struct pack *p, uint64_t live)
 {
     return p->size - live > s->pack_size / 32 && live < p->size / 2;
 }
 
-static enum rc compact(struct store *s, const struct usage *u, uint64_t *freed, struct err *e)
+static enum rc compact(struct disk_store *s, const struct usage *u, uint64_t *freed, struct err *e)
 {
     size_t last = u->n - 1;
     enum rc rc = RC_OK;
@@ -215,14 +216,14 @@ static enum rc compact(struct store *s, const struct usage *u, uint64_t *freed, 
     return RC_OK;
 }
 
-enum rc store_compact(struct store *s, uint64_t *freed, struct err *e)
+enum rc state_compact(struct disk_store *s, uint64_t *freed, struct err *e)
 {
     struct usage u = {0};
     AUTO_FREE struct pack *packs = NULL;
     AUTO_FREE uint64_t *live = NULL;
 
     *freed = 0;
-    TRY(store_commit(s, e));
+    TRY(state_commit(s, e));
     lock(&s->mu);
     u.n = s->packs_len;
     packs = xmemdup(s->packs, u.n * sizeof(*packs));

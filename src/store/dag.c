@@ -5,6 +5,7 @@
 #include "codec/cid.h"
 #include "codec/dagpb.h"
 #include "crypto/hash.h"
+#include "store/internal/backend.h"
 #include "store/internal/writer.h"
 
 /* Smaller chunks cost less to write than to hand over. */
@@ -385,9 +386,12 @@ enum rc dag_collect(struct store *s, dag_visit_fn fn, void *ctx, uint64_t *remov
 {
     struct pin_list l = {0};
     struct sweep sw = {.keep = &l.keep};
-    enum rc rc = mark(s, &l, e);
+    enum rc rc;
 
     *removed = 0;
+    if (s->backend->collect != NULL)
+        return s->backend->collect(s, fn, ctx, removed, e);
+    rc = mark(s, &l, e);
     if (rc == RC_OK)
         rc = sweep(s, &sw, fn, ctx, removed, e);
     stack_clear(&l.recursive);

@@ -11,7 +11,12 @@
 
 static const struct metric_def
     BLOCKS = {METRIC_GAUGE, "cloister_store_blocks", "Blocks that are kept.", {NULL}, NULL, 0},
-    BYTES = {METRIC_GAUGE, "cloister_store_disk_bytes", "Size of all packs.", {NULL}, NULL, 0},
+    BYTES = {METRIC_GAUGE,
+             "cloister_store_disk_bytes",
+             "Size of all packs, or of the Kubo node's repository.",
+             {NULL},
+             NULL,
+             0},
     PINS = {METRIC_GAUGE, "cloister_store_pins", "Pinned roots.", {NULL}, NULL, 0},
     REQUESTS = {METRIC_COUNTER,
                 "cloister_store_requests_total",

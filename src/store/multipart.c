@@ -228,9 +228,9 @@ static enum rc take_filename(struct multipart_part *part, const char *value, str
 
     if (!parameter(quoted, sizeof(quoted), value, "filename"))
         return RC_OK;
-    /* Kubo's clients percent-encode; curl and browsers do not: a name that is no valid encoding is
-     * taken as it is. */
-    if (http_url_unescape(&name, bytes_str(quoted), false, NULL) != RC_OK) {
+    /* As Kubo reads it: its command line sends a space as '+'. curl and browsers do not encode: a
+     * name that is no valid encoding is taken as it is. */
+    if (http_url_unescape(&name, bytes_str(quoted), true, NULL) != RC_OK) {
         buf_reset(&name);
         buf_put_str(&name, quoted);
     }

@@ -5,7 +5,9 @@
 #include "base/mem.h"
 #include "net/http_server.h"
 #include "os/clock.h"
+#include "os/file.h"
 #include "store/internal/metrics.h"
+#include "store/kubo.h"
 #include "store/rpc.h"
 #include "store/store.h"
 
@@ -64,10 +66,26 @@ static void handle_gateway(struct http_request *req, struct http_response *resp,
     store_metrics_request(n->metrics, "gateway", resp->status, clock_mono_ns() - start_ns);
 }
 
-static enum rc start(struct store_node *n, const struct store_node_config *config, struct err *e)
+static enum rc open_store(struct store_node *n, const struct store_node_config *config,
+                          struct err *e)
 {
     struct store_options options = {.dir = config->dir};
     struct store_found found;
+
+    if (config->kubo != NULL) {
+        TRY(dir_make(config->dir, 0700, e)); /* for the node's id */
+        return store_open_kubo(&n->store, config->kubo, e);
+    }
+    TRY(store_open(&n->store, &options, &found, e));
+    if (found.recovered != 0 || found.cut_bytes != 0 || found.rebuilt)
+        log_info("store", "recovered %llu records, cut %llu bytes%s",
+                 (unsigned long long)found.recovered, (unsigned long long)found.cut_bytes,
+                 found.rebuilt ? ", index made anew" : "");
+    return RC_OK;
+}
+
+static enum rc start(struct store_node *n, const struct store_node_config *config, struct err *e)
+{
     struct http_server_config rpc = {.name = "store-rpc",
                                      .listen = config->rpc_listen,
                                      .workers = 16,
@@ -80,11 +98,7 @@ static enum rc start(struct store_node *n, const struct store_node_config *confi
                                          .body_max = 4096,
                                          .buffer_size = (size_t)128 << 10};
 
-    TRY(store_open(&n->store, &options, &found, e));
-    if (found.recovered != 0 || found.cut_bytes != 0 || found.rebuilt)
-        log_info("store", "recovered %llu records, cut %llu bytes%s",
-                 (unsigned long long)found.recovered, (unsigned long long)found.cut_bytes,
-                 found.rebuilt ? ", index made anew" : "");
+    TRY(open_store(n, config, e));
     n->metrics = store_metrics_new(n->store);
     n->loopback = is_loopback(config->rpc_listen);
     TRY(store_rpc_new(&n->rpc, n->store, config->dir, n->loopback, e));

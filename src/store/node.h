@@ -9,9 +9,10 @@ struct store;
 struct store_node;
 
 struct store_node_config {
-    const char *dir;            /* data folder; made if absent; one process a folder */
-    const char *rpc_listen;     /* "127.0.0.1:5001"; port 0 = any. Whoever reaches it may write */
-    const char *gateway_listen; /* "127.0.0.1:8080"; NULL: no gateway */
+    const char *dir;        /* data folder; made if absent; one process a folder */
+    const char *rpc_listen; /* "127.0.0.1:5001"; port 0 = any. Whoever reaches it may write */
+    const char *kubo; /* "http://127.0.0.1:5001": a Kubo node keeps blocks and pins; NULL: dir */
+    const char *gateway_listen;       /* "127.0.0.1:8080"; NULL: no gateway */
     const struct http_limits *limits; /* of both doors, each on its own; NULL: all defaults */
 };
 

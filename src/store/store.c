@@ -19,6 +19,11 @@
 #define SMALL_RECORD ((size_t)64 << 10) /* below: header and payload in one write */
 #define SLOT_SIZE 16
 
+static struct disk_store *disk_of(struct store *base)
+{
+    return (struct disk_store *)base;
+}
+
 static void lock(pthread_mutex_t *m)
 {
     CHECK(pthread_mutex_lock(m) == 0);
@@ -50,7 +55,7 @@ enum rc state_slot_decode(struct op *out, struct bytes in, struct err *e)
 }
 
 /* mu held. */
-static const struct pack *pack_of(const struct store *s, uint64_t seq)
+static const struct pack *pack_of(const struct disk_store *s, uint64_t seq)
 {
     for (size_t i = s->packs_len; i-- > 0;)
         if (s->packs[i].seq == seq)
@@ -58,7 +63,7 @@ static const struct pack *pack_of(const struct store *s, uint64_t seq)
     return NULL;
 }
 
-static enum rc find_in_index(struct store *s, struct op *out, const struct hash32 *digest,
+static enum rc find_in_index(struct disk_store *s, struct op *out, const struct hash32 *digest,
                              struct err *e)
 {
     struct kv_txn *txn = NULL;
@@ -74,7 +79,7 @@ static enum rc find_in_index(struct store *s, struct op *out, const struct hash3
 }
 
 /* mu held. RC_NOTFOUND without text. */
-enum rc state_find(struct store *s, struct op *out, const struct hash32 *digest, struct err *e)
+enum rc state_find(struct disk_store *s, struct op *out, const struct hash32 *digest, struct err *e)
 {
     const struct op *op = opset_find(&s->pending, digest);
 
@@ -88,17 +93,9 @@ enum rc state_find(struct store *s, struct op *out, const struct hash32 *digest,
     return RC_OK;
 }
 
-static enum rc not_found(const struct cid *cid, struct err *e)
-{
-    char text[CID_TEXT_SIZE];
-
-    cid_format(text, cid);
-    return err_set(e, RC_NOTFOUND, "block %s is not here", text);
-}
-
 /* ---- writing ---- */
 
-static enum rc append_bytes(struct store *s, struct pack *p, const struct pack_record *r,
+static enum rc append_bytes(struct disk_store *s, struct pack *p, const struct pack_record *r,
                             struct bytes payload, struct err *e)
 {
     uint8_t header[PACK_HEADER_SIZE];
@@ -116,7 +113,7 @@ static enum rc append_bytes(struct store *s, struct pack *p, const struct pack_r
 }
 
 /* Spread the work of the final sync over the writing. Only a hint. */
-static void begin_writeback(struct store *s, const struct pack *p)
+static void begin_writeback(struct disk_store *s, const struct pack *p)
 {
     if (s->disk != disk_os() || p->size - s->writeback_at < WRITEBACK_SIZE)
         return;
@@ -125,7 +122,7 @@ static void begin_writeback(struct store *s, const struct pack *p)
     s->writeback_at = p->size;
 }
 
-static enum rc add_pack(struct store *s, struct err *e)
+static enum rc add_pack(struct disk_store *s, struct err *e)
 {
     uint64_t seq = s->packs_len != 0 ? s->packs[s->packs_len - 1].seq + 1 : 1;
     struct pack p;
@@ -139,7 +136,7 @@ static enum rc add_pack(struct store *s, struct err *e)
     return RC_OK;
 }
 
-enum rc state_rotate(struct store *s, struct err *e)
+enum rc state_rotate(struct disk_store *s, struct err *e)
 {
     enum rc rc = s->disk->sync(s->disk->ctx, s->packs[s->packs_len - 1].fd, e);
 
@@ -150,7 +147,7 @@ enum rc state_rotate(struct store *s, struct err *e)
     return add_pack(s, e);
 }
 
-static enum rc make_room(struct store *s, size_t n, struct err *e)
+static enum rc make_room(struct disk_store *s, size_t n, struct err *e)
 {
     const struct pack *p = &s->packs[s->packs_len - 1];
 
@@ -160,7 +157,7 @@ static enum rc make_room(struct store *s, size_t n, struct err *e)
 }
 
 /* mu held. Write one record and note it as pending. */
-enum rc state_append(struct store *s, enum pack_type type, const struct hash32 *digest,
+enum rc state_append(struct disk_store *s, enum pack_type type, const struct hash32 *digest,
                      struct bytes payload, const struct op *note, struct err *e)
 {
     struct pack_record r = {.type = type, .size = (uint32_t)payload.n, .digest = *digest};
@@ -187,7 +184,8 @@ enum rc state_append(struct store *s, enum pack_type type, const struct hash32 *
     return RC_OK;
 }
 
-static enum rc put_locked(struct store *s, const struct cid *cid, struct bytes data, struct err *e)
+static enum rc put_locked(struct disk_store *s, const struct cid *cid, struct bytes data,
+                          struct err *e)
 {
     struct op there, note = {.type = PACK_BLOCK, .digest = cid->digest};
     enum rc rc = state_find(s, &there, &cid->digest, e);
@@ -197,37 +195,22 @@ static enum rc put_locked(struct store *s, const struct cid *cid, struct bytes d
     return state_append(s, PACK_BLOCK, &cid->digest, data, &note, e);
 }
 
-enum rc store_put_hashed(struct store *s, const struct cid *cid, struct bytes data, struct err *e)
+static enum rc disk_put(struct store *base, const struct cid *cid, struct bytes data, struct err *e)
 {
+    struct disk_store *s = disk_of(base);
     bool full;
     enum rc rc;
 
-    if (data.n > STORE_MAX_BLOCK)
-        return err_set(e, RC_LIMIT, "block of %zu bytes, the limit is %zu", data.n,
-                       STORE_MAX_BLOCK);
     lock(&s->mu);
     rc = put_locked(s, cid, data, e);
     full = s->pending.n >= PENDING_MAX;
     unlock(&s->mu);
-    return rc == RC_OK && full ? store_commit(s, e) : rc;
+    return rc == RC_OK && full ? state_commit(s, e) : rc;
 }
 
-enum rc store_put(struct store *s, const struct cid *cid, struct bytes data, struct err *e)
+static enum rc disk_remove(struct store *base, const struct cid *cid, struct err *e)
 {
-    struct hash32 digest;
-    char text[CID_TEXT_SIZE];
-
-    if (data.n <= STORE_MAX_BLOCK) {
-        sha256(&digest, data);
-        cid_format(text, cid);
-        if (!hash32_eq(&digest, &cid->digest))
-            return err_set(e, RC_CORRUPT, "%s: %zu bytes with another hash", text, data.n);
-    }
-    return store_put_hashed(s, cid, data, e);
-}
-
-enum rc store_remove(struct store *s, const struct cid *cid, struct err *e)
-{
+    struct disk_store *s = disk_of(base);
     struct op there, note = {.type = PACK_REMOVE, .digest = cid->digest};
     struct hash32 digest;
     enum rc rc;
@@ -238,13 +221,13 @@ enum rc store_remove(struct store *s, const struct cid *cid, struct err *e)
     if (rc == RC_OK)
         rc = state_append(s, PACK_REMOVE, &digest, BYTES_OF(&cid->digest), &note, e);
     unlock(&s->mu);
-    return rc == RC_NOTFOUND ? not_found(cid, e) : rc;
+    return rc == RC_NOTFOUND ? store_not_found(cid, e) : rc;
 }
 
 /* ---- commit ---- */
 
 struct ends {
-    struct store *store;
+    struct disk_store *store;
     struct pack *packs; /* a copy: seq and size as of the snapshot */
     size_t n;
 };
@@ -284,7 +267,7 @@ static enum rc apply_all(void *ctx, struct kv_txn *txn, struct err *e)
     return RC_OK;
 }
 
-static enum rc flush(struct store *s, struct ends *ends, struct err *e)
+static enum rc flush(struct disk_store *s, struct ends *ends, struct err *e)
 {
     const struct pack *last = &ends->packs[ends->n - 1];
 
@@ -294,7 +277,7 @@ static enum rc flush(struct store *s, struct ends *ends, struct err *e)
 }
 
 /* mu held: move pending to committing and note how far each pack goes. */
-static void take_pending(struct store *s, struct ends *ends)
+static void take_pending(struct disk_store *s, struct ends *ends)
 {
     size_t first = s->packs_len - 1;
 
@@ -308,7 +291,7 @@ static void take_pending(struct store *s, struct ends *ends)
 }
 
 /* partial: some of the packs has not been read yet, so do not note how far they go. */
-static enum rc commit(struct store *s, bool partial, struct err *e)
+static enum rc commit(struct disk_store *s, bool partial, struct err *e)
 {
     struct ends ends = {0};
     enum rc rc = RC_OK;
@@ -340,7 +323,7 @@ static enum rc commit(struct store *s, bool partial, struct err *e)
     return rc;
 }
 
-enum rc store_commit(struct store *s, struct err *e)
+enum rc state_commit(struct disk_store *s, struct err *e)
 {
     enum rc rc;
 
@@ -368,7 +351,7 @@ static enum rc check_block(const struct pack *p, const struct op *op, const stru
                    (unsigned long long)p->seq, (unsigned long long)op->at);
 }
 
-static enum rc read_block(struct store *s, const struct pack *p, const struct op *op,
+static enum rc read_block(struct disk_store *s, const struct pack *p, const struct op *op,
                           const struct cid *cid, struct buf *out, struct err *e)
 {
     const struct disk *d = s->disk;
@@ -396,7 +379,7 @@ static enum rc read_block(struct store *s, const struct pack *p, const struct op
     return rc;
 }
 
-static enum rc get(struct store *s, const struct cid *cid, struct buf *out, struct err *e)
+static enum rc get(struct disk_store *s, const struct cid *cid, struct buf *out, struct err *e)
 {
     const struct pack *p;
     struct pack copy;
@@ -410,15 +393,16 @@ static enum rc get(struct store *s, const struct cid *cid, struct buf *out, stru
         copy = *p;
     unlock(&s->mu);
     if (rc == RC_NOTFOUND)
-        return not_found(cid, e);
+        return store_not_found(cid, e);
     TRY(rc);
     if (p == NULL)
         return err_set(e, RC_CORRUPT, "index: pack %016llx is missing", (unsigned long long)op.seq);
     return read_block(s, &copy, &op, cid, out, e);
 }
 
-enum rc store_get(struct store *s, const struct cid *cid, struct buf *out, struct err *e)
+static enum rc disk_get(struct store *base, const struct cid *cid, struct buf *out, struct err *e)
 {
+    struct disk_store *s = disk_of(base);
     enum rc rc;
 
     CHECK(pthread_rwlock_rdlock(&s->files) == 0);
@@ -427,13 +411,9 @@ enum rc store_get(struct store *s, const struct cid *cid, struct buf *out, struc
     return rc;
 }
 
-enum rc store_get_fn(void *ctx, const struct cid *cid, struct buf *out, struct err *e)
+static enum rc disk_size(struct store *base, const struct cid *cid, uint64_t *size, struct err *e)
 {
-    return store_get(ctx, cid, out, e);
-}
-
-enum rc store_size(struct store *s, const struct cid *cid, uint64_t *size, struct err *e)
-{
+    struct disk_store *s = disk_of(base);
     struct op op = {.type = PACK_BLOCK};
     enum rc rc;
 
@@ -441,7 +421,7 @@ enum rc store_size(struct store *s, const struct cid *cid, uint64_t *size, struc
     rc = state_find(s, &op, &cid->digest, e);
     unlock(&s->mu);
     *size = op.size;
-    return rc == RC_NOTFOUND ? not_found(cid, e) : rc;
+    return rc == RC_NOTFOUND ? store_not_found(cid, e) : rc;
 }
 
 struct each {
@@ -450,13 +430,13 @@ struct each {
     void *ctx;
 };
 
-static enum rc scan_table(struct store *s, unsigned table, kv_scan_fn fn, struct each *each,
+static enum rc scan_table(struct disk_store *s, unsigned table, kv_scan_fn fn, struct each *each,
                           struct err *e)
 {
     struct kv_txn *txn = NULL;
     enum rc rc;
 
-    TRY(store_commit(s, e));
+    TRY(state_commit(s, e));
     TRY(kv_read_begin(&txn, s->kv, e));
     rc = kv_scan(txn, table, bytes_of(NULL, 0), bytes_of(NULL, 0), fn, each, e);
     kv_read_end(txn);
@@ -478,20 +458,22 @@ static enum rc each_block(void *ctx, struct bytes key, struct bytes value, bool 
     return each->block_fn(each->ctx, &digest, op.size, e);
 }
 
-enum rc store_each(struct store *s, store_each_fn fn, void *ctx, struct err *e)
+static enum rc disk_each(struct store *base, store_each_fn fn, void *ctx, struct err *e)
 {
+    struct disk_store *s = disk_of(base);
     struct each each = {.block_fn = fn, .ctx = ctx};
 
     return scan_table(s, TABLE_BLOCKS, each_block, &each, e);
 }
 
-enum rc store_stat(struct store *s, struct store_stat *out, struct err *e)
+static enum rc disk_stat(struct store *base, struct store_stat *out, struct err *e)
 {
+    struct disk_store *s = disk_of(base);
     struct kv_txn *txn = NULL;
     enum rc rc;
 
     *out = (struct store_stat){0};
-    TRY(store_commit(s, e));
+    TRY(state_commit(s, e));
     lock(&s->mu);
     for (size_t i = 0; i < s->packs_len; i++)
         out->disk_bytes += s->packs[i].size;
@@ -539,18 +521,16 @@ enum rc state_pin_op(struct op *op, struct buf *keep, struct bytes payload, stru
     return RC_OK;
 }
 
-enum rc store_pin_set(struct store *s, const struct cid *cid, enum store_pin kind,
-                      struct bytes name, struct err *e)
+static enum rc disk_pin_set(struct store *base, const struct cid *cid, enum store_pin kind,
+                            struct bytes name, struct err *e)
 {
+    struct disk_store *s = disk_of(base);
     AUTO_CLEAR(buf) struct buf payload = {0}, keep = {0};
     uint8_t bin[CID_BIN_MAX];
     struct hash32 digest;
     struct op op;
     enum rc rc;
 
-    if (name.n > STORE_MAX_PIN_NAME)
-        return err_set(e, RC_LIMIT, "pin name of %zu bytes, the limit is %d", name.n,
-                       STORE_MAX_PIN_NAME);
     buf_u8(&payload, (uint8_t)kind);
     buf_u8(&payload, (uint8_t)cid_encode(bin, cid));
     buf_put(&payload, bin, payload.p[1]);
@@ -577,9 +557,10 @@ static enum rc pin_decode(struct cid *cid, enum store_pin *kind, struct bytes *n
     return RC_OK;
 }
 
-enum rc store_pin_get(struct store *s, const struct cid *cid, enum store_pin *kind,
-                      struct buf *name, struct err *e)
+static enum rc disk_pin_get(struct store *base, const struct cid *cid, enum store_pin *kind,
+                            struct buf *name, struct err *e)
 {
+    struct disk_store *s = disk_of(base);
     uint8_t key[CID_BIN_MAX];
     struct kv_txn *txn = NULL;
     struct bytes value, text = {0};
@@ -587,7 +568,7 @@ enum rc store_pin_get(struct store *s, const struct cid *cid, enum store_pin *ki
     enum rc rc;
 
     *kind = STORE_PIN_NONE;
-    TRY(store_commit(s, e));
+    TRY(state_commit(s, e));
     TRY(kv_read_begin(&txn, s->kv, e));
     rc = kv_get(txn, TABLE_PINS, pin_key(key, cid), &value, e);
     if (rc == RC_OK)
@@ -610,8 +591,9 @@ static enum rc each_pin(void *ctx, struct bytes key, struct bytes value, bool *s
     return each->pin_fn(each->ctx, &cid, kind, name, e);
 }
 
-enum rc store_pin_each(struct store *s, store_pin_fn fn, void *ctx, struct err *e)
+static enum rc disk_pin_each(struct store *base, store_pin_fn fn, void *ctx, struct err *e)
 {
+    struct disk_store *s = disk_of(base);
     struct each each = {.pin_fn = fn, .ctx = ctx};
 
     return scan_table(s, TABLE_PINS, each_pin, &each, e);
@@ -620,7 +602,7 @@ enum rc store_pin_each(struct store *s, store_pin_fn fn, void *ctx, struct err *
 /* ---- opening ---- */
 
 struct recovery {
-    struct store *store;
+    struct disk_store *store;
     struct store_found *found;
 };
 
@@ -628,7 +610,7 @@ static enum rc recover_record(void *ctx, const struct pack *p, const struct pack
                               uint64_t payload_at, struct bytes payload, struct err *e)
 {
     struct recovery *re = ctx;
-    struct store *s = re->store;
+    struct disk_store *s = re->store;
     AUTO_CLEAR(buf) struct buf keep = {0};
     struct op op = {.type = r->type, .digest = r->digest};
 
@@ -647,7 +629,7 @@ static enum rc recover_record(void *ctx, const struct pack *p, const struct pack
     return s->pending.n >= PENDING_MAX ? commit(s, true, e) : RC_OK;
 }
 
-static enum rc indexed_end(struct store *s, uint64_t seq, uint64_t *end, struct err *e)
+static enum rc indexed_end(struct disk_store *s, uint64_t seq, uint64_t *end, struct err *e)
 {
     struct kv_txn *txn = NULL;
     struct bytes value;
@@ -666,7 +648,7 @@ static enum rc indexed_end(struct store *s, uint64_t seq, uint64_t *end, struct 
     return rc == RC_NOTFOUND ? RC_OK : rc;
 }
 
-static enum rc recover_pack(struct store *s, struct pack *p, bool is_last,
+static enum rc recover_pack(struct disk_store *s, struct pack *p, bool is_last,
                             struct store_found *found, struct err *e)
 {
     struct recovery re = {.store = s, .found = found};
@@ -695,7 +677,7 @@ static enum rc recover_pack(struct store *s, struct pack *p, bool is_last,
     return RC_OK;
 }
 
-static enum rc open_index(struct store *s, struct err *e)
+static enum rc open_index(struct disk_store *s, struct err *e)
 {
     static const char *const tables[] = {"blocks", "pins", "packs", NULL};
     AUTO_FREE char *dir = xasprintf("%s/index", s->dir);
@@ -704,7 +686,7 @@ static enum rc open_index(struct store *s, struct err *e)
     return kv_open(&s->kv, &o, e);
 }
 
-static enum rc recover(struct store *s, struct store_found *found, struct err *e)
+static enum rc recover(struct disk_store *s, struct store_found *found, struct err *e)
 {
     TRY(open_index(s, e));
     for (size_t i = 0; i < s->packs_len; i++)
@@ -713,7 +695,7 @@ static enum rc recover(struct store *s, struct store_found *found, struct err *e
 }
 
 /* The index is only a view of the packs: when it is damaged, make it anew. */
-static enum rc recover_or_rebuild(struct store *s, struct store_found *found, struct err *e)
+static enum rc recover_or_rebuild(struct disk_store *s, struct store_found *found, struct err *e)
 {
     AUTO_FREE char *dir = xasprintf("%s/index", s->dir);
     struct err why = {0};
@@ -737,7 +719,7 @@ static enum rc recover_or_rebuild(struct store *s, struct store_found *found, st
 
 static enum rc open_pack(void *ctx, const char *name, struct err *e)
 {
-    struct store *s = ctx;
+    struct disk_store *s = ctx;
     size_t n = strlen(name);
     char hex[24];
     struct pack p;
@@ -757,7 +739,7 @@ static enum rc open_pack(void *ctx, const char *name, struct err *e)
     return RC_OK;
 }
 
-static enum rc open_all(struct store *s, struct store_found *found, struct err *e)
+static enum rc open_all(struct disk_store *s, struct store_found *found, struct err *e)
 {
     TRY(dir_make(s->packs_dir, 0700, e));
     TRY(dir_lock(&s->lock_fd, s->dir, e));
@@ -769,42 +751,12 @@ static enum rc open_all(struct store *s, struct store_found *found, struct err *
     return RC_OK;
 }
 
-enum rc store_open(struct store **out, const struct store_options *o, struct store_found *found,
-                   struct err *e)
+static void disk_close(struct store *base)
 {
-    struct store *s = xcalloc(1, sizeof(*s));
-    struct store_found ignored;
-    enum rc rc;
-
-    *out = NULL;
-    if (found == NULL)
-        found = &ignored;
-    *found = (struct store_found){0};
-    s->dir = xstrdup(o->dir);
-    s->packs_dir = xasprintf("%s/packs", o->dir);
-    s->disk = o->disk != NULL ? o->disk : disk_os();
-    s->pack_size = o->pack_size != 0 ? o->pack_size : PACK_SIZE_DEFAULT;
-    s->lock_fd = -1;
-    CHECK(pthread_mutex_init(&s->mu, NULL) == 0);
-    CHECK(pthread_mutex_init(&s->commit_mu, NULL) == 0);
-    CHECK(pthread_rwlock_init(&s->files, NULL) == 0);
-    rc = open_all(s, found, e);
-    if (rc != RC_OK) {
-        s->broken = true; /* nothing to commit */
-        store_close(s);
-        return err_wrap(e, rc, "store %s", o->dir);
-    }
-    *out = s;
-    return RC_OK;
-}
-
-void store_close(struct store *s)
-{
+    struct disk_store *s = disk_of(base);
     struct err e;
 
-    if (s == NULL)
-        return;
-    if (!s->broken && store_commit(s, &e) != RC_OK)
+    if (!s->broken && state_commit(s, &e) != RC_OK)
         log_error("store", "%s", e.msg);
     kv_close(s->kv);
     for (size_t i = 0; i < s->packs_len; i++)
@@ -821,4 +773,57 @@ void store_close(struct store *s)
     free(s->packs_dir);
     free(s->dir);
     free(s);
+}
+
+static enum rc disk_commit(struct store *base, struct err *e)
+{
+    return state_commit(disk_of(base), e);
+}
+
+static enum rc disk_compact(struct store *base, uint64_t *freed, struct err *e)
+{
+    return state_compact(disk_of(base), freed, e);
+}
+
+static const struct store_backend DISK = {.put = disk_put,
+                                          .commit = disk_commit,
+                                          .get = disk_get,
+                                          .size = disk_size,
+                                          .remove = disk_remove,
+                                          .each = disk_each,
+                                          .compact = disk_compact,
+                                          .pin_set = disk_pin_set,
+                                          .pin_get = disk_pin_get,
+                                          .pin_each = disk_pin_each,
+                                          .stat = disk_stat,
+                                          .close = disk_close};
+
+enum rc store_open(struct store **out, const struct store_options *o, struct store_found *found,
+                   struct err *e)
+{
+    struct disk_store *s = xcalloc(1, sizeof(*s));
+    struct store_found ignored;
+    enum rc rc;
+
+    *out = NULL;
+    if (found == NULL)
+        found = &ignored;
+    *found = (struct store_found){0};
+    s->base.backend = &DISK;
+    s->dir = xstrdup(o->dir);
+    s->packs_dir = xasprintf("%s/packs", o->dir);
+    s->disk = o->disk != NULL ? o->disk : disk_os();
+    s->pack_size = o->pack_size != 0 ? o->pack_size : PACK_SIZE_DEFAULT;
+    s->lock_fd = -1;
+    CHECK(pthread_mutex_init(&s->mu, NULL) == 0);
+    CHECK(pthread_mutex_init(&s->commit_mu, NULL) == 0);
+    CHECK(pthread_rwlock_init(&s->files, NULL) == 0);
+    rc = open_all(s, found, e);
+    if (rc != RC_OK) {
+        s->broken = true; /* nothing to commit */
+        disk_close(&s->base);
+        return err_wrap(e, rc, "store %s", o->dir);
+    }
+    *out = &s->base;
+    return RC_OK;
 }

@@ -1,7 +1,8 @@
 /* store/store.h - content-addressed blocks on disk: append-only packs, which hold everything, and
  * an LMDB index, which can be made again from them. Trust: the disk may return damaged bytes: every
  * block is hashed when it is read. What was put is durable when store_commit() has returned RC_OK.
- * A folder belongs to one process. All functions are thread-safe. */
+ * A folder belongs to one process. All functions are thread-safe. store/kubo.h opens a store of
+ * the same functions whose blocks a Kubo node keeps. */
 #pragma once
 
 #include "base/buf.h"
@@ -57,7 +58,8 @@ enum rc store_compact(struct store *s, uint64_t *freed, struct err *e);
 /* Forget a block (its bytes stay in the pack until store_compact). RC_NOTFOUND. Pins are not looked
  * at. */
 enum rc store_remove(struct store *s, const struct cid *cid, struct err *e);
-/* Call fn for each block's digest; fn must not call the store. */
+/* Call fn for each block's digest; fn must not call the store. size: 0 if a Kubo node keeps the
+ * blocks. */
 typedef enum rc (*store_each_fn)(void *ctx, const struct hash32 *digest, uint64_t size,
                                  struct err *e);
 enum rc store_each(struct store *s, store_each_fn fn, void *ctx, struct err *e);
@@ -78,7 +80,7 @@ enum rc store_pin_each(struct store *s, store_pin_fn fn, void *ctx, struct err *
 
 struct store_stat {
     uint64_t blocks;
-    uint64_t disk_bytes; /* of all packs */
+    uint64_t disk_bytes; /* of all packs; Kubo: of its repository */
     uint64_t pins;
 };
 enum rc store_stat(struct store *s, struct store_stat *out, struct err *e);

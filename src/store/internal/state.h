@@ -1,7 +1,8 @@
-/* store/internal/state.h - the store's insides, shared by store.c and compact.c. */
+/* store/internal/state.h - the embedded store's insides, shared by store.c and compact.c. */
 #pragma once
 
 #include "kv/lmdb.h"
+#include "store/internal/backend.h"
 #include "store/internal/opset.h"
 #include "store/internal/pack.h"
 #include "store/store.h"
@@ -12,7 +13,8 @@
 
 enum { TABLE_BLOCKS, TABLE_PINS, TABLE_PACKS };
 
-struct store {
+struct disk_store {
+    struct store base; /* first: the two are converted into each other */
     char *dir;
     char *packs_dir;
     const struct disk *disk;
@@ -37,12 +39,17 @@ struct store {
 };
 
 /* mu held. Write one record and note it as pending. RC_LIMIT, RC_IO. */
-enum rc state_append(struct store *s, enum pack_type type, const struct hash32 *digest,
+enum rc state_append(struct disk_store *s, enum pack_type type, const struct hash32 *digest,
                      struct bytes payload, const struct op *note, struct err *e);
 /* mu held. Where the block is; RC_NOTFOUND without text. */
-enum rc state_find(struct store *s, struct op *out, const struct hash32 *digest, struct err *e);
+enum rc state_find(struct disk_store *s, struct op *out, const struct hash32 *digest,
+                   struct err *e);
 /* What a pin record says, as the index holds it; the bytes are kept in `keep`, which is empty. */
 enum rc state_pin_op(struct op *op, struct buf *keep, struct bytes payload, struct err *e);
 /* mu held. Sync the last pack and begin a new one. */
-enum rc state_rotate(struct store *s, struct err *e);
+enum rc state_rotate(struct disk_store *s, struct err *e);
+/* Make all that is pending durable, as store_commit. */
+enum rc state_commit(struct disk_store *s, struct err *e);
+/* As store_compact. */
+enum rc state_compact(struct disk_store *s, uint64_t *freed, struct err *e);
 enum rc state_slot_decode(struct op *out, struct bytes in, struct err *e);
