@@ -30,7 +30,8 @@ DEPS_validator := base crypto codec vm sdk os
 
 # Capabilities
 DEPS_store   := base crypto codec os kv net
-DEPS_client  := base crypto codec chain light os net
+# attest, tee: registration with evidence, the same for workers and keepers; keys: asking keepers
+DEPS_client  := base crypto codec chain attest light keys os net tee
 
 # Services: libraries with thin mains
 DEPS_engine  := base crypto codec chain vm ledger os kv
