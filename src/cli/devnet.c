@@ -167,6 +167,8 @@ static void keeper_args(struct devnet *d, struct daemon *m, size_t i, const char
         add_arg(m, addresses[k].option);
         add_arg(m, cli_addr_text(d->cli, &a));
     }
+    add_arg(m, "--tls-listen");
+    add_arg(m, listen_at(d, d->base_port + KEEPER_PORTS + DEVNET_MAX_KEEPERS + i));
     add_arg(m, "--poke-ms");
     add_arg(m, "300");
     add_arg(m, "--tee");

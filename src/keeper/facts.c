@@ -11,11 +11,31 @@ static void note_removal(void *ctx, const struct hash32 *measurement, uint64_t i
     struct keeper *k = ctx;
 
     (void)pthread_mutex_lock(&k->lock);
-    /* Kept in the sealed state by the round thread's next save. */
-    (void)vault_note_removal(k->vault, measurement, id);
+    k->vault_changed = vault_note_removal(k->vault, measurement, id) || k->vault_changed;
     (void)pthread_mutex_unlock(&k->lock);
 }
 
+static void domain_of(struct approval_domain *d, const struct keeper *k)
+{
+    *d = (struct approval_domain){.chain_id = k->chain_id,
+                                  .gatekeepers = k->config.gatekeepers,
+                                  .council = k->config.council,
+                                  .workers = k->config.workers};
+}
+
+enum rc facts_follow_council(struct keeper *k, uint64_t min_height, struct err *e)
+{
+    struct approval_domain d;
+    enum rc rc;
+
+    domain_of(&d, k);
+    (void)pthread_mutex_lock(&k->ask);
+    rc = council_follow(&k->council, k->light, &d, min_height, note_removal, k, e);
+    (void)pthread_mutex_unlock(&k->ask);
+    return rc;
+}
+
+/* Under k->ask. */
 static void policy_of(struct release_policy *p, const struct keeper *k,
                       const struct keeper_serving *s)
 {
@@ -23,15 +43,12 @@ static void policy_of(struct release_policy *p, const struct keeper *k,
         .genesis = s->keys.genesis,
         .generation = s->keys.generation,
         .t = s->keys.t,
-        .domain = {.chain_id = k->chain_id,
-                   .gatekeepers = k->config.gatekeepers,
-                   .council = k->config.council,
-                   .workers = k->config.workers},
         .governors = k->council.governors,
         .timelock_s = k->genesis.timelock_s,
         .max_head_age_ms = k->config.max_head_age_ms,
         .insecure_no_timelock = k->genesis.insecure_no_timelock,
     };
+    domain_of(&p->domain, k);
 }
 
 /* One use, in time. */
@@ -104,6 +121,7 @@ static enum rc read_chain(struct keeper *k, struct release_facts *f,
     struct light_value *v;
     struct key_subject subject;
     struct address pool_workers;
+    struct bytes encoded;
     st_bytes32 entry;
     st_measurement m;
     st_worker w;
@@ -129,7 +147,8 @@ static enum rc read_chain(struct keeper *k, struct release_facts *f,
                      address_eq(&subject.account, &c->tee_pool) && tee.status == TEE_ACTIVE &&
                      address_eq(&pool_workers, &c->workers);
     json = collateral_json_of_key(&c->collateral, entry);
-    return light_client_value(k->light, collateral, a, &json, min_height, e);
+    TRY(light_client_value(k->light, &encoded, a, &json, min_height, e));
+    return collateral_json_of_get(collateral, encoded, e);
 }
 
 enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
@@ -144,20 +163,17 @@ enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
     struct err no_evidence = {0};
     struct keeper_head head;
     struct bytes collateral = {0};
-    enum rc rc;
 
     TRY(heads_agree(k, s, &f.head_age_ms, &f.head_agreements, e));
     heads_newest(k, &head);
     /* The state after a block stands in the next one's header. */
     TRY(read_chain(k, &f, r, &a, head.height - 1, &collateral, e));
     (void)!judge_evidence(k, &f, r, collateral, &no_evidence);
+    TRY(facts_follow_council(k, head.height - 1, e));
     (void)pthread_mutex_lock(&k->ask);
-    policy_of(&p, k, s);
-    rc = council_follow(&k->council, k->light, &p.domain, head.height - 1, note_removal, k, e);
     policy_of(&p, k, s);
     allowed = council_find(&k->council, &r->q.measurement);
     (void)pthread_mutex_unlock(&k->ask); /* actions stay where they are until the end */
-    TRY(rc);
     TRY(release_policy_check(&p, e));
     if (allowed != NULL) {
         approval = (struct measurement_approval){.id = allowed->id,

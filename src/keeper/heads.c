@@ -10,7 +10,7 @@
 #include "os/clock.h"
 
 #define ANSWER_MAX 4096
-#define ASK_TIMEOUT_MS 3000
+#define ASK_TIMEOUT_MS 700
 #define TRIES 3
 #define COUNT_FOR_MS 2000 /* an agreement is counted again after this */
 
@@ -177,7 +177,7 @@ enum rc heads_agree(struct keeper *k, const struct keeper_serving *s, uint64_t *
     (void)pthread_mutex_lock(&k->lock);
     counted = k->agreed_ms != 0 && started < k->agreed_ms + COUNT_FOR_MS;
     *agreements = k->agreements;
-    *age_ms = started - k->agreed_ms;
+    *age_ms = max / 2 + started - k->agreed_ms;
     (void)pthread_mutex_unlock(&k->lock);
     if (counted)
         return RC_OK;

@@ -13,7 +13,7 @@
 #define ENROLL_AGAIN_MS 250
 #define BATCH 32    /* messages read at once */
 #define TURN_MS 700 /* what each keeper waits longer than the one before, so that one acts */
-#define URLS_EVERY_MS 10000
+#define LOOK_EVERY_MS 10000
 
 /* The same complaint every few milliseconds would hide everything else. */
 static void complain(struct keeper *k, const char *what, const struct err *e)
@@ -30,6 +30,7 @@ static enum rc save(struct keeper *k, struct err *e)
 
     (void)pthread_mutex_lock(&k->lock);
     rc = vault_save(k->vault, k->tee, k->vault_path, e);
+    k->vault_changed = k->vault_changed && rc != RC_OK;
     (void)pthread_mutex_unlock(&k->lock);
     return rc;
 }
@@ -448,6 +449,19 @@ static enum rc step(struct keeper *k, struct err *e)
     return RC_OK;
 }
 
+/* What changes seldom. */
+static enum rc look_around(struct keeper *k, struct err *e)
+{
+    bool changed;
+
+    TRY(read_urls(k, k->round.height, e));
+    TRY(facts_follow_council(k, k->round.height, e));
+    (void)pthread_mutex_lock(&k->lock);
+    changed = k->vault_changed;
+    (void)pthread_mutex_unlock(&k->lock);
+    return changed ? save(k, e) : RC_OK;
+}
+
 static bool pause_for(const struct keeper *k, uint64_t ms)
 {
     uint64_t until = clock_mono_ms() + ms;
@@ -460,7 +474,7 @@ static bool pause_for(const struct keeper *k, uint64_t ms)
 void *rounds_main(void *keeper)
 {
     struct keeper *k = keeper;
-    uint64_t next_enroll = 0, next_urls = 0;
+    uint64_t next_enroll = 0, next_look = 0;
     struct err e;
 
     chain_client_patience(k->chain, 500);
@@ -475,9 +489,9 @@ void *rounds_main(void *keeper)
             next_enroll = clock_mono_ms() + (rc == RC_OK ? ENROLL_EVERY_MS : ENROLL_AGAIN_MS);
         }
         rc = step(k, &e);
-        if (rc == RC_OK && now >= next_urls) {
-            rc = read_urls(k, k->round.height, &e);
-            next_urls = now + URLS_EVERY_MS;
+        if (rc == RC_OK && now >= next_look) {
+            rc = look_around(k, &e);
+            next_look = now + LOOK_EVERY_MS;
         }
         if (rc == RC_OK)
             k->round.failure[0] = k->registered_until != 0 ? '\0' : k->round.failure[0];

@@ -106,7 +106,7 @@ struct keeper {
     struct keeper_challenge challenges[KEEPER_CHALLENGES];
     uint64_t agreed_ms; /* when `agreements` was counted; 0: never */
     uint32_t agreements;
-    uint64_t fresh_ms; /* when the chain was last shown to be fresh */
+    bool vault_changed; /* what it remembers has to be saved */
     struct keeper_release releases[KEEPER_RELEASES];
     size_t n_releases;
     char phase[16]; /* of the round, for /health */
@@ -144,6 +144,10 @@ struct partial_request {
 enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
                     const struct partial_request *r, enum release_reason *out, struct err *why,
                     struct err *e);
+
+/* Take what the council decided as of min_height: at each request, and now and then without, so
+ * that no removal is missed. */
+enum rc facts_follow_council(struct keeper *k, uint64_t min_height, struct err *e);
 
 /* service.c */
 void keeper_handle(struct http_request *req, struct http_response *resp, void *keeper);
