@@ -12,6 +12,7 @@
 #define WORKER_COINS 100U               /* a worker's coins to pay gas with */
 #define WORKER_COINS_LEAST 10U
 #define UP_TIMEOUT_MS 30000
+#define KEEPER_TIMEOUT_MS 5000
 
 static struct u256 coins(uint64_t n)
 {
@@ -23,9 +24,9 @@ static struct u256 coins(uint64_t n)
 }
 
 /* GET url, again and again until it answers. */
-static enum rc get_json(json_t **out, const char *url, struct err *e)
+static enum rc get_json(json_t **out, const char *url, unsigned timeout_ms, struct err *e)
 {
-    uint64_t give_up = clock_mono_ms() + UP_TIMEOUT_MS;
+    uint64_t give_up = clock_mono_ms() + timeout_ms;
     struct http_reply reply = {0};
     enum rc rc;
 
@@ -49,7 +50,7 @@ static enum rc worker_identity(struct devnet *d, size_t i, struct err *e)
     char url[96];
 
     (void)snprintf(url, sizeof(url), "%s/identity", d->worker_url[i]);
-    TRY(get_json(&identity, url, e));
+    TRY(get_json(&identity, url, UP_TIMEOUT_MS, e));
     TRY(json_hex_fixed(d->worker_address[i].b, 20, identity, "address", e));
     TRY(json_str(&text, identity, "public_key", 256, e));
     d->worker_public_key[i] = arena_strdup(&d->cli->mem, bytes_str(text));
@@ -62,8 +63,20 @@ static enum rc keeper_identity(struct devnet *d, size_t i, struct err *e)
     char url[96];
 
     (void)snprintf(url, sizeof(url), "%s/identity", d->keeper_url[i]);
-    TRY(get_json(&identity, url, e));
+    TRY(get_json(&identity, url, UP_TIMEOUT_MS, e));
     return json_hex_fixed(d->keeper_address[i].b, 20, identity, "address", e);
+}
+
+/* A keeper learns what is in force a moment after the chain. One that lost its share does not hold
+ * up the others. */
+static void wait_keeper(struct devnet *d, size_t i)
+{
+    json_auto_t *health = NULL;
+    char url[96];
+
+    (void)snprintf(url, sizeof(url), "%s/health", d->keeper_url[i]);
+    if (get_json(&health, url, KEEPER_TIMEOUT_MS, NULL) != RC_OK)
+        cli_step(d->cli, "keeper %zu has no share of the keys", i);
 }
 
 static enum rc write_contract(struct devnet *d, const char *contract, const char *signature,
@@ -172,7 +185,11 @@ enum rc devnet_setup(struct devnet *d, struct err *e)
         TRY(fund(d, &d->keeper_address[i], e));
     }
     d->attested = attested;
-    return attested ? devnet_attest(d, e) : RC_OK;
+    if (attested)
+        TRY(devnet_attest(d, e));
+    for (size_t i = 0; i < d->n_keepers; i++)
+        wait_keeper(d, i);
+    return RC_OK;
 }
 
 /* ---- devnet.json ---- */

@@ -251,6 +251,12 @@ static bool is_open(const struct keeper_round *r)
            r->height < r->end_height + r->phase_heights;
 }
 
+/* For heights to come. */
+static bool is_waiting(const struct keeper_round *r)
+{
+    return is_open(r) || (r->status == ROUND_DONE && r->in_force != r->number);
+}
+
 /* The seed is on the disk before anything that follows from it is in the world. */
 static enum rc join(struct keeper *k, struct err *e)
 {
@@ -443,8 +449,7 @@ static enum rc step(struct keeper *k, struct err *e)
     TRY(take_part(k, e));
     TRY(refresh_if_due(k, e));
     TRY(report(k, e));
-    if ((is_open(r) || (r->status == ROUND_DONE && r->in_force != r->number)) &&
-        k->config.poke_ms != UINT64_MAX && now >= r->moved_ms + k->config.poke_ms)
+    if (is_waiting(r) && k->config.poke_ms != UINT64_MAX && now >= r->moved_ms + k->config.poke_ms)
         poke(k);
     return RC_OK;
 }
@@ -497,7 +502,7 @@ void *rounds_main(void *keeper)
             k->round.failure[0] = k->registered_until != 0 ? '\0' : k->round.failure[0];
         else
             complain(k, "round", &e);
-    } while (pause_for(k, is_open(&k->round) ? BUSY_MS : IDLE_MS));
+    } while (pause_for(k, is_waiting(&k->round) ? BUSY_MS : IDLE_MS));
     dkg_free(k->round.dkg);
     k->round.dkg = NULL;
     return NULL;
