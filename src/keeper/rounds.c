@@ -3,8 +3,8 @@
 #include "base/log.h"
 #include "chain/contracts.h"
 #include "client/enroll.h"
-#include "keeper/internal/state.h"
 #include "keeper/internal/layouts.h"
+#include "keeper/internal/state.h"
 #include "os/clock.h"
 
 #define BUSY_MS 40

@@ -1,5 +1,5 @@
-/* keeper/internal/layouts.h - light/contracts.h beside keys/purpose.h and attest/verdict.h, which have
- * some of the same names: the contracts' are ST_... here. */
+/* keeper/internal/layouts.h - light/contracts.h beside keys/purpose.h and attest/verdict.h, which
+ * have some of the same names: the contracts' are ST_... here. */
 #pragma once
 
 #define ROLE_OPEN ST_ROLE_OPEN
