@@ -12,6 +12,7 @@ COMPLETIONS := $(O)/completion/cloister.bash $(O)/completion/_cloister
 SUMMARY_cloister-ledger := a ledger node: engine, state and Ethereum JSON-RPC
 SUMMARY_cloister-store := content-addressed storage behind the Kubo RPC and a gateway
 SUMMARY_cloister-worker := runs validators over contributions and records proofs
+SUMMARY_cloister-keeper := holds a share of the network's keys
 SUMMARY_cloister-jail := runs one container for cloister-worker
 SUMMARY_cloister-validator := runs one RISC-V validator for cloister-worker
 

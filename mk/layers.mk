@@ -2,7 +2,7 @@
 # its line. The link order and tools/check-layers.py come from this file. Add an edge only with a
 # reason in the commit. "sdk" is contracts/sdk: only its hostcall.h (numbers shared with guests).
 
-MODULES := base crypto codec vm abigen chain attest light keys os kv net tee jail validator ledger store client engine gateway worker cli
+MODULES := base crypto codec vm abigen chain attest light keys os kv net tee jail validator ledger store client engine gateway worker keeper cli
 
 # Pure: no I/O, clock, threads, floats, mutable globals (base/log is the one sink)
 DEPS_base    :=
@@ -30,12 +30,15 @@ DEPS_validator := base crypto codec vm sdk os
 
 # Capabilities
 DEPS_store   := base crypto codec os kv net
-DEPS_client  := base crypto codec chain light os net
+# attest, tee: registration with evidence, the same for workers and keepers; keys: asking keepers
+DEPS_client  := base crypto codec chain attest light keys os net tee
 
 # Services: libraries with thin mains
 DEPS_engine  := base crypto codec chain vm ledger os kv
 DEPS_gateway := base crypto codec chain light vm ledger engine os net
 DEPS_worker  := base crypto codec chain attest light os kv net tee jail validator client
+# no vm, jail, gateway: a keeper runs nobody's code (PROTOCOL P10)
+DEPS_keeper  := base crypto codec chain attest light keys os net tee client
 DEPS_cli     := base crypto codec chain attest light abigen vm ledger os kv net tee jail engine store client
 
 # Pure modules may not include these headers (checked by the lint)
@@ -53,11 +56,12 @@ LIBS_jail    := -larchive -lseccomp
 LIBS_validator := -lseccomp
 
 # Executables: src/bin/X.c links the closure of its line
-BINS := cloister cloister-ledger cloister-store cloister-worker cloister-jail cloister-validator
+BINS := cloister cloister-ledger cloister-store cloister-worker cloister-keeper cloister-jail cloister-validator
 BIN_cloister        := cli
 BIN_cloister-ledger := gateway engine
 BIN_cloister-store  := store
 BIN_cloister-worker := worker
+BIN_cloister-keeper := keeper
 BIN_cloister-jail   := jail
 BIN_cloister-validator := validator
 # These hold their libraries (all but the C library): started for every job, looking the libraries

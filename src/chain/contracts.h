@@ -13,6 +13,7 @@
 #include "chain/gen/data_registry.h"
 #include "chain/gen/data_token.h"
 #include "chain/gen/dlp_registry.h"
+#include "chain/gen/gatekeepers.h"
 #include "chain/gen/multicall3.h"
 #include "chain/gen/pool_factory.h"
 #include "chain/gen/tee_pool.h"

@@ -20,18 +20,23 @@
 #define HEALTHY_MS 1000 /* lived so long: no crash at start, the next restart is quick again */
 #define STOP_MS 10000
 #define REFRESH_MS 1000
-#define MAX_DAEMONS (2 + DEVNET_MAX_WORKERS)
+#define MAX_DAEMONS (2 + DEVNET_MAX_WORKERS + DEVNET_MAX_KEEPERS)
+#define KEEPER_PORTS 50
 
-static const char *dir_text, *workers_text, *ports_text, *profile_text;
+static const char *dir_text, *workers_text, *keepers_text, *ports_text, *profile_text;
 static bool verbose;
 
 static const struct cli_option OPTIONS[] = {
     {.name = "dir", .arg = "DIR", .help = "the network's folder (needed)", .value = &dir_text},
     {.name = "workers", .arg = "N", .help = "how many workers [2]", .value = &workers_text},
+    {.name = "keepers",
+     .arg = "N",
+     .help = "how many keepers of keys, 3 to 7, or 0; more than half make a key [3]",
+     .value = &keepers_text},
     {.name = "ports",
      .arg = "BASE",
      .help = "ledger at BASE, store at BASE+1 and BASE+2, workers from BASE+10, their TLS from "
-             "BASE+26 [8545]",
+             "BASE+26, keepers from BASE+50, their TLS from BASE+57 [8545]",
      .value = &ports_text},
     {.name = "profile",
      .arg = "PROFILE",
@@ -140,6 +145,36 @@ static void worker_args(struct devnet *d, struct daemon *m, size_t i, const char
     add_arg(m, machine);
 }
 
+static void keeper_args(struct devnet *d, struct daemon *m, size_t i, const char *machine)
+{
+    static const struct {
+        const char *option, *contract;
+    } addresses[] = {{"--workers", "Workers"},
+                     {"--gatekeepers", "Gatekeepers"},
+                     {"--council", "Council"},
+                     {"--collateral", "Collateral"},
+                     {"--tee-pool", "TeePool"}};
+
+    add_arg(m, "--listen");
+    add_arg(m, listen_at(d, d->base_port + KEEPER_PORTS + i));
+    add_arg(m, "--rpc");
+    add_arg(m, d->rpc);
+    add_arg(m, "--genesis");
+    add_arg(m, devnet_path(d, "genesis.json"));
+    for (size_t k = 0; k < ARRAY_LEN(addresses); k++) {
+        struct address a = devnet_address(addresses[k].contract);
+
+        add_arg(m, addresses[k].option);
+        add_arg(m, cli_addr_text(d->cli, &a));
+    }
+    add_arg(m, "--tls-listen");
+    add_arg(m, listen_at(d, d->base_port + KEEPER_PORTS + DEVNET_MAX_KEEPERS + i));
+    add_arg(m, "--poke-ms");
+    add_arg(m, "300");
+    add_arg(m, "--tee");
+    add_arg(m, text_of(d, "simulator:%s/%s", devnet_path(d, "simulator"), machine));
+}
+
 static void describe(struct net *n)
 {
     struct devnet *d = &n->d;
@@ -160,6 +195,13 @@ static void describe(struct net *n)
         m = daemon_new(n, name, "cloister-worker");
         worker_args(d, m, i, name);
         d->worker_argv = m->argv;
+    }
+    for (size_t i = 0; i < d->n_keepers; i++) {
+        const char *name = text_of(d, "keeper-%zu", i);
+
+        m = daemon_new(n, name, "cloister-keeper");
+        keeper_args(d, m, i, name);
+        d->keeper_argv = m->argv;
     }
     if (d->n_workers == 0) {
         /* None is started, but one that somebody starts by hand is to be believed. */
@@ -272,12 +314,19 @@ static void stop_all(struct net *n)
 static enum rc options(struct net *n, struct err *e)
 {
     struct devnet *d = &n->d;
-    uint64_t workers = 2, ports = 8545;
+    uint64_t workers = 2, keepers = 3, ports = 8545;
 
     if (dir_text == NULL)
         return err_set(e, RC_MALFORMED, "give --dir DIR: the folder the network lives in");
     if (workers_text != NULL)
         TRY(cli_number(&workers, workers_text, "--workers", DEVNET_MAX_WORKERS, e));
+    if (keepers_text != NULL)
+        TRY(cli_number(&keepers, keepers_text, "--keepers", DEVNET_MAX_KEEPERS, e));
+    if (keepers == 1 || keepers == 2)
+        return err_set(e, RC_MALFORMED,
+                       "--keepers %llu: with fewer than 3 no key is safe when "
+                       "one of them is lost; give 3 to %d, or 0",
+                       (unsigned long long)keepers, DEVNET_MAX_KEEPERS);
     if (ports_text != NULL)
         TRY(cli_number(&ports, ports_text, "--ports", 65000, e));
     if (profile_text != NULL && strcmp(profile_text, "devnet") != 0 &&
@@ -286,6 +335,7 @@ static enum rc options(struct net *n, struct err *e)
                        profile_text);
     d->vana_compat = profile_text != NULL && strcmp(profile_text, "vana-compat") == 0;
     d->n_workers = (size_t)workers;
+    d->n_keepers = d->vana_compat ? 0 : (size_t)keepers;
     d->base_port = ports;
     d->dir = dir_text;
     (void)snprintf(d->rpc, sizeof(d->rpc), "http://127.0.0.1:%llu", (unsigned long long)ports);
@@ -297,6 +347,9 @@ static enum rc options(struct net *n, struct err *e)
     for (size_t i = 0; i < d->n_workers; i++)
         (void)snprintf(d->worker_url[i], sizeof(d->worker_url[i]), "http://127.0.0.1:%llu",
                        (unsigned long long)ports + 10 + i);
+    for (size_t i = 0; i < d->n_keepers; i++)
+        (void)snprintf(d->keeper_url[i], sizeof(d->keeper_url[i]), "http://127.0.0.1:%llu",
+                       (unsigned long long)ports + KEEPER_PORTS + i);
     return RC_OK;
 }
 
@@ -312,12 +365,16 @@ static enum rc announce(struct net *n, struct err *e)
     for (size_t i = 0; i < d->n_workers; i++)
         cli_field(d->cli, "worker", "%s  %s", d->worker_url[i],
                   cli_addr_text(d->cli, &d->worker_address[i]));
+    for (size_t i = 0; i < d->n_keepers; i++)
+        cli_field(d->cli, "keeper", "%s  %s", d->keeper_url[i],
+                  cli_addr_text(d->cli, &d->keeper_address[i]));
     cli_field(d->cli, "accounts", "%zu with 10000 coins; keys in %s", d->n_accounts,
               devnet_path(d, "devnet.json"));
     cli_print(d->cli, "%s",
-              d->attested ? "Workers are attested by a SIMULATOR: no hardware stands behind "
-                            "their evidence."
-                          : "Workers are admitted by role: nothing attests their hardware.");
+              d->attested
+                  ? "Workers and keepers are attested by a SIMULATOR: no hardware stands behind "
+                    "their evidence."
+                  : "Workers are admitted by role: nothing attests their hardware.");
     cli_print(d->cli, "devnet ready on %s", d->rpc);
     cli_json(d->cli,
              json_pack("{s:s, s:s}", "ready", d->rpc, "file", devnet_path(d, "devnet.json")));
@@ -383,7 +440,7 @@ static enum rc devnet(struct cli *cli, struct err *e)
 const struct cli_command CLI_DEVNET = {
     .name = "devnet",
     .args = "",
-    .summary = "run a whole network on this machine: ledger, store, workers",
+    .summary = "run a whole network on this machine: ledger, store, workers, keepers",
     .details =
         "Writes DIR/devnet.json (addresses, accounts with private keys, workers, pools). Ctrl-C\n"
         "stops it; started again on the same DIR it continues. Several can run at once on\n"

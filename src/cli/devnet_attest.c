@@ -19,6 +19,12 @@
 #define COLLATERAL_RENEW_S ((uint64_t)24 * 3600)
 #define LIFETIME_S (6 * 3600u)
 #define UP_TIMEOUT_MS 30000
+#define ROUND_GENERATE 1 /* contracts/layout/Gatekeepers.h */
+/* Rounds of the keepers, in blocks: the longest a phase takes when one of them is silent, and when
+ * shares are made anew. */
+#define PHASE_HEIGHTS 20
+#define ACTIVATION_DELAY 2
+#define REFRESH_AFTER 1000
 /* The simulator's machines run no debug TDs and are up to date. */
 #define POLICY                                                                                     \
     "{\"tees\":[\"tdx\"],\"roots\":[\"given\"],\"measurements\":\"any\","                          \
@@ -55,6 +61,12 @@ enum rc devnet_simulator(struct devnet *d, struct err *e)
         (void)snprintf(name, sizeof(name), "worker-%zu", i);
         rc = add_machine(sim, name, e);
     }
+    for (size_t i = 0; i < d->n_keepers && rc == RC_OK; i++) {
+        char name[32];
+
+        (void)snprintf(name, sizeof(name), "keeper-%zu", i);
+        rc = add_machine(sim, name, e);
+    }
     tee_sim_close(sim);
     return rc;
 }
@@ -75,6 +87,12 @@ void devnet_attest_init(struct devnet *d, const char *name, struct buf *out)
         collateral_put_initialize(out, &council, false, (struct collateral_Root_list){&root, 1});
     } else if (strcmp(name, "Workers") == 0) {
         workers_put_initialize(out, &council, &collateral, bytes_str(POLICY), LIFETIME_S);
+    } else if (strcmp(name, "Gatekeepers") == 0) {
+        const struct address workers = devnet_address("Workers");
+
+        /* One simulator is one vendor. */
+        gatekeepers_put_initialize(out, &council, &workers, PHASE_HEIGHTS, ACTIVATION_DELAY,
+                                   REFRESH_AFTER, true);
     }
 }
 
@@ -205,27 +223,28 @@ static enum rc measure(struct devnet *d, const char *const *argv, struct hash32 
         text.n--;
     if (!status.exited || status.code != 0 ||
         hex_decode_fixed(out->b, sizeof(out->b), buf_bytes(&text), e) != RC_OK)
-        return err_set(e, RC_IO, "cloister-worker --print-measurement gave no measurement");
+        return err_set(e, RC_IO, "%s --print-measurement gave no measurement", argv[0]);
     return RC_OK;
 }
 
-static enum rc allow(struct devnet *d, const struct hash32 *measurement, struct err *e)
+static enum rc allow(struct devnet *d, const struct hash32 *measurement, enum worker_role role,
+                     const char *label, struct err *e)
 {
     struct buf data = {0};
     struct bytes answer;
     bool allowed;
 
-    workers_put_isAllowed(&data, measurement, WORKER_OPEN);
+    workers_put_isAllowed(&data, measurement, role);
     TRY(read_call(d, &answer, "Workers", &data, e));
     TRY(workers_get_isAllowed(&allowed, NULL, answer, e));
     if (allowed)
         return RC_OK;
-    workers_put_allowMeasurement(&data, measurement, 1u << WORKER_OPEN,
-                                 bytes_str("cloister-worker of this devnet"));
+    workers_put_allowMeasurement(&data, measurement, 1u << role, bytes_str(label));
     return act(d, "Workers", &data, e);
 }
 
-static enum rc wait_active(struct devnet *d, size_t i, struct err *e)
+static enum rc wait_active(struct devnet *d, const struct address *who, enum worker_role role,
+                           const char *kind, size_t i, struct err *e)
 {
     uint64_t give_up = clock_mono_ms() + UP_TIMEOUT_MS;
     bool active = false;
@@ -234,14 +253,14 @@ static enum rc wait_active(struct devnet *d, size_t i, struct err *e)
         struct buf data = {0};
         struct bytes answer;
 
-        workers_put_isActive(&data, &d->worker_address[i], WORKER_OPEN);
+        workers_put_isActive(&data, who, role);
         TRY(read_call(d, &answer, "Workers", &data, e));
         TRY(workers_get_isActive(&active, NULL, answer, e));
         if (active)
             return RC_OK;
         if (clock_mono_ms() > give_up)
-            return err_set(e, RC_TIMEOUT, "worker %zu did not register: see %s/logs/worker-%zu.log",
-                           i, d->dir, i);
+            return err_set(e, RC_TIMEOUT, "%s %zu did not register: see %s/logs/%s-%zu.log", kind,
+                           i, d->dir, kind, i);
         clock_sleep_ms(50);
     }
 }
@@ -256,6 +275,42 @@ enum rc devnet_has_workers_contract(struct devnet *d, bool *out, struct err *e)
     return RC_OK;
 }
 
+static enum rc ask_u64(struct devnet *d, void (*put)(struct buf *),
+                       enum rc (*get)(uint64_t *, struct arena *, struct bytes, struct err *),
+                       uint64_t *out, struct err *e)
+{
+    struct buf data = {0};
+    struct bytes answer;
+
+    put(&data);
+    TRY(read_call(d, &answer, "Gatekeepers", &data, e));
+    return get(out, NULL, answer, e);
+}
+
+/* The council begins the first round; the keepers do the rest. */
+static enum rc share_keys(struct devnet *d, struct err *e)
+{
+    uint64_t give_up = clock_mono_ms() + UP_TIMEOUT_MS, rounds, in_force;
+    struct buf data = {0};
+
+    TRY(ask_u64(d, gatekeepers_put_roundsCount, gatekeepers_get_roundsCount, &rounds, e));
+    if (rounds == 0) {
+        gatekeepers_put_startRound(
+            &data, ROUND_GENERATE, (d->n_keepers + 1) / 2,
+            (struct gatekeepers_address_list){d->keeper_address, d->n_keepers});
+        TRY(act(d, "Gatekeepers", &data, e));
+    }
+    for (;;) {
+        TRY(ask_u64(d, gatekeepers_put_roundInForce, gatekeepers_get_roundInForce, &in_force, e));
+        if (in_force != 0)
+            return RC_OK;
+        if (clock_mono_ms() > give_up)
+            return err_set(e, RC_TIMEOUT, "the keepers made no keys: see %s/logs/keeper-0.log",
+                           d->dir);
+        clock_sleep_ms(50);
+    }
+}
+
 enum rc devnet_attest(struct devnet *d, struct err *e)
 {
     struct hash32 measurement;
@@ -263,8 +318,14 @@ enum rc devnet_attest(struct devnet *d, struct err *e)
     TRY(post_collateral(d, e));
     TRY(link_pool(d, e));
     TRY(measure(d, d->worker_argv, &measurement, e));
-    TRY(allow(d, &measurement, e));
+    TRY(allow(d, &measurement, WORKER_OPEN, "cloister-worker of this devnet", e));
+    if (d->n_keepers != 0) {
+        TRY(measure(d, d->keeper_argv, &measurement, e));
+        TRY(allow(d, &measurement, WORKER_KEEPER, "cloister-keeper of this devnet", e));
+    }
     for (size_t i = 0; i < d->n_workers; i++)
-        TRY(wait_active(d, i, e));
-    return RC_OK;
+        TRY(wait_active(d, &d->worker_address[i], WORKER_OPEN, "worker", i, e));
+    for (size_t i = 0; i < d->n_keepers; i++)
+        TRY(wait_active(d, &d->keeper_address[i], WORKER_KEEPER, "keeper", i, e));
+    return d->n_keepers != 0 ? share_keys(d, e) : RC_OK;
 }

@@ -17,6 +17,7 @@
 #define MOKSHA_CHAIN_ID 14800 /* Vana's test chain */
 #define CANCEL_DELAY_S 60
 #define ELF_MAX ((size_t)1 << 20)
+#define GENESIS_MAX ((size_t)4 << 20)
 
 /* Vana's own addresses (reference: its SDK), so that its clients find them; ours beside. */
 const struct devnet_contract DEVNET_CONTRACTS[] = {
@@ -30,6 +31,7 @@ const struct devnet_contract DEVNET_CONTRACTS[] = {
     {"Council", "0xC101573100000000000000000000000000000002", true},
     {"Collateral", "0xC101573100000000000000000000000000000003", true},
     {"Workers", "0xC101573100000000000000000000000000000004", true},
+    {"Gatekeepers", "0xC101573100000000000000000000000000000005", true},
 };
 const size_t DEVNET_N_CONTRACTS = ARRAY_LEN(DEVNET_CONTRACTS);
 
@@ -270,6 +272,30 @@ static enum rc genesis_new(struct devnet *d, const char *path, struct err *e)
     return file_write_atomic(path, buf_bytes(&text), 0644, e);
 }
 
+/* A network that was made before there were keepers goes on without. */
+static enum rc count_keepers(struct devnet *d, const char *path, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+    json_auto_t *root = NULL;
+    json_t *contracts;
+    const json_t *c;
+    size_t i;
+
+    TRY(file_read(&text, path, GENESIS_MAX, e));
+    TRY(json_parse(&root, buf_bytes(&text), GENESIS_MAX, e));
+    TRY(json_arr(&contracts, root, "contracts", 1024, e));
+    json_array_foreach(contracts, i, c)
+    {
+        const char *name;
+
+        TRY(json_str(&name, c, "name", 64, e));
+        if (strcmp(name, "Gatekeepers") == 0)
+            return RC_OK;
+    }
+    d->n_keepers = 0;
+    return RC_OK;
+}
+
 enum rc devnet_files(struct devnet *d, struct err *e)
 {
     const char *accounts = devnet_path(d, "accounts.json");
@@ -283,5 +309,5 @@ enum rc devnet_files(struct devnet *d, struct err *e)
         TRY(devnet_simulator(d, e));
     if (!file_exists(genesis))
         TRY(genesis_new(d, genesis, e));
-    return RC_OK;
+    return count_keepers(d, genesis, e);
 }

@@ -12,6 +12,7 @@
 #define WORKER_COINS 100U               /* a worker's coins to pay gas with */
 #define WORKER_COINS_LEAST 10U
 #define UP_TIMEOUT_MS 30000
+#define KEEPER_TIMEOUT_MS 5000
 
 static struct u256 coins(uint64_t n)
 {
@@ -23,9 +24,9 @@ static struct u256 coins(uint64_t n)
 }
 
 /* GET url, again and again until it answers. */
-static enum rc get_json(json_t **out, const char *url, struct err *e)
+static enum rc get_json(json_t **out, const char *url, unsigned timeout_ms, struct err *e)
 {
-    uint64_t give_up = clock_mono_ms() + UP_TIMEOUT_MS;
+    uint64_t give_up = clock_mono_ms() + timeout_ms;
     struct http_reply reply = {0};
     enum rc rc;
 
@@ -49,11 +50,33 @@ static enum rc worker_identity(struct devnet *d, size_t i, struct err *e)
     char url[96];
 
     (void)snprintf(url, sizeof(url), "%s/identity", d->worker_url[i]);
-    TRY(get_json(&identity, url, e));
+    TRY(get_json(&identity, url, UP_TIMEOUT_MS, e));
     TRY(json_hex_fixed(d->worker_address[i].b, 20, identity, "address", e));
     TRY(json_str(&text, identity, "public_key", 256, e));
     d->worker_public_key[i] = arena_strdup(&d->cli->mem, bytes_str(text));
     return RC_OK;
+}
+
+static enum rc keeper_identity(struct devnet *d, size_t i, struct err *e)
+{
+    json_auto_t *identity = NULL;
+    char url[96];
+
+    (void)snprintf(url, sizeof(url), "%s/identity", d->keeper_url[i]);
+    TRY(get_json(&identity, url, UP_TIMEOUT_MS, e));
+    return json_hex_fixed(d->keeper_address[i].b, 20, identity, "address", e);
+}
+
+/* A keeper learns what is in force a moment after the chain. One that lost its share does not hold
+ * up the others. */
+static void wait_keeper(struct devnet *d, size_t i)
+{
+    json_auto_t *health = NULL;
+    char url[96];
+
+    (void)snprintf(url, sizeof(url), "%s/health", d->keeper_url[i]);
+    if (get_json(&health, url, KEEPER_TIMEOUT_MS, NULL) != RC_OK)
+        cli_step(d->cli, "keeper %zu has no share of the keys", i);
 }
 
 static enum rc write_contract(struct devnet *d, const char *contract, const char *signature,
@@ -122,14 +145,14 @@ static enum rc admit(struct devnet *d, size_t i, struct err *e)
     return write_contract(d, "TeePool", "addTee(address,string,string)", args, 3, e);
 }
 
-static enum rc fund(struct devnet *d, size_t i, struct err *e)
+static enum rc fund(struct devnet *d, const struct address *who, struct err *e)
 {
     const struct u256 least = coins(WORKER_COINS_LEAST);
-    struct chain_send s = {.to = &d->worker_address[i], .value = coins(WORKER_COINS)};
+    struct chain_send s = {.to = who, .value = coins(WORKER_COINS)};
     struct chain_receipt receipt;
     struct u256 has;
 
-    TRY(chain_balance(d->cli->chain, &has, &d->worker_address[i], e));
+    TRY(chain_balance(d->cli->chain, &has, who, e));
     if (u256_cmp(&has, &least) >= 0)
         return RC_OK;
     return chain_transact(d->cli->chain, &receipt, &d->cli->mem, &d->accounts[0].key, &s, e);
@@ -153,12 +176,20 @@ enum rc devnet_setup(struct devnet *d, struct err *e)
         TRY(devnet_has_workers_contract(d, &attested, e));
     for (size_t i = 0; i < d->n_workers; i++) {
         TRY(worker_identity(d, i, e));
-        TRY(fund(d, i, e));
+        TRY(fund(d, &d->worker_address[i], e));
         if (!attested)
             TRY(admit(d, i, e));
     }
+    for (size_t i = 0; i < d->n_keepers; i++) {
+        TRY(keeper_identity(d, i, e));
+        TRY(fund(d, &d->keeper_address[i], e));
+    }
     d->attested = attested;
-    return attested ? devnet_attest(d, e) : RC_OK;
+    if (attested)
+        TRY(devnet_attest(d, e));
+    for (size_t i = 0; i < d->n_keepers; i++)
+        wait_keeper(d, i);
+    return RC_OK;
 }
 
 /* ---- devnet.json ---- */
@@ -214,7 +245,7 @@ enum rc devnet_write(struct devnet *d, struct err *e)
     AUTO_CLEAR(buf) struct buf out = {0};
     json_auto_t *root = NULL;
     json_auto_t *pools = json_array();
-    json_t *contracts, *workers;
+    json_t *contracts, *workers, *keepers;
     char *text;
 
     TRY(pools_json(d, pools, e));
@@ -229,11 +260,16 @@ enum rc devnet_write(struct devnet *d, struct err *e)
                                                        cli_addr_text(d->cli, &d->worker_address[i]),
                                                        "url", d->worker_url[i], "public_key",
                                                        d->worker_public_key[i])) == 0);
-    root = json_pack("{s:s, s:s, s:I, s:s, s:{s:s, s:s}, s:o, s:o, s:o, s:O}", "rpc", d->rpc, "ws",
-                     d->ws, "chain_id", (json_int_t)d->chain_id, "profile",
+    keepers = json_array();
+    for (size_t i = 0; i < d->n_keepers; i++)
+        CHECK(json_array_append_new(keepers, json_pack("{s:s, s:s}", "address",
+                                                       cli_addr_text(d->cli, &d->keeper_address[i]),
+                                                       "url", d->keeper_url[i])) == 0);
+    root = json_pack("{s:s, s:s, s:I, s:s, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:O}", "rpc", d->rpc,
+                     "ws", d->ws, "chain_id", (json_int_t)d->chain_id, "profile",
                      d->vana_compat ? "vana-compat" : "devnet", "store", "rpc", d->store_rpc,
                      "gateway", d->store_gateway, "contracts", contracts, "accounts",
-                     accounts_json(d), "workers", workers, "pools", pools);
+                     accounts_json(d), "workers", workers, "keepers", keepers, "pools", pools);
     CHECK(root != NULL);
     if (d->attested) {
         char hex[65];

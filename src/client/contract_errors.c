@@ -18,7 +18,8 @@ const char *contract_error_signature(struct bytes revert)
                                                           data_refiner_registry_error,
                                                           council_error,
                                                           collateral_error,
-                                                          workers_error};
+                                                          workers_error,
+                                                          gatekeepers_error};
 
     for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
         const char *signature = tables[i](revert);

@@ -29,6 +29,12 @@
 #define LAYOUT collateral
 #include "layout/Collateral.h"
 #undef LAYOUT
+#define LAYOUT gatekeepers
+#include "layout/Gatekeepers.h"
+#undef LAYOUT
+#define LAYOUT council
+#include "layout/Council.h"
+#undef LAYOUT
 
 #include "light/layout_end.h"
 
@@ -44,3 +50,8 @@
 #undef MEASUREMENT
 #undef ROOT
 #undef ENTRY
+#undef KEY_ROUND
+#undef MESSAGE
+#undef RELEASE
+#undef APP_IMAGE
+#undef ACTION

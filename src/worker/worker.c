@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "client/enroll.h"
 #include "client/light_client.h"
 #include "client/store_client.h"
 #include "os/file.h"

@@ -6,6 +6,7 @@
 #include "cli/internal/commands.h"
 
 #define DEVNET_MAX_WORKERS 16 /* ports BASE+10.., with TLS BASE+26.. */
+#define DEVNET_MAX_KEEPERS 7  /* ports BASE+50.., with TLS BASE+57.. */
 #define DEVNET_SPARE "spare"  /* the simulator's machine for a worker started by hand */
 
 struct devnet_account {
@@ -26,10 +27,14 @@ struct devnet {
     struct address worker_address[DEVNET_MAX_WORKERS];
     const char *worker_public_key[DEVNET_MAX_WORKERS];
     const char *const *worker_argv; /* how one of them is started: all measure the same */
-    uint64_t n_pools;               /* in devnet.json */
-    uint64_t collateral_s;          /* when collateral was posted, Unix seconds */
-    bool attested;                  /* the chain has a Workers contract */
-    struct hash32 root;             /* SHA-256 of the simulator's root; zero: no attestation */
+    size_t n_keepers;               /* 0 also where the network was made without */
+    char keeper_url[DEVNET_MAX_KEEPERS][64];
+    struct address keeper_address[DEVNET_MAX_KEEPERS];
+    const char *const *keeper_argv;
+    uint64_t n_pools;      /* in devnet.json */
+    uint64_t collateral_s; /* when collateral was posted, Unix seconds */
+    bool attested;         /* the chain has a Workers contract */
+    struct hash32 root;    /* SHA-256 of the simulator's root; zero: no attestation */
 };
 
 /* System contracts and where they stand. */
@@ -56,7 +61,8 @@ enum rc devnet_simulator(struct devnet *d, struct err *e);
 void devnet_attest_init(struct devnet *d, const char *name, struct buf *out);
 /* Networks made before there was attestation have no such contract. */
 enum rc devnet_has_workers_contract(struct devnet *d, bool *out, struct err *e);
-/* Collateral on chain, measurements allowed, workers registered. */
+/* Collateral on chain, measurements allowed, workers and keepers registered, a sharing of the keys
+ * in force. */
 enum rc devnet_attest(struct devnet *d, struct err *e);
 /* Post collateral again when it is a day old; called often. */
 enum rc devnet_renew_collateral(struct devnet *d, struct err *e);

@@ -8,8 +8,6 @@
  * stays NULL where none is named. Errors of tee_open(), RC_IO (a program beside us is unreadable).
  */
 enum rc enroll_open(struct worker *w, struct err *e);
-/* SHA-256 that names what runs here (attest/record.h). */
-enum rc enroll_measurement(struct hash32 *out, struct tee *t, struct err *e);
 /* What stands behind this worker, in a sentence for people; a literal. */
 const char *enroll_statement(const struct worker *w);
 /* From the keeper thread, every few seconds: register if our standing on chain ended or soon ends.

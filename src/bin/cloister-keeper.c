@@ -1,0 +1,183 @@
+/* cloister-keeper - holds a share of the network's keys. */
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "chain/address.h"
+#include "client/light_client.h"
+#include "codec/json.h"
+#include "keeper/keeper.h"
+#include "net/limits.h"
+#include "os/daemon.h"
+#include "os/file.h"
+#include "os/signal.h"
+
+#include <stdio.h>
+
+#define NETWORK_MAX_SIZE (1u << 20)
+
+static const char help[] =
+    "usage: cloister-keeper --dir DIR (--network FILE | --rpc URL --genesis FILE --workers A\n"
+    "                       --gatekeepers A --council A --collateral A --tee-pool A) [options]\n"
+    "Holds one share of the network's keys, sealed to this program on this machine. Keys are in "
+    "no\n"
+    "one place: t keepers of n together answer an enclave that may have one.\n"
+    "  --dir DIR            the keeper's folder; one process a folder\n"
+    "  --listen HOST:PORT   where the API is served [127.0.0.1:8595]; port 0: any\n"
+    "  --tls-listen HOST:PORT\n"
+    "                       the same over TLS with evidence [none]\n"
+    "  --url URL            by which others reach it [the bound address]\n"
+    "  --network FILE       devnet.json of a network: fills in the next seven\n"
+    "  --rpc URL            the ledger's JSON-RPC\n"
+    "  --genesis FILE       the chain's genesis: whom it believes follows from it\n"
+    "  --workers ADDRESS, --gatekeepers ADDRESS, --council ADDRESS, --collateral ADDRESS,\n"
+    "  --tee-pool ADDRESS   contracts\n"
+    "  --operator ADDRESS   who may deregister it besides itself [its own account]\n"
+    "  --tee SOURCE         auto, configfs, tdx_guest, sev_guest, or simulator:DIR/MACHINE, which\n"
+    "                       proves nothing about hardware [auto]; TDX cannot seal and is refused\n"
+    "  --print-measurement  print what this keeper measures as, and end\n"
+    "  --poke-ms N          make a block when a round has waited so long for one [1000]; 0: never\n"
+    "  --max-head-age-ms N  oldest view of the chain that is acted upon [10000]\n" HTTP_LIMITS_HELP
+    "  --config FILE        options from a file, `option = value` a line; these here win\n"
+    "  --log-level LEVEL    error, warn, info or debug [info]\n"
+    "  --log-json           log lines as JSON\n"
+    "  --help               this text\n";
+
+struct options {
+    struct keeper_config c;
+    json_t *network; /* owner of texts taken from the file */
+    const char *network_path;
+    bool print_measurement;
+    char *genesis; /* beside it; on the heap */
+};
+
+static enum rc take_contract(struct address *out, const json_t *contracts, const char *name,
+                             struct err *e)
+{
+    const char *text;
+
+    /* What is given on the command line counts more. */
+    if (!address_is_zero(out))
+        return RC_OK;
+    TRY(json_str(&text, contracts, name, ADDRESS_TEXT_SIZE, e));
+    return address_parse(out, bytes_str(text), e);
+}
+
+static enum rc read_network(struct options *o, const char *path, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+    json_t *contracts;
+
+    TRY(file_read(&text, path, NETWORK_MAX_SIZE, e));
+    TRY(json_parse(&o->network, buf_bytes(&text), NETWORK_MAX_SIZE, e));
+    TRY(json_obj(&contracts, o->network, "contracts", e));
+    if (o->c.rpc_url == NULL)
+        TRY(json_str(&o->c.rpc_url, o->network, "rpc", 4096, e));
+    if (o->c.genesis_path == NULL)
+        o->c.genesis_path = o->genesis = light_genesis_path(path, o->network);
+    TRY(take_contract(&o->c.workers, contracts, "Workers", e));
+    TRY(take_contract(&o->c.gatekeepers, contracts, "Gatekeepers", e));
+    TRY(take_contract(&o->c.council, contracts, "Council", e));
+    TRY(take_contract(&o->c.collateral, contracts, "Collateral", e));
+    return take_contract(&o->c.tee_pool, contracts, "TeePool", e);
+}
+
+#define TAKE_ADDRESS(field)                                                                        \
+    static enum rc take_##field(void *target, const char *arg, struct err *e)                      \
+    {                                                                                              \
+        return address_parse(&((struct options *)target)->c.field, bytes_str(arg), e);             \
+    }
+TAKE_ADDRESS(workers)
+TAKE_ADDRESS(gatekeepers)
+TAKE_ADDRESS(council)
+TAKE_ADDRESS(collateral)
+TAKE_ADDRESS(tee_pool)
+TAKE_ADDRESS(operator)
+
+static enum rc take_poke(void *target, const char *arg, struct err *e)
+{
+    struct options *o = target;
+    uint64_t v;
+
+    TRY(parse_u64(&v, bytes_str(arg), 3600000, e));
+    o->c.poke_ms = v != 0 ? v : UINT64_MAX;
+    return RC_OK;
+}
+
+#define FIELD(f) .offset = offsetof(struct options, f)
+static const struct daemon_option OPTIONS[] = {
+    {.name = "dir", .kind = DAEMON_TEXT, FIELD(c.dir)},
+    {.name = "listen", .kind = DAEMON_TEXT, FIELD(c.listen)},
+    {.name = "tls-listen", .kind = DAEMON_TEXT, FIELD(c.tls_listen)},
+    {.name = "url", .kind = DAEMON_TEXT, FIELD(c.url)},
+    {.name = "network", .kind = DAEMON_TEXT, FIELD(network_path)},
+    {.name = "rpc", .kind = DAEMON_TEXT, FIELD(c.rpc_url)},
+    {.name = "genesis", .kind = DAEMON_TEXT, FIELD(c.genesis_path)},
+    {.name = "workers", .kind = DAEMON_CALL, .take = take_workers},
+    {.name = "gatekeepers", .kind = DAEMON_CALL, .take = take_gatekeepers},
+    {.name = "council", .kind = DAEMON_CALL, .take = take_council},
+    {.name = "collateral", .kind = DAEMON_CALL, .take = take_collateral},
+    {.name = "tee-pool", .kind = DAEMON_CALL, .take = take_tee_pool},
+    {.name = "operator", .kind = DAEMON_CALL, .take = take_operator},
+    {.name = "tee", .kind = DAEMON_TEXT, FIELD(c.tee)},
+    {.name = "print-measurement", .kind = DAEMON_FLAG, FIELD(print_measurement)},
+    {.name = "poke-ms", .kind = DAEMON_CALL, .take = take_poke},
+    {.name = "max-head-age-ms", .kind = DAEMON_U64, FIELD(c.max_head_age_ms), .max = 600000},
+    {.name = NULL}};
+
+static enum rc check_options(void *ctx, struct err *e)
+{
+    struct options *o = ctx;
+
+    return o->network_path != NULL ? read_network(o, o->network_path, e) : RC_OK;
+}
+
+static enum rc print_measurement(const struct options *o, struct err *e)
+{
+    struct hash32 h;
+    char hex[65];
+
+    TRY(keeper_measurement(&h, &o->c, e));
+    hex_encode(hex, BYTES_OF(&h));
+    (void)printf("%s\n", hex);
+    return RC_OK;
+}
+
+static enum rc serve(void *ctx, struct err *e)
+{
+    const struct options *o = ctx;
+    struct keeper *k;
+    AUTO_FD int stop_fd = -1;
+    int signum;
+    enum rc rc;
+
+    if (o->print_measurement)
+        return print_measurement(o, e);
+    TRY(stop_signal_open(&stop_fd, e));
+    TRY(keeper_start(&k, &o->c, e));
+    (void)printf("cloister-keeper ready on %s\n", keeper_url(k));
+    (void)fflush(stdout);
+    rc = stop_signal_wait(stop_fd, -1, &signum, e);
+    log_info("keeper", "stopping");
+    keeper_stop(k);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct http_limits limits = {.rate = 0};
+    struct options o = {.c = {.limits = &limits}};
+    const struct daemon_table tables[] = {{OPTIONS, &o}, {HTTP_LIMITS_OPTIONS, &limits}};
+    const struct daemon d = {.name = "cloister-keeper",
+                             .help = help,
+                             .tables = tables,
+                             .n_tables = ARRAY_LEN(tables),
+                             .check = check_options,
+                             .run = serve,
+                             .ctx = &o};
+    int status = daemon_main(&d, argc, argv);
+
+    json_decref(o.network);
+    free(o.genesis);
+    return status;
+}

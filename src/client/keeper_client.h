@@ -1,0 +1,36 @@
+/* client/keeper_client.h - a key from keepers: n are asked side by side, their partials verified,
+ * liars named, t combined (keys/dprf.h; docs/keys.md). For whoever holds the receive key of a
+ * registration: a worker. Thread-safe. */
+#pragma once
+
+#include "keys/dprf.h"
+#include "keys/request.h"
+#include "tee/tee.h"
+
+/* What evidence in a request is over: SHA-512(lp("cloister/keeper/evidence/v1") | lp(request hash)
+ * | lp(challenge) ...), the challenges in the order sent. */
+void keeper_evidence_data(uint8_t out64[64], const struct hash32 *request,
+                          const uint8_t (*challenges)[32], size_t n);
+
+/* Whom to ask. Borrowed. keys comes from proved state (Gatekeepers.keyset). */
+struct keeper_group {
+    const struct keyset *keys;
+    const char *const *urls; /* urls[i - 1] of keeper i; NULL: not asked */
+    unsigned timeout_ms;     /* of each call; 0: 10,000 */
+};
+
+/* What became of one keeper. */
+struct keeper_answer {
+    bool used;      /* its partial is good */
+    bool lied;      /* it answered with something that does not verify */
+    enum rc rc;     /* RC_OK; RC_DENIED: it refused, err says by which rule; else transport */
+    struct err err; /* names the URL */
+};
+
+/* A key of n bytes for request q (docs/keys.md; q->receive32 belongs to receive), with evidence of
+ * t. answers[keys->n] says what each did; it may be NULL. RC_DENIED: refused by so many that fewer
+ * than t are left; RC_AGAIN: fewer than t could be reached; e names one reason. */
+enum rc keeper_client_key(uint8_t *out, size_t n, const struct keeper_group *g,
+                          const struct key_request *q, struct bytes context, struct tee *t,
+                          const struct secret32 *receive, struct keeper_answer *answers,
+                          struct err *e);

@@ -1,0 +1,194 @@
+/* What a release is judged by (keys/release.h): everything from the chain is proved state. */
+#include "attest/dcap.h"
+#include "attest/record.h"
+#include "client/keeper_client.h"
+#include "keeper/internal/layouts.h"
+#include "keeper/internal/state.h"
+#include "os/clock.h"
+
+static void note_removal(void *ctx, const struct hash32 *measurement, uint64_t id)
+{
+    struct keeper *k = ctx;
+
+    (void)pthread_mutex_lock(&k->lock);
+    k->vault_changed = vault_note_removal(k->vault, measurement, id) || k->vault_changed;
+    (void)pthread_mutex_unlock(&k->lock);
+}
+
+static void domain_of(struct approval_domain *d, const struct keeper *k)
+{
+    *d = (struct approval_domain){.chain_id = k->chain_id,
+                                  .gatekeepers = k->config.gatekeepers,
+                                  .council = k->config.council,
+                                  .workers = k->config.workers};
+}
+
+enum rc facts_follow_council(struct keeper *k, uint64_t min_height, struct err *e)
+{
+    struct approval_domain d;
+    enum rc rc;
+
+    domain_of(&d, k);
+    (void)pthread_mutex_lock(&k->ask);
+    rc = council_follow(&k->council, k->light, &d, min_height, note_removal, k, e);
+    (void)pthread_mutex_unlock(&k->ask);
+    return rc;
+}
+
+/* Under k->ask. */
+static void policy_of(struct release_policy *p, const struct keeper *k,
+                      const struct keeper_serving *s)
+{
+    *p = (struct release_policy){
+        .genesis = s->keys.genesis,
+        .generation = s->keys.generation,
+        .t = s->keys.t,
+        .governors = k->council.governors,
+        .timelock_s = k->genesis.timelock_s,
+        .max_head_age_ms = k->config.max_head_age_ms,
+        .insecure_no_timelock = k->genesis.insecure_no_timelock,
+    };
+    domain_of(&p->domain, k);
+}
+
+/* One use, in time. */
+static bool take_challenge(struct keeper *k, const struct partial_request *r)
+{
+    uint64_t now = clock_mono_ms();
+    bool ours = false;
+
+    (void)pthread_mutex_lock(&k->lock);
+    for (size_t i = 0; i < r->n_challenges; i++)
+        for (size_t j = 0; j < KEEPER_CHALLENGES; j++) {
+            struct keeper_challenge *c = &k->challenges[j];
+
+            if (c->until_ms == 0 || memcmp(c->b, r->challenges[i], 32) != 0)
+                continue;
+            ours = ours || now < c->until_ms;
+            c->until_ms = 0;
+        }
+    (void)pthread_mutex_unlock(&k->lock);
+    return ours;
+}
+
+/* Evidence that is not good leaves the facts as they are: the law says what that means. */
+static enum rc judge_evidence(struct keeper *k, struct release_facts *f,
+                              const struct partial_request *r, struct bytes collateral,
+                              struct err *why)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    const struct attest_roots roots = {.vendors = k->genesis.vendor_roots,
+                                       .given = k->genesis.roots,
+                                       .n_given = k->genesis.n_roots};
+    struct attest_verdict *v = arena_alloc(&a, sizeof(*v));
+    struct collateral c;
+    uint8_t expected[64];
+
+    if (!take_challenge(k, r))
+        return err_set(why, RC_DENIED, "evidence is not over a challenge of ours");
+    if (collateral.n == 0)
+        return err_set(why, RC_DENIED, "the chain has no collateral for this platform");
+    keeper_evidence_data(expected, &r->hash, r->challenges, r->n_challenges);
+    TRY(collateral_parse(&c, collateral, &a, why));
+    TRY(dcap_verify_cold(v, r->evidence, &c, &roots, f->now_s, &a, why));
+    TRY(policy_check(&k->genesis.policy, v, f->now_s, why));
+    if (memcmp(v->report_data, expected, sizeof(expected)) != 0)
+        return err_set(why, RC_DENIED, "evidence is over something else");
+    f->has_evidence = true;
+    f->is_up_to_date = v->tcb_status == TCB_UP_TO_DATE;
+    attest_measurement(&f->measurement, v);
+    /* The request's hash covers the receive key. */
+    memcpy(f->bound_receive32, r->q.receive32, sizeof(f->bound_receive32));
+    return RC_OK;
+}
+
+enum { V_WORKER, V_ENTRY, V_MEASUREMENT, V_LISTED, V_TEE, V_POOL_WORKERS, N_VALUES };
+
+static enum rc read_chain(struct keeper *k, struct release_facts *f,
+                          const struct partial_request *r, struct arena *a, uint64_t min_height,
+                          struct bytes *collateral, struct err *e)
+{
+    const struct keeper_config *c = &k->config;
+    const struct light_key keys[N_VALUES] = {
+        [V_WORKER] = workers_worker_of_key(&c->workers, r->q.requester),
+        [V_ENTRY] = workers_evidence_key_key(&c->workers, r->q.requester),
+        [V_MEASUREMENT] = workers_measurement_of_key(&c->workers, r->q.measurement),
+        [V_LISTED] = workers_measurement_set_has_key(&c->workers, r->q.measurement),
+        [V_TEE] = tee_pool_tee_of_key(&c->tee_pool, r->q.requester),
+        [V_POOL_WORKERS] = tee_pool_workers_contract_key(&c->tee_pool),
+    };
+    struct light_key json;
+    struct light_value *v;
+    struct key_subject subject;
+    struct address pool_workers;
+    struct bytes encoded;
+    st_bytes32 entry;
+    st_measurement m;
+    st_worker w;
+    st_tee tee;
+    uint64_t listed;
+
+    TRY(light_client_read(k->light, &v, a, keys, N_VALUES, min_height, NULL, e));
+    TRY(workers_worker_of_get(&w, v[V_WORKER].value, e));
+    TRY(workers_evidence_key_get(&entry, v[V_ENTRY].value, e));
+    TRY(workers_measurement_of_get(&m, v[V_MEASUREMENT].value, e));
+    TRY(st_count(&listed, v[V_LISTED].value, e));
+    TRY(tee_pool_tee_of_get(&tee, v[V_TEE].value, e));
+    TRY(tee_pool_workers_contract_get(&pool_workers, v[V_POOL_WORKERS].value, e));
+    f->is_registered = w.status == WORKER_ATTESTED;
+    f->role = (enum key_role)w.role;
+    memcpy(f->registered_receive32, w.receive_key.b, 32);
+    f->registered_measurement = w.measurement;
+    f->registration_expires_s = w.expires_at;
+    f->is_measurement_listed = listed != 0 && w.role < 64 && (m.roles >> w.role & 1) != 0;
+    TRY(key_subject_decode(&subject, r->q.purpose, bytes_of(r->q.subject, r->q.subject_n), e));
+    /* The other purposes' contracts are not there yet: nothing is assigned. */
+    f->is_assigned = r->q.purpose == KEY_POOL_SECRETS &&
+                     address_eq(&subject.account, &c->tee_pool) && tee.status == TEE_ACTIVE &&
+                     address_eq(&pool_workers, &c->workers);
+    json = collateral_json_of_key(&c->collateral, entry);
+    TRY(light_client_value(k->light, &encoded, a, &json, min_height, e));
+    return collateral_json_of_get(collateral, encoded, e);
+}
+
+enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
+                    const struct partial_request *r, enum release_reason *out, struct err *why,
+                    struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct release_facts f = {.now_s = clock_wall_ns() / 1000000000u};
+    struct release_policy p;
+    const struct council_action *allowed;
+    struct measurement_approval approval;
+    struct err no_evidence = {0};
+    struct keeper_head head;
+    struct bytes collateral = {0};
+
+    TRY(heads_agree(k, s, &f.head_age_ms, &f.head_agreements, e));
+    heads_newest(k, &head);
+    /* The state after a block stands in the next one's header. */
+    TRY(read_chain(k, &f, r, &a, head.height - 1, &collateral, e));
+    (void)!judge_evidence(k, &f, r, collateral, &no_evidence);
+    TRY(facts_follow_council(k, head.height - 1, e));
+    (void)pthread_mutex_lock(&k->ask);
+    policy_of(&p, k, s);
+    allowed = council_find(&k->council, &r->q.measurement);
+    (void)pthread_mutex_unlock(&k->ask); /* actions stay where they are until the end */
+    TRY(release_policy_check(&p, e));
+    if (allowed != NULL) {
+        approval = (struct measurement_approval){.id = allowed->id,
+                                                 .measurement = allowed->measurement,
+                                                 .roles = allowed->roles,
+                                                 .label = allowed->label};
+        f.approval = &approval;
+        f.approval_sigs = &allowed->sigs;
+        f.approval_posted_s = allowed->posted_s;
+    }
+    (void)pthread_mutex_lock(&k->lock);
+    f.removed_id = vault_removed_id(k->vault, &r->q.measurement);
+    (void)pthread_mutex_unlock(&k->lock);
+    *out = release_decide(&p, &r->q, &f, why);
+    if (*out == RELEASE_EVIDENCE && no_evidence.msg[0] != '\0')
+        (void)err_wrap(why, RC_DENIED, "%s", no_evidence.msg);
+    return RC_OK;
+}

@@ -1,0 +1,200 @@
+/* That the chain we see is the one the other keepers see, and that it is not old. */
+#include "base/hex.h"
+#include "base/log.h"
+#include "chain/eip712.h"
+#include "chain/header.h"
+#include "codec/json.h"
+#include "crypto/random.h"
+#include "keeper/internal/state.h"
+#include "net/http_client.h"
+#include "os/clock.h"
+
+#define ANSWER_MAX 4096
+#define ASK_TIMEOUT_MS 700
+#define TRIES 3
+#define COUNT_FOR_MS 2000 /* an agreement is counted again after this */
+
+enum rc heads_follow(struct keeper *k, struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct light_block head;
+    struct keeper_head h;
+
+    TRY(light_client_sync(k->light, e));
+    light_client_head(k->light, &head, &a);
+    h.height = (uint64_t)head.header.height;
+    header_hash(&h.hash, &head.header);
+    (void)pthread_mutex_lock(&k->lock);
+    if (k->n_heads == 0 || k->heads[(k->n_heads - 1) % KEEPER_HEADS].height < h.height)
+        k->heads[k->n_heads++ % KEEPER_HEADS] = h;
+    (void)pthread_mutex_unlock(&k->lock);
+    return RC_OK;
+}
+
+bool heads_find(struct keeper *k, uint64_t height, struct hash32 *hash)
+{
+    bool found = false;
+
+    (void)pthread_mutex_lock(&k->lock);
+    for (size_t i = 0; i < k->n_heads && i < KEEPER_HEADS; i++)
+        if (k->heads[i].height == height) {
+            *hash = k->heads[i].hash;
+            found = true;
+        }
+    (void)pthread_mutex_unlock(&k->lock);
+    return found;
+}
+
+void heads_newest(struct keeper *k, struct keeper_head *out)
+{
+    *out = (struct keeper_head){0};
+    (void)pthread_mutex_lock(&k->lock);
+    if (k->n_heads != 0)
+        *out = k->heads[(k->n_heads - 1) % KEEPER_HEADS];
+    (void)pthread_mutex_unlock(&k->lock);
+}
+
+void heads_digest(struct hash32 *out, uint64_t chain_id, const struct address *gatekeepers,
+                  const struct keeper_head *h, const struct hash32 *nonce)
+{
+    struct hash32 domain, hash;
+    struct eip712 t;
+
+    eip712_domain(&domain, "Cloister", "1", chain_id, gatekeepers);
+    eip712_begin(&t, "KeeperHead(uint256 height,bytes32 hash,bytes32 nonce)");
+    eip712_u64(&t, h->height);
+    eip712_hash(&t, &h->hash);
+    eip712_hash(&t, nonce);
+    eip712_end(&hash, &t);
+    eip712_digest(out, &domain, &hash);
+}
+
+struct ask {
+    struct keeper *k;
+    const char *url;
+    struct address who;
+    struct keeper_head ours;
+    pthread_t thread;
+    bool started, agrees, contradicts;
+};
+
+/* What the other keeper says of the block at ours.height, or of its newest one. */
+static enum rc ask_once(const struct ask *a, struct keeper_head *theirs, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf url = {0};
+    AUTO_CLEAR(buf) struct buf body = {0};
+    struct http_reply reply = {0};
+    json_auto_t *o = NULL;
+    struct hash32 nonce, digest;
+    struct address signer;
+    struct secp_sig sig;
+    enum rc rc;
+
+    random_bytes(nonce.b, sizeof(nonce.b));
+    buf_printf(&url, "%s/head", a->url);
+    buf_printf(&body, "{\"height\":%llu,\"nonce\":\"", (unsigned long long)a->ours.height);
+    hex_put_0x(&body, BYTES_OF(&nonce));
+    buf_put_str(&body, "\"}");
+    rc = http_post(&reply, buf_cstr(&url), "application/json", buf_bytes(&body), ANSWER_MAX,
+                   ASK_TIMEOUT_MS, e);
+    if (rc == RC_OK)
+        rc = json_parse(&o, buf_bytes(&reply.body), ANSWER_MAX, e);
+    http_reply_clear(&reply);
+    TRY(rc);
+    TRY(json_u64(&theirs->height, o, "height", UINT64_MAX, e));
+    TRY(json_hex_fixed(theirs->hash.b, sizeof(theirs->hash.b), o, "hash", e));
+    TRY(json_hex_fixed(sig.b, sizeof(sig.b), o, "signature", e));
+    heads_digest(&digest, a->k->chain_id, &a->k->config.gatekeepers, theirs, &nonce);
+    TRY(secp_recover_address(&signer, &digest, sig.b, SECP_S_LOW, e));
+    if (!address_eq(&signer, &a->who))
+        return err_set(e, RC_DENIED, "signed by another account");
+    return RC_OK;
+}
+
+static void *ask_main(void *arg)
+{
+    struct ask *a = arg;
+
+    for (int i = 0; i < TRIES && !a->agrees && !a->contradicts; i++) {
+        struct keeper_head theirs;
+        struct hash32 hash;
+        struct err e;
+
+        if (ask_once(a, &theirs, &e) != RC_OK) {
+            log_debug("keeper", "%s: %s", a->url, e.msg);
+            break;
+        }
+        /* An older block than the one we ask about would prove nothing about now. */
+        if (theirs.height < a->ours.height || !heads_find(a->k, theirs.height, &hash)) {
+            clock_sleep_ms(20);
+            if (heads_follow(a->k, NULL) == RC_OK)
+                heads_newest(a->k, &a->ours);
+            continue;
+        }
+        a->agrees = hash32_eq(&hash, &theirs.hash);
+        a->contradicts = !a->agrees;
+        if (a->contradicts)
+            log_error("keeper", "%s sees another block at height %llu than we do", a->url,
+                      (unsigned long long)theirs.height);
+    }
+    return NULL;
+}
+
+static enum rc ask_all(struct keeper *k, const struct keeper_serving *s, uint32_t *agreements,
+                       struct err *e)
+{
+    struct ask asks[KEYS_MAX_KEEPERS] = {{0}};
+    struct keeper_head ours;
+    bool contradicted = false;
+    uint32_t n = 1;
+
+    heads_newest(k, &ours);
+    for (uint32_t i = 0; i < s->keys.n; i++) {
+        struct ask *a = &asks[i];
+
+        if (i + 1 == s->index || s->urls[i][0] == '\0')
+            continue;
+        *a = (struct ask){.k = k, .url = s->urls[i], .who = s->keys.members[i].who, .ours = ours};
+        a->started = pthread_create(&a->thread, NULL, ask_main, a) == 0;
+    }
+    for (uint32_t i = 0; i < s->keys.n; i++) {
+        if (!asks[i].started)
+            continue;
+        (void)pthread_join(asks[i].thread, NULL);
+        n += asks[i].agrees;
+        contradicted = contradicted || asks[i].contradicts;
+    }
+    *agreements = n;
+    return contradicted ? err_set(e, RC_DENIED, "another keeper sees another chain") : RC_OK;
+}
+
+enum rc heads_agree(struct keeper *k, const struct keeper_serving *s, uint64_t *age_ms,
+                    uint32_t *agreements, struct err *e)
+{
+    uint64_t max = k->config.max_head_age_ms, started = clock_mono_ms();
+    bool counted;
+
+    (void)pthread_mutex_lock(&k->lock);
+    counted = k->agreed_ms != 0 && started < k->agreed_ms + COUNT_FOR_MS;
+    *agreements = k->agreements;
+    *age_ms = max / 2 + started - k->agreed_ms;
+    (void)pthread_mutex_unlock(&k->lock);
+    if (counted)
+        return RC_OK;
+    (void)pthread_mutex_lock(&k->send);
+    /* Half of what may be, so that an agreement counted on it does not outlive it. */
+    {
+        enum rc rc = light_client_refresh(k->light, k->chain, &k->sender, max / 2, e);
+
+        (void)pthread_mutex_unlock(&k->send);
+        TRY(rc);
+    }
+    TRY(heads_follow(k, e));
+    TRY(ask_all(k, s, agreements, e));
+    (void)pthread_mutex_lock(&k->lock);
+    k->agreed_ms = *agreements >= s->keys.t ? started : 0;
+    k->agreements = *agreements;
+    (void)pthread_mutex_unlock(&k->lock);
+    *age_ms = max / 2 + clock_mono_ms() - started;
+    return RC_OK;
+}

@@ -1,0 +1,49 @@
+/* keeper/internal/vault.h - all a keeper must not lose and nobody else may have: its keys, its
+ * shares, the seed of the round it is in. One file, sealed (tee/seal.h), never plain on a disk. */
+#pragma once
+
+#include "keys/dkg.h"
+#include "tee/tee.h"
+
+#define VAULT_SHARES 4    /* the one in force, the next, and room for rounds that came to nothing */
+#define VAULT_REMOVALS 64 /* removed measurements that are remembered */
+
+struct vault_share {
+    struct keyset keys; /* n 0: none */
+    struct ristretto_scalar share;
+};
+struct vault_removal {
+    struct hash32 measurement;
+    uint64_t id; /* of the council's action */
+};
+
+/* In secret memory; free with secret_free(). */
+struct vault {
+    uint64_t version; /* rises with each save */
+    struct secret32 sender, receive;
+    struct vault_share shares[VAULT_SHARES];
+    bool has_member;
+    struct dkg_member member; /* of the round we are in */
+    size_t n_removals;
+    struct vault_removal removals[VAULT_REMOVALS];
+};
+
+/* Read it, or make it with fresh keys where there is none. RC_UNSUPPORTED: no sealing here.
+ * RC_DENIED: sealed by other code, or elsewhere. RC_CORRUPT, RC_IO. */
+enum rc vault_open(struct vault **out, struct tee *t, const char *path, struct err *e);
+enum rc vault_save(struct vault *v, struct tee *t, const char *path, struct err *e);
+
+/* NULL: no share of that round. */
+struct vault_share *vault_find(struct vault *v, uint64_t round);
+/* Into a free place, or that of the highest round, which came to nothing. */
+void vault_put(struct vault *v, const struct keyset *keys, const struct ristretto_scalar *share);
+/* Wipe all shares of rounds below `round`. True: there were some. */
+bool vault_drop_before(struct vault *v, uint64_t round);
+/* The highest action that removed this measurement; 0: none. */
+uint64_t vault_removed_id(const struct vault *v, const struct hash32 *measurement);
+/* True: that is news. */
+bool vault_note_removal(struct vault *v, const struct hash32 *measurement, uint64_t id);
+
+/* The plaintext of the file (docs/keys.md), for tests too. */
+void vault_encode(struct secbuf *out, const struct vault *v);
+enum rc vault_decode(struct vault *out, struct bytes in, struct err *e);
