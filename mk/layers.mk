@@ -2,7 +2,7 @@
 # its line. The link order and tools/check-layers.py come from this file. Add an edge only with a
 # reason in the commit. "sdk" is contracts/sdk: only its hostcall.h (numbers shared with guests).
 
-MODULES := base crypto codec vm abigen chain attest light keys os kv net tee jail validator ledger store client engine gateway worker keeper cli
+MODULES := base crypto codec vm abigen chain attest light keys os kv net tee jail validator ledger store client engine gateway worker keeper agent cli
 
 # Pure: no I/O, clock, threads, floats, mutable globals (base/log is the one sink)
 DEPS_base    :=
@@ -39,6 +39,8 @@ DEPS_gateway := base crypto codec chain light vm ledger engine os net
 DEPS_worker  := base crypto codec chain attest light os kv net tee jail validator client
 # no vm, jail, gateway: a keeper runs nobody's code (PROTOCOL P10)
 DEPS_keeper  := base crypto codec chain attest light keys os net tee client
+# the guest agent: an application's keys and evidence; no ledger, no client, no jail
+DEPS_agent   := base crypto codec attest os net tee
 DEPS_cli     := base crypto codec chain attest light abigen vm ledger os kv net tee jail engine store client
 
 # Pure modules may not include these headers (checked by the lint)
@@ -52,11 +54,12 @@ LIBS_abigen  := -ljansson
 LIBS_kv      := -llmdb
 LIBS_net     := -lmicrohttpd -lcurl -lssl -lcrypto
 LIBS_tee     := -lssl -lcrypto
+LIBS_agent   := -lcrypto
 LIBS_jail    := -larchive -lseccomp
 LIBS_validator := -lseccomp
 
 # Executables: src/bin/X.c links the closure of its line
-BINS := cloister cloister-ledger cloister-store cloister-worker cloister-keeper cloister-jail cloister-validator
+BINS := cloister cloister-ledger cloister-store cloister-worker cloister-keeper cloister-jail cloister-validator cloister-agent
 BIN_cloister        := cli
 BIN_cloister-ledger := gateway engine
 BIN_cloister-store  := store
@@ -64,6 +67,9 @@ BIN_cloister-worker := worker
 BIN_cloister-keeper := keeper
 BIN_cloister-jail   := jail
 BIN_cloister-validator := validator
+# Its own program, since its trust boundary is its own: it runs inside an application's trust domain,
+# holds that application's keys and gives evidence of it, and must be measured as nothing else
+BIN_cloister-agent  := agent
 # These hold their libraries (all but the C library): started for every job, looking the libraries
 # up would be half of what that costs
 STATIC_BINS := cloister-validator

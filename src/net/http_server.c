@@ -16,6 +16,8 @@
 #include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 
 #define SMALL_BODY ((size_t)8 << 10)    /* bytes of a body that are not counted */
@@ -34,7 +36,8 @@ struct http_server {
     struct guard *guard;
     int listen_fd;
     unsigned port;
-    char url[80];
+    char unix_path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* empty: an IP address */
+    char url[sizeof(((struct sockaddr_un *)0)->sun_path) + 8];
     char name[32];
     pthread_mutex_t mu;  /* guards what follows, but aborting */
     pthread_cond_t cond; /* for handler threads: a request, or the end */
@@ -557,6 +560,51 @@ static enum rc parse_listen(struct sockaddr_storage *out, socklen_t *len, const 
     return err_set(e, RC_MALFORMED, "listen address '%s': not a numeric IP address", text);
 }
 
+/* A socket that nobody listens on is what a killed server left. */
+static enum rc remove_stale_socket(const struct sockaddr_un *at, struct err *e)
+{
+    struct stat st;
+    AUTO_FD int fd = -1;
+
+    if (lstat(at->sun_path, &st) != 0)
+        return RC_OK;
+    if (!S_ISSOCK(st.st_mode))
+        return err_set(e, RC_EXISTS, "%s is there and is no socket", at->sun_path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return err_errno(e, errno, "socket for %s", at->sun_path);
+    if (connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 || errno != ECONNREFUSED)
+        return err_set(e, RC_EXISTS, "another server listens on %s", at->sun_path);
+    if (unlink(at->sun_path) != 0)
+        return err_errno(e, errno, "cannot replace %s", at->sun_path);
+    return RC_OK;
+}
+
+/* Nobody can connect before listen(), so the mode is set in time. */
+static enum rc open_unix(struct http_server *s, const char *path, struct err *e)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    size_t n = strlen(path);
+    AUTO_FD int fd = -1;
+
+    if (n == 0 || n >= sizeof(at.sun_path))
+        return err_set(e, RC_MALFORMED, "socket path of %zu bytes: give 1 to %zu", n,
+                       sizeof(at.sun_path) - 1);
+    memcpy(at.sun_path, path, n);
+    TRY(remove_stale_socket(&at, e));
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return err_errno(e, errno, "socket for %s", path);
+    if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) != 0)
+        return err_errno(e, errno, "cannot listen on %s", path);
+    memcpy(s->unix_path, at.sun_path, sizeof(s->unix_path));
+    if (chmod(path, 0600) != 0 || listen(fd, SOMAXCONN) != 0)
+        return err_errno(e, errno, "cannot listen on %s", path);
+    s->listen_fd = fd;
+    fd = -1;
+    return RC_OK;
+}
+
 static enum rc open_listener(struct http_server *s, struct err *e)
 {
     struct sockaddr_storage at;
@@ -564,6 +612,8 @@ static enum rc open_listener(struct http_server *s, struct err *e)
     int on = 1;
     AUTO_FD int fd = -1;
 
+    if (strncmp(s->config.listen, "unix:", 5) == 0)
+        return open_unix(s, s->config.listen + 5, e);
     TRY(parse_listen(&at, &len, s->config.listen, e));
     fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
@@ -597,6 +647,10 @@ static void set_url(struct http_server *s)
 {
     const char *colon = strrchr(s->config.listen, ':');
 
+    if (s->unix_path[0] != '\0') {
+        (void)snprintf(s->url, sizeof(s->url), "unix:%s", s->unix_path);
+        return;
+    }
     (void)snprintf(s->url, sizeof(s->url), "http://%.*s:%u", (int)(colon - s->config.listen),
                    s->config.listen, s->port);
 }
@@ -789,6 +843,8 @@ void http_server_stop(struct http_server *s, unsigned grace_ms)
     guard_free(s->guard);
     if (s->listen_fd >= 0)
         (void)close(s->listen_fd);
+    if (s->unix_path[0] != '\0')
+        (void)unlink(s->unix_path);
     free(s->threads);
     (void)pthread_mutex_destroy(&s->mu);
     (void)pthread_cond_destroy(&s->cond);

@@ -29,7 +29,8 @@ typedef void http_too_many_fn(struct http_request *req, struct http_response *re
 /* Zero or NULL means the default in brackets. */
 struct http_server_config {
     const char *name;         /* for the log ["http"] */
-    const char *listen;       /* "127.0.0.1:8545", "[::1]:0"; port 0 = any free port. Required */
+    const char *listen;       /* "127.0.0.1:8545", "[::1]:0"; port 0 = any free port; or
+                                 "unix:/path": a socket of mode 0600. Required */
     unsigned io_threads;      /* event threads [1] */
     unsigned workers;         /* handler threads [8] */
     unsigned max_connections; /* [1024] further ones are closed at once; limits may say another
@@ -82,12 +83,13 @@ typedef void http_handler(struct http_request *req, struct http_response *resp, 
 typedef void http_route_fn(struct http_route *out, struct http_request *req, void *data);
 
 /* Listen and serve. `route` may be NULL (all HTTP_POOL). handler and data must outlive the server.
- * RC_MALFORMED: bad listen text. RC_IO: cannot bind (address in e). */
+ * RC_MALFORMED: bad listen text. RC_EXISTS: the path is another server's socket, or no socket (one
+ * that nobody listens on is replaced). RC_IO: cannot bind (address in e). */
 enum rc http_server_start(struct http_server **out, const struct http_server_config *config,
                           http_handler *handler, http_route_fn *route, void *data, struct err *e);
 /* The bound port. */
 unsigned http_server_port(const struct http_server *s);
-/* "http://127.0.0.1:8545", with the bound port. Lives as long as the server. */
+/* "http://127.0.0.1:8545", with the bound port, or "unix:/path". Lives as long as the server. */
 const char *http_server_url(const struct http_server *s);
 /* Serve a connected, non-blocking stream socket besides those that were accepted; net/tls.h uses
  * it. peer is who the client is, and counts for the limits. Takes fd over, also on failure. Any

@@ -145,25 +145,28 @@ static void put_instance_id(struct hash32 *out, const struct sim_impl *s, const 
                  2);
 }
 
-static void boot(struct tee *t, struct bytes image, struct bytes config)
+static void boot(struct tee *t, const struct tee_sim_launch *l)
 {
     static const char key_provider[] = "{\"name\":\"none\",\"id\":\"\"}";
     struct sim_impl *s = t->impl;
     struct hash32 compose, instance;
-    struct bytes none = {0};
+    struct bytes none = {0}, app_id;
 
-    sha256(&compose, config);
-    put_instance_id(&instance, s, compose.b);
+    sha256(&compose, l->config);
+    app_id = l->app_id.n != 0 ? l->app_id : bytes_of(compose.b, 20);
+    put_instance_id(&instance, s, app_id.p);
     s->td.mr_config_id[0] = 1;
     memcpy(s->td.mr_config_id + 1, compose.b, 32);
     boot_event(t, 0, "cloister-simulator", bytes_str(SIM_NOTICE));
-    boot_event(t, 1, "image", image);
+    boot_event(t, 1, "image", l->image);
     boot_event(t, 2, "config", BYTES_OF(&compose));
     boot_event(t, 3, "system-preparing", none);
-    boot_event(t, 3, "app-id", bytes_of(compose.b, 20));
+    boot_event(t, 3, "app-id", app_id);
     boot_event(t, 3, "compose-hash", BYTES_OF(&compose));
     boot_event(t, 3, "instance-id", bytes_of(instance.b, 20));
     boot_event(t, 3, "boot-mr-done", none);
+    if (l->without_keys)
+        return;
     boot_event(t, 3, "key-provider", bytes_str(key_provider));
     boot_event(t, 3, "system-ready", none);
 }
@@ -203,6 +206,8 @@ enum rc sim_open(struct tee *t, const struct tee_config *c, struct err *e)
     if (l->image.n > TEE_EVENT_PAYLOAD_MAX)
         return err_set(e, RC_RANGE, "image digest of %zu bytes, at most %d", l->image.n,
                        TEE_EVENT_PAYLOAD_MAX);
+    if (l->app_id.n != 0 && l->app_id.n != 20)
+        return err_set(e, RC_RANGE, "application id of %zu bytes, not 20", l->app_id.n);
     s = xcalloc(1, sizeof(*s));
     t->ops = &OPS;
     t->impl = s;
@@ -210,7 +215,7 @@ enum rc sim_open(struct tee *t, const struct tee_config *c, struct err *e)
     t->simulated = true;
     buf_printf(&t->description, "simulator (insecure, no hardware), machine %s", l->machine);
     TRY(launch(s, l, e));
-    boot(t, l->image, l->config);
+    boot(t, l);
     note_measurement(s);
     return RC_OK;
 }

@@ -95,7 +95,8 @@ enum tee_sim_format {
  *   RTMR1 = event "image" (payload: launch.image)
  *   RTMR2 = event "config" (payload: SHA-256 of launch.config)
  *   RTMR3 = system-preparing, app-id, compose-hash, instance-id, boot-mr-done, key-provider,
- *           system-ready, as dstack's guests do, with compose-hash = SHA-256(config)
+ *           system-ready, as dstack's guests do, with compose-hash = SHA-256(config); app-id is its
+ *           first 20 bytes, or launch.app_id
  *   mr_config_id = 01 | compose-hash | zeros */
 struct tee_sim_launch {
     const char *dir;     /* the simulator's folder */
@@ -105,4 +106,6 @@ struct tee_sim_launch {
     struct bytes config; /* configuration that decides what it does [empty] */
     enum tee_sim_format format;
     uint64_t td_attributes; /* [TEE_SIM_TD_ATTRIBUTES] */
+    struct bytes app_id;    /* 20 bytes [the first of the compose hash] */
+    bool without_keys; /* boot ends at boot-mr-done: whoever fetches the keys extends the rest */
 };

@@ -12,6 +12,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define BIG ((uint64_t)40 << 20)
@@ -574,6 +576,66 @@ TEST(bad_listen_addresses)
     CHECK_TRUE(other == NULL);
     http_server_stop(s, 1000);
     http_server_stop(NULL, 0);
+}
+
+/* "HTTP/1.1 " and what follows, from the socket at path. */
+static void ask_unix(const char *path)
+{
+    static const char request[] = "GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char got[10] = "";
+    size_t n = 0;
+    ssize_t r = 1;
+
+    CHECK_TRUE(strlen(path) < sizeof(at.sun_path));
+    memcpy(at.sun_path, path, strlen(path));
+    CHECK_INT(connect(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+    CHECK_INT(send(fd, request, sizeof(request) - 1, 0), (ssize_t)sizeof(request) - 1);
+    while (n < 9 && r > 0) {
+        r = recv(fd, got + n, 9 - n, 0);
+        n += r > 0 ? (size_t)r : 0;
+    }
+    CHECK_STR(got, "HTTP/1.1 ");
+}
+
+TEST(unix_sockets)
+{
+    AUTO_FREE char *path = xasprintf("%s/s.sock", t_tmpdir());
+    AUTO_FREE char *listen = xasprintf("unix:%s", path);
+    struct http_server_config config = {.name = "unix", .listen = listen};
+    struct http_server *s = NULL, *second = NULL;
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct stat st;
+    struct err e = {0};
+    int stale;
+
+    CHECK_OK(http_server_start(&s, &config, handle, NULL, data_arg, &e), &e);
+    CHECK_STR(http_server_url(s), listen);
+    CHECK_INT(stat(path, &st), 0);
+    CHECK_INT(st.st_mode & 0777, 0600);
+    ask_unix(path);
+    CHECK_RC(http_server_start(&second, &config, handle, NULL, data_arg, &e), RC_EXISTS, &e,
+             "another server");
+    ask_unix(path); /* which did not take it away */
+    http_server_stop(s, 100);
+    CHECK_INT(stat(path, &st), -1);
+    /* what a killed server leaves */
+    stale = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    memcpy(at.sun_path, path, strlen(path));
+    CHECK_INT(bind(stale, (const struct sockaddr *)&at, sizeof(at)), 0);
+    (void)close(stale);
+    CHECK_OK(http_server_start(&s, &config, handle, NULL, data_arg, &e), &e);
+    ask_unix(path);
+    http_server_stop(s, 100);
+    stale = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    (void)close(stale);
+    CHECK_RC(http_server_start(&s, &config, handle, NULL, data_arg, &e), RC_EXISTS, &e,
+             "no socket");
+    CHECK_INT(stat(path, &st), 0);
+    config.listen = "unix:";
+    CHECK_RC(http_server_start(&s, &config, handle, NULL, data_arg, &e), RC_MALFORMED, &e,
+             "socket path of 0 bytes");
 }
 
 TEST(url_escapes)

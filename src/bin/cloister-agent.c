@@ -1,0 +1,231 @@
+/* cloister-agent - dstack's guest API for one application in its own (simulated) trust domain.
+ * A program of its own because its trust boundary is its own: it holds one application's keys and
+ * gives evidence of that application's domain, so nothing else may run in it or be measured as it.
+ */
+#include "agent/agent.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "crypto/hash.h"
+#include "os/clock.h"
+#include "os/daemon.h"
+#include "os/file.h"
+#include "os/signal.h"
+#include "tee/simulator.h"
+#include "tee/tee.h"
+
+#include <stdio.h>
+
+static const char help[] =
+    "usage: cloister-agent --app-compose FILE --insecure-simulator DIR --machine NAME --dir DIR\n"
+    "                      [options]\n"
+    "       cloister-agent --scope-image SHA256 --insecure-simulator DIR --machine NAME --dir DIR\n"
+    "                      [options]\n"
+    "\n"
+    "Serves dstack's guest API (keys, quotes, certificates, events) to one application, in a\n"
+    "simulated trust domain that is measured from its app-compose.json. Its evidence proves "
+    "nothing\n"
+    "about hardware.\n"
+    "\n"
+    "  --app-compose FILE   what the application is: its bytes are measured\n"
+    "  --app-id HEX         20 bytes (default: the first of the SHA-256 of that file)\n"
+    "  --scope-image SHA256 serve a guest of a worker instead: GetKey and Sign only, with keys of\n"
+    "                       this image\n"
+    "  --insecure-simulator DIR, --machine NAME\n"
+    "                       the simulator's folder, and which of its machines this is; both are\n"
+    "                       made if absent\n"
+    "  --dir DIR            where root.sealed is kept, the root of all keys, and collateral.json "
+    "is\n"
+    "                       written, with which quotes verify; made if absent\n"
+    "  --listen WHERE       unix:/path/of.sock (default unix:DIR/dstack.sock) or IP:PORT\n"
+    "  --config FILE        options from a file, `option = value` a line; these here win\n"
+    "  --log-level LEVEL    error, warn, info (default) or debug\n"
+    "  --log-json           log lines as JSON\n"
+    "\n"
+    "Prints \"cloister-agent ready on WHERE\" when it serves. SIGINT and SIGTERM stop it. Whoever "
+    "can\n"
+    "open the socket gets the keys; it has mode 0600. A changed program, image or app-compose.json "
+    "is\n"
+    "another measurement, which cannot read the sealed root of the one before.\n"
+    "Exit status: 0 done, 1 failure, 2 usage.\n";
+
+struct options {
+    const char *compose_path;
+    const char *dir, *listen, *simulator, *machine;
+    struct agent_app app;
+    bool has_app, scoped;
+    struct hash32 image;
+};
+
+static enum rc take_app_id(void *target, const char *arg, struct err *e)
+{
+    struct options *o = target;
+
+    o->has_app = true;
+    return hex_decode_fixed(o->app.id, sizeof(o->app.id), bytes_str(arg), e);
+}
+
+static enum rc take_image(void *target, const char *arg, struct err *e)
+{
+    struct options *o = target;
+
+    o->scoped = true;
+    return hex_decode_fixed(o->image.b, sizeof(o->image.b), bytes_str(arg), e);
+}
+
+#define FIELD(f) .offset = offsetof(struct options, f)
+static const struct daemon_option OPTIONS[] = {
+    {.name = "app-compose", .kind = DAEMON_TEXT, FIELD(compose_path)},
+    {.name = "app-id", .kind = DAEMON_CALL, .take = take_app_id},
+    {.name = "scope-image", .kind = DAEMON_CALL, .take = take_image},
+    {.name = "insecure-simulator", .kind = DAEMON_TEXT, FIELD(simulator)},
+    {.name = "machine", .kind = DAEMON_TEXT, FIELD(machine)},
+    {.name = "dir", .kind = DAEMON_TEXT, FIELD(dir)},
+    {.name = "listen", .kind = DAEMON_TEXT, FIELD(listen)},
+    {.name = NULL}};
+
+static enum rc check_options(void *ctx, struct err *e)
+{
+    const struct options *o = ctx;
+
+    if (o->simulator == NULL || o->machine == NULL)
+        return err_set(e, RC_MALFORMED,
+                       "give --insecure-simulator DIR and --machine NAME: hardware is not served "
+                       "yet");
+    if (o->dir == NULL)
+        return err_set(e, RC_MALFORMED, "give --dir DIR");
+    if (o->scoped == (o->compose_path != NULL))
+        return err_set(e, RC_MALFORMED, "give either --app-compose or --scope-image");
+    if (o->scoped && o->has_app)
+        return err_set(e, RC_MALFORMED, "--app-id goes with --app-compose");
+    return RC_OK;
+}
+
+/* The domain, booted as far as dstack's guests are before they have keys. */
+static enum rc launch(struct tee **out, struct options *o, struct bytes config, struct err *e)
+{
+    const struct tee_sim_launch l = {
+        .dir = o->simulator,
+        .machine = o->machine,
+        .image = o->scoped ? BYTES_OF(&o->image) : bytes_of(NULL, 0),
+        .config = config,
+        .app_id = BYTES_OF(&o->app.id),
+        .without_keys = true,
+    };
+
+    return tee_open(out, &(struct tee_config){.source = TEE_SOURCE_SIMULATOR, .launch = &l}, e);
+}
+
+/* Make the authority and the machine where there are none, note what verifiers need of them. */
+static enum rc with_simulator(struct hash32 *device_id, struct tee_sim *sim,
+                              const struct options *o, struct err *e)
+{
+    AUTO_FREE char *path = xasprintf("%s/collateral.json", o->dir);
+    AUTO_CLEAR(buf) struct buf collateral = {0};
+    uint64_t now_s = clock_wall_ns() / 1000000000;
+    uint8_t ppid[16];
+    enum rc rc = tee_sim_machine_add(sim, o->machine, NULL, now_s, e);
+
+    if (rc != RC_OK && rc != RC_EXISTS)
+        return rc;
+    TRY(tee_sim_machine_ppid(sim, o->machine, ppid, e));
+    sha256(device_id, BYTES_OF(&ppid));
+    TRY(tee_sim_collateral(sim, &collateral, NULL, now_s, e));
+    TRY(dir_make(o->dir, 0700, e));
+    return file_write_atomic(path, buf_bytes(&collateral), 0644, e);
+}
+
+static enum rc prepare_simulator(struct hash32 *device_id, const struct options *o, struct err *e)
+{
+    struct tee_sim *sim = NULL;
+    enum rc rc = tee_sim_open(&sim, o->simulator, e);
+
+    if (rc == RC_NOTFOUND) {
+        TRY(tee_sim_create(o->simulator, clock_wall_ns() / 1000000000, e));
+        rc = tee_sim_open(&sim, o->simulator, e);
+    }
+    TRY(rc);
+    rc = with_simulator(device_id, sim, o, e);
+    tee_sim_close(sim);
+    return rc;
+}
+
+static enum rc serve_agent(struct agent *a, const struct options *o, struct err *e)
+{
+    AUTO_FREE char *listen =
+        o->listen != NULL ? xstrdup(o->listen) : xasprintf("unix:%s/dstack.sock", o->dir);
+    struct agent_server *s;
+    int stop_fd, signum;
+
+    TRY(stop_signal_open(&stop_fd, e));
+    TRY(agent_serve(&s, a, listen, e));
+    (void)printf("cloister-agent ready on %s\n", agent_server_url(s));
+    (void)fflush(stdout);
+    (void)!stop_signal_wait(stop_fd, -1, &signum, NULL);
+    log_info("agent", "stopping");
+    agent_server_stop(s);
+    return RC_OK;
+}
+
+static enum rc run_in(struct tee *t, struct options *o, struct bytes compose,
+                      const struct hash32 *device_id, struct err *e)
+{
+    AUTO_CLEAR(agent_root) struct agent_root root = {0};
+    struct agent_key_source source;
+    struct agent *a = NULL;
+    enum rc rc;
+
+    log_warn("agent", "INSECURE: %s", tee_describe(t));
+    TRY(agent_root_open(&root, t, o->dir, e));
+    source = agent_root_source(&root);
+    TRY(agent_new(&a,
+                  &(struct agent_config){.tee = o->scoped ? NULL : t,
+                                         .keys = &source,
+                                         .app = o->app,
+                                         .scoped = o->scoped,
+                                         .compose = compose,
+                                         .device_id = BYTES_OF(device_id),
+                                         .vendor = "Cloister Simulator (insecure)",
+                                         .vm_config = "{\"simulator\":true}"},
+                  e));
+    rc = serve_agent(a, o, e);
+    agent_free(a);
+    return rc;
+}
+
+static enum rc run(void *ctx, struct err *e)
+{
+    struct options *o = ctx;
+    AUTO_CLEAR(buf) struct buf compose = {0};
+    struct tee *t = NULL;
+    struct hash32 h, device_id;
+    enum rc rc;
+
+    if (o->scoped) {
+        agent_app_of_image(&o->app, &o->image);
+    } else {
+        TRY(file_read(&compose, o->compose_path, AGENT_COMPOSE_MAX, e));
+        sha256(&h, buf_bytes(&compose));
+        if (!o->has_app)
+            memcpy(o->app.id, h.b, sizeof(o->app.id));
+    }
+    TRY(prepare_simulator(&device_id, o, e));
+    TRY(launch(&t, o, buf_bytes(&compose), e));
+    rc = run_in(t, o, buf_bytes(&compose), &device_id, e);
+    tee_close(t);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {0};
+    const struct daemon_table tables[] = {{OPTIONS, &o}};
+    const struct daemon d = {.name = "cloister-agent",
+                             .help = help,
+                             .tables = tables,
+                             .n_tables = ARRAY_LEN(tables),
+                             .check = check_options,
+                             .run = run,
+                             .ctx = &o};
+
+    return daemon_main(&d, argc, argv);
+}
