@@ -5,6 +5,7 @@
 #include "lib/t.h"
 #include "os/file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
