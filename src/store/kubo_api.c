@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define LONG_MS 600000u /* a collection, or a pin of a large graph, says nothing for long */
+#define BLOCK_MS 30000u /* one block is there at once, or Kubo hangs */
 #define JSON_MAX ((size_t)64 << 20)
 #define LINE_MAX_SIZE ((size_t)64 << 10)
 #define KUBO_MAX_MESSAGE 4096
@@ -78,12 +79,13 @@ enum rc kubo_call(struct kubo_api *k, struct http_reply *reply, const struct htt
     AUTO_FREE char *url = xasprintf("%s/api/v0/%s", k->url, call->url);
     struct http_call c = *call;
     struct http_client *http = take_client(k);
+    bool quick = strncmp(call->url, "block/", 6) == 0 || strcmp(call->url, "version") == 0;
     enum rc rc;
 
     c.method = "POST";
     c.url = url;
-    c.timeout_ms = LONG_MS;
-    c.stall_timeout_ms = LONG_MS;
+    c.timeout_ms = quick ? BLOCK_MS : LONG_MS;
+    c.stall_timeout_ms = c.timeout_ms;
     rc = http_client_do(http, reply, &c, e);
     give_back(k, http);
     return rc != RC_OK && reply->status >= 400 ? refused(reply, e) : rc;

@@ -95,11 +95,11 @@ static void check_bad(const char *type, const char *body, enum rc rc, const char
 TEST(parts_at_every_split)
 {
     check_parts(TYPE,
-                "--xyz\r\nContent-Disposition: form-data; name=\"file\"; filename=\"d%2Fa\"\r\n"
+                "--xyz\r\nContent-Disposition: form-data; name=\"file\"; filename=\"d%2Fa+b\"\r\n"
                 "Content-Type: application/octet-stream\r\n\r\nhello\r\nworld\r\n--xy\r\n"
                 "--xyz\r\ncontent-disposition: form-data; filename=plain; name=\"x\"\r\n\r\n\r\n"
                 "--xyz\r\nContent-Type: Application/X-Directory; a=b\r\n\r\n\r\n\r\n--xyz--\r\n",
-                "d/a|application/octet-stream|hello\r\nworld\r\n--xy;plain||;"
+                "d/a b|application/octet-stream|hello\r\nworld\r\n--xy;plain||;"
                 "|application/x-directory|\r\n;");
     /* preamble, padding, epilogue (RFC 2046 §5.1.1) */
     check_parts("multipart/form-data; charset=utf-8; boundary=\"x y?z\"",
