@@ -111,7 +111,7 @@ static enum rc root_p256(struct secret32 *out, const struct agent_root *r, struc
                        (struct bytes[]){bytes_str("cloister/agent/root-p256/v1")}, 1, e);
 }
 
-void agent_root_public(uint8_t out33[33], const struct agent_root *r)
+static void root_public(uint8_t out33[33], const struct agent_root *r)
 {
     AUTO_CLEAR(secp_key) struct secp_key k = {0};
     struct secp_pub pub;
@@ -135,6 +135,7 @@ static enum rc issue_cas(struct agent_keys *out, const struct agent_root *r,
                              .from_s = now_s - CERT_BACK_S,
                              .until_s = now_s + CERT_LIFE_S};
     AUTO_CLEAR(buf) struct buf spki = {0};
+    uint8_t pub33[33];
 
     TRY(root_p256(&root, r, e));
     TRY(derive_p256(&out->ca, BYTES_OF(&root.b),
@@ -149,6 +150,9 @@ static enum rc issue_cas(struct agent_keys *out, const struct agent_root *r,
     p256_spki(&spki, root_key);
     buf_printf(&out->provider, "{\"name\":\"%s\",\"id\":\"", r->provider);
     hex_put(&out->provider, buf_bytes(&spki));
+    buf_put_str(&out->provider, "\",\"k256\":\"");
+    root_public(pub33, r);
+    hex_put(&out->provider, BYTES_OF(&pub33));
     buf_put_str(&out->provider, "\"}");
     return RC_OK;
 }

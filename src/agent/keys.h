@@ -23,7 +23,7 @@ struct agent_keys {
     struct secret32 ca;         /* P-256 scalar of the application's CA */
     struct buf ca_der;          /* its certificate, */
     struct buf root_der;        /* and that of the root that signed it */
-    struct buf provider;        /* JSON of the key-provider event: {"name","id"} */
+    struct buf provider;        /* JSON of the key-provider event: {"name","id","k256"} */
 };
 /* Wipes. */
 void agent_keys_clear(struct agent_keys *k);
@@ -50,5 +50,3 @@ void agent_root_clear(struct agent_root *r);
 /* The source over a root, which must outlive it. Certificates are valid from an hour before now_s
  * for ten years. */
 struct agent_key_source agent_root_source(struct agent_root *r);
-/* The root's secp256k1 key, compressed: what signature chains end in. */
-void agent_root_public(uint8_t out33[33], const struct agent_root *r);

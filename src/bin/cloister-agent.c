@@ -18,7 +18,7 @@
 static const char help[] =
     "usage: cloister-agent --app-compose FILE --insecure-simulator DIR --machine NAME --dir DIR\n"
     "                      [options]\n"
-    "       cloister-agent --scope-image SHA256 --insecure-simulator DIR --machine NAME --dir DIR\n"
+    "       cloister-agent --scope-image HEX --insecure-simulator DIR --machine NAME --dir DIR\n"
     "                      [options]\n"
     "\n"
     "Serves dstack's guest API (keys, quotes, certificates, events) to one application, in a\n"
@@ -28,7 +28,8 @@ static const char help[] =
     "\n"
     "  --app-compose FILE   what the application is: its bytes are measured\n"
     "  --app-id HEX         20 bytes (default: the first of the SHA-256 of that file)\n"
-    "  --scope-image SHA256 serve a guest of a worker instead: GetKey and Sign only, with keys of\n"
+    "  --scope-image HEX    SHA-256: serve a guest of a worker instead: GetKey and Sign only, with "
+    "keys of\n"
     "                       this image\n"
     "  --insecure-simulator DIR, --machine NAME\n"
     "                       the simulator's folder, and which of its machines this is; both are\n"

@@ -60,7 +60,9 @@ check("other path, other key", hex(k.key) !== hex(other.key));
 const appPub = recover(k.signature_chain[0], `mainnet:${hex(secp256k1.getPublicKey(k.key, true))}`);
 const root = recover(k.signature_chain[1],
   Buffer.concat([Buffer.from("dstack-kms-issued:"), appId, Buffer.from(appPub)]));
-fs.writeFileSync(`${out}/root.txt`, hex(root));
+check("the chain ends in the root that the quote names", hex(root) === JSON.parse(info.key_provider_info).k256 &&
+  info.tcb_info.event_log.some((e) => e.imr === 3 && e.event === "key-provider" &&
+    Buffer.from(e.event_payload, "hex").toString() === info.key_provider_info), hex(root));
 const ed = await c.getKey("wallet/ethereum", "mainnet", "ed25519");
 check("same bytes for ed25519", hex(ed.key) === hex(k.key));
 check("ed25519's chain", hex(recover(ed.signature_chain[0], `mainnet:${hex(ed25519.getPublicKey(ed.key))}`)) ===
