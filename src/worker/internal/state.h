@@ -54,6 +54,8 @@ struct worker {
     struct worker_keys *keys;
     struct chain_client *chain;
     struct light_client *light; /* NULL: the node is believed */
+    _Atomic uint64_t
+        own_height; /* newest block with a transaction of ours: no older state counts */
     struct http_server *http;
     struct tee *tee;            /* NULL: no evidence */
     pthread_mutex_t attest;     /* guards the next; one piece of evidence at a time */

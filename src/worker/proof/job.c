@@ -218,6 +218,7 @@ static enum rc check_start(struct job *j, const struct hash32 *hash, struct err 
     char *instruction;
 
     TRY(chain_receipt_wait(j->w->chain, &receipt, &a, hash, RECEIPT_WAIT_MS, e));
+    onchain_saw(j->w, receipt.height);
     if (!receipt.ok)
         return err_set(e, RC_DENIED, "job %llu could not be started (cancelled?)",
                        (unsigned long long)j->r->job_id);
@@ -546,6 +547,7 @@ static enum rc await_proof(struct job *j, struct err *e)
     step(j, "record", 503, "CHAIN_UNAVAILABLE");
     TRY(chain_receipt_wait(j->w->chain, &receipt, &j->arena, &j->entry.tx_hash, RECEIPT_WAIT_MS,
                            e));
+    onchain_saw(j->w, receipt.height);
     if (!receipt.ok) {
         j->http = 400;
         j->code = "CHAIN_ERROR";

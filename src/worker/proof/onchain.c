@@ -239,7 +239,7 @@ static enum rc look_proved(struct worker *w, struct onchain_view *out, struct ar
 {
     uint64_t newest;
 
-    TRY(prove_view(w, out, a, job_id, file_id, dlp_id, 0, e));
+    TRY(prove_view(w, out, a, job_id, file_id, dlp_id, w->own_height, e));
     if (out->job_rc != RC_OK || out->job.status != JOB_NONE)
         return RC_OK;
     TRY(light_client_newest(w->light, &newest, e));
@@ -383,6 +383,14 @@ static enum rc send_locked(struct worker *w, struct hash32 *hash, const struct b
     return rc;
 }
 
+void onchain_saw(struct worker *w, uint64_t height)
+{
+    uint64_t old = w->own_height;
+
+    while (old < height && !atomic_compare_exchange_weak(&w->own_height, &old, height))
+        ;
+}
+
 static enum rc send_and_wait(struct worker *w, const struct buf *data, struct err *e)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
@@ -391,6 +399,7 @@ static enum rc send_and_wait(struct worker *w, const struct buf *data, struct er
 
     TRY(send_locked(w, &hash, data, e));
     TRY(chain_receipt_wait(w->chain, &receipt, &a, &hash, RECEIPT_WAIT_MS, e));
+    onchain_saw(w, receipt.height);
     return receipt.ok ? RC_OK : err_set(e, RC_DENIED, "the transaction was reverted");
 }
 

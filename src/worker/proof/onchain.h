@@ -54,6 +54,8 @@ enum rc onchain_instruction_at(struct worker *w, char **out, struct arena *a,
 enum rc onchain_ensure_signer(struct worker *w, struct err *e);
 /* Post startJob. */
 enum rc onchain_start_job(struct worker *w, struct hash32 *hash, uint64_t job_id, struct err *e);
+/* A transaction of ours is in the block of this height: looks that follow are not older. */
+void onchain_saw(struct worker *w, uint64_t height);
 /* Give the job back: its payment returns to the requester. Nothing happens on a contract without
  * this function (Vana's), or when the job is not open any more. */
 enum rc onchain_reject_job(struct worker *w, uint64_t job_id, struct err *e);
