@@ -19,7 +19,8 @@ static bool read_input(struct vm *vm, const struct run *r, const uint64_t a[6], 
     uint64_t n = a[2] < r->input.n - off ? a[2] : r->input.n - off;
 
     *result = n;
-    return vm_mem_write(vm, a[0], bytes_of(r->input.p + off, n));
+    /* An empty input has no address to count from. */
+    return n == 0 || vm_mem_write(vm, a[0], bytes_of(r->input.p + off, n));
 }
 
 static bool read_env(struct vm *vm, const uint64_t a[6], uint64_t *result)
