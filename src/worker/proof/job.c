@@ -234,7 +234,6 @@ static enum rc begin(struct job *j, struct err *e)
 {
     struct beginning *b = &j->beginning;
     struct hash32 hash;
-    enum rc rc;
 
     b->http = 500;
     b->code = "WORKER_STORAGE";
@@ -247,13 +246,7 @@ static enum rc begin(struct job *j, struct err *e)
         b->begun = true;
         return RC_OK;
     }
-    rc = onchain_start_job(j->w, &hash, j->r->job_id, e);
-    /* Proved state is a block behind: a request that failed a moment ago may have started it. */
-    if (rc == RC_DENIED && strstr(e->msg, "JobAlreadyStarted()") != NULL) {
-        b->begun = true;
-        return RC_OK;
-    }
-    TRY(rc);
+    TRY(onchain_start_job(j->w, &hash, j->r->job_id, e));
     b->begun = true;
     return check_start(j, &hash, e);
 }
