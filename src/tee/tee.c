@@ -239,8 +239,8 @@ void tee_measurement_id(struct hash32 *out, const struct tee_measurement *m)
 {
     uint8_t platform = (uint8_t)m->platform;
     struct bytes parts[] = {
-        bytes_str("cloister/measurement/v1"), BYTES_OF(&platform),     BYTES_OF(&m->launch),
-        bytes_of(m->rtmr, (size_t)3 * 48),    BYTES_OF(&m->host_data),
+        bytes_str("cloister/sealing-identity/v1"), BYTES_OF(&platform),     BYTES_OF(&m->launch),
+        bytes_of(m->rtmr, (size_t)3 * 48),         BYTES_OF(&m->host_data),
     };
 
     sha256_parts(out, parts, ARRAY_LEN(parts));

@@ -109,7 +109,7 @@ enum rc tee_rtmr_read(struct tee *t, unsigned index, uint8_t out48[48], struct e
 
 /* Read from fresh evidence. Errors as tee_evidence_get. */
 enum rc tee_measurement_get(struct tee *t, struct tee_measurement *out, struct err *e);
-/* The identity state is sealed to: SHA-256("cloister/measurement/v1" | platform u8 | launch |
+/* The identity state is sealed to: SHA-256("cloister/sealing-identity/v1" | platform u8 | launch |
  * rtmr0 | rtmr1 | rtmr2 | host_data). RTMR3 is left out: it goes on counting while we run. */
 void tee_measurement_id(struct hash32 *out, const struct tee_measurement *m);
 
