@@ -2,7 +2,7 @@
 # its line. The link order and tools/check-layers.py come from this file. Add an edge only with a
 # reason in the commit. "sdk" is contracts/sdk: only its hostcall.h (numbers shared with guests).
 
-MODULES := base crypto codec vm abigen chain attest light keys os kv net tee jail validator ledger store client engine gateway worker keeper agent cli
+MODULES := base crypto codec vm abigen chain attest light keys os kv net tee jail validator ledger cluster runtime store client engine gateway worker keeper agent cli
 
 # Pure: no I/O, clock, threads, floats, mutable globals (base/log is the one sink)
 DEPS_base    :=
@@ -16,6 +16,8 @@ DEPS_keys    := base crypto codec chain
 # X.509, CRLs and signed JSON are read by its own parsers: this is consensus code
 DEPS_attest  := base crypto codec
 DEPS_ledger  := base crypto codec chain attest vm sdk
+# a cluster of confidential contracts is a small private ledger: the same executor
+DEPS_cluster := base crypto codec chain vm ledger sdk
 # layout: what the contracts keep, as declared storage (contracts/layout)
 DEPS_light   := base crypto codec chain layout
 
@@ -27,6 +29,8 @@ DEPS_net     := base crypto codec os
 DEPS_tee     := base crypto codec attest os net
 DEPS_jail    := base crypto codec os
 DEPS_validator := base crypto codec vm sdk os
+# confidential contracts run in a process of their own, which has plaintext and no keys
+DEPS_runtime := base crypto codec chain vm ledger cluster sdk os
 
 # Capabilities
 DEPS_store   := base crypto codec os kv net
@@ -36,15 +40,15 @@ DEPS_client  := base crypto codec chain attest light keys os net tee
 # Services: libraries with thin mains
 DEPS_engine  := base crypto codec chain vm ledger os kv
 DEPS_gateway := base crypto codec chain light vm ledger engine os net
-DEPS_worker  := base crypto codec chain attest light os kv net tee jail validator client
+DEPS_worker  := base crypto codec chain attest light keys os kv net tee jail validator ledger cluster runtime client
 # no vm, jail, gateway: a keeper runs nobody's code (PROTOCOL P10)
 DEPS_keeper  := base crypto codec chain attest light keys os net tee client
 # the guest agent: an application's keys and evidence; no ledger, no client, no jail
 DEPS_agent   := base crypto codec attest os net tee
-DEPS_cli     := base crypto codec chain attest light abigen vm ledger os kv net tee jail engine store client
+DEPS_cli     := base crypto codec chain attest light abigen vm ledger cluster os kv net tee jail engine store client
 
 # Pure modules may not include these headers (checked by the lint)
-PURE := base crypto codec vm abigen chain attest light keys ledger
+PURE := base crypto codec vm abigen chain attest light keys ledger cluster
 
 # Third-party libraries a module needs at link time
 LIBS_base    := -lpthread

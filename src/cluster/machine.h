@@ -1,0 +1,89 @@
+/* cluster/machine.h - the state machine of a cluster: commands in, changes, outbox and receipts out
+ * (docs/confidential.md, Execution). It is the public ledger's executor with a cluster's rules.
+ * Deterministic: a function of state and commands. It holds plaintext and runs hostile code; it has
+ * no keys: opening envelopes and keying leaves is the caller's. Not thread-safe. */
+#pragma once
+
+#include "cluster/envelope.h"
+#include "cluster/signed.h"
+#include "ledger/executor.h"
+
+/* What a command is when its envelope is open. */
+struct command {
+    uint8_t kind;    /* enum entry_kind */
+    bool unreadable; /* the envelope did not open: nothing runs, the value goes back */
+    uint64_t index;
+    uint64_t height, time_s; /* of its batch */
+    struct address contract, sender;
+    uint64_t gas;
+    struct u256 value_wei;
+    struct bytes calldata;   /* ACTIVATE: init (none: no call) */
+    struct hash32 code_hash; /* ACTIVATE, UPGRADE */
+};
+
+struct command_result {
+    enum receipt_status status;
+    struct bytes output; /* at most RECEIPT_OUTPUT_MAX */
+    const struct log *events;
+    size_t n_events;
+    uint64_t gas_used; /* for measurements; leaves the machine nowhere else */
+};
+
+struct machine_config {
+    uint64_t chain_id;
+    struct hash32 genesis;
+    size_t state_limit; /* bytes of keys and values; 0: no limit. RC_LIMIT at load; a command that
+                           would go beyond reverts */
+};
+
+struct machine;
+struct machine *machine_new(const struct machine_config *c);
+void machine_free(struct machine *m); /* NULL is let pass; wipes the state */
+
+/* Load state: natural keys 0x01, 0x02. RC_EXISTS, RC_LIMIT, RC_MALFORMED. */
+enum rc machine_load(struct machine *m, struct bytes key, struct bytes value, struct err *e);
+/* Make code known, by its hash. RC_MALFORMED, RC_UNSUPPORTED, RC_LIMIT: not a program. */
+enum rc machine_put_code(struct machine *m, struct bytes elf, struct hash32 *hash, struct err *e);
+bool machine_has_code(const struct machine *m, const struct hash32 *hash);
+
+/* Run the commands of a commit's range, in order. Results (n of them), messages and changes live in
+ * `mem`; changes are sorted, each key once. State has moved on when this returns RC_OK.
+ * RC_NOTFOUND: an activate or upgrade names code that is not known: nothing has changed, put the
+ * code and run again. Any other failure of a command is its result. */
+enum rc machine_run(struct machine *m, const struct command *commands, size_t n, struct arena *mem,
+                    struct command_result *results, const struct out_message **messages,
+                    size_t *n_messages, struct state_changes *changes, struct err *e);
+/* Apply a delta's changes instead of running. */
+enum rc machine_apply(struct machine *m, const struct state_change *changes, size_t n,
+                      struct err *e);
+
+/* Query effects, given by whoever runs the machine. NULL functions answer -HOST_EINVAL. */
+struct query_host {
+    void *data;
+    enum rc (*random)(void *data, uint8_t *out, size_t n, struct err *e);
+    enum rc (*sign)(void *data, const struct address *contract, struct bytes message,
+                    uint8_t sig65[65], struct err *e);
+    /* request and response: JSON texts, docs/confidential.md; response is appended. */
+    enum rc (*http)(void *data, const struct address *contract, struct bytes request,
+                    struct buf *response, struct err *e);
+    enum rc (*cache_get)(void *data, const struct address *contract, struct bytes key,
+                         struct buf *value, struct err *e);
+    enum rc (*cache_set)(void *data, const struct address *contract, struct bytes key,
+                         struct bytes value, struct err *e);
+};
+struct machine_query {
+    struct address contract, caller;
+    struct bytes calldata;
+    uint64_t gas;
+    uint64_t height, time_s;
+    const struct query_host *host; /* NULL: none of it */
+};
+/* Answer from the state as it stands; writes are dropped. */
+enum rc machine_query(struct machine *m, const struct machine_query *q, struct arena *mem,
+                      struct command_result *out, struct err *e);
+
+/* Walk the whole state: RC_OK from fn goes on. For checkpoints. Codes in use come as 0x03 keys. */
+enum rc machine_each(const struct machine *m,
+                     enum rc (*fn)(void *data, struct bytes key, struct bytes value, struct err *e),
+                     void *data, struct err *e);
+size_t machine_state_size(const struct machine *m);

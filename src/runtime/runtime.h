@@ -1,0 +1,43 @@
+/* runtime/runtime.h - a cluster's state machine in a process of its own: `cloister-runtime`, which
+ * has namespaces, a seccomp filter, no network, no files, and no keys. Snapshots for queries are
+ * forks of it: they share its memory and see the state of one batch for ever. Thread rule: one
+ * thread runs commands; queries from any. */
+#pragma once
+
+#include "cluster/machine.h"
+
+struct runtime;
+
+struct runtime_config {
+    const char *path; /* cloister-runtime [beside our executable] */
+    struct machine_config machine;
+    size_t memory_limit;    /* bytes of address space of each process; 0: 4 GiB */
+    unsigned query_wall_ms; /* a query beyond it fails; its process is replaced [10,000] */
+};
+
+/* RC_IO: it could not be started (the reason says how to find out more). */
+enum rc runtime_start(struct runtime **out, const struct runtime_config *c, struct err *e);
+void runtime_stop(struct runtime *r); /* NULL is let pass; kills all its processes */
+
+/* As machine_*; RC_IO: the process is gone: stop it, start another, load and run again. */
+enum rc runtime_load(struct runtime *r, struct bytes key, struct bytes value, struct err *e);
+enum rc runtime_loaded(struct runtime *r,
+                       struct err *e); /* errors of loads since the last come here */
+enum rc runtime_put_code(struct runtime *r, struct bytes elf, struct hash32 *hash, struct err *e);
+enum rc runtime_run(struct runtime *r, const struct command *commands, size_t n, struct arena *mem,
+                    struct command_result *results, const struct out_message **messages,
+                    size_t *n_messages, struct state_changes *changes, struct err *e);
+enum rc runtime_apply(struct runtime *r, const struct state_change *changes, size_t n,
+                      struct err *e);
+
+/* The state as it is now, for queries and checkpoints. */
+struct snapshot;
+enum rc runtime_snapshot(struct runtime *r, struct snapshot **out, struct err *e);
+void snapshot_free(struct snapshot *s); /* after the last query of it has returned */
+/* RC_AGAIN: it took too long or its process died; the snapshot answers others all the same. */
+enum rc snapshot_query(struct snapshot *s, const struct machine_query *q, struct arena *mem,
+                       struct command_result *out, struct err *e);
+enum rc snapshot_each(struct snapshot *s,
+                      enum rc (*fn)(void *data, struct bytes key, struct bytes value,
+                                    struct err *e),
+                      void *data, struct err *e);
