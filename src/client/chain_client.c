@@ -572,9 +572,9 @@ void chain_nonce_reset(struct chain_client *c, const struct address *who)
 
 /* What to offer: twice the base fee and the node's tip, as wallets do, so that some full blocks in
  * a row do not strand the transaction. */
-static enum rc fees(const struct chain_client *c, struct tx *tx, const struct chain_request *block,
-                    const struct chain_request *tip, const struct chain_request *price,
-                    struct err *e)
+static enum rc fees(const struct chain_client *c, struct chain_price *p,
+                    const struct chain_request *block, const struct chain_request *tip,
+                    const struct chain_request *price, struct err *e)
 {
     const struct u256 most = u256_from_u64(PRICE_MAX_WEI);
     struct u256 base;
@@ -582,30 +582,26 @@ static enum rc fees(const struct chain_client *c, struct tx *tx, const struct ch
     TRY(request_rc(block, e));
     if (json_object_get(block->result, "baseFeePerGas") == NULL) {
         TRY(request_rc(price, e));
-        TRY(json_value_u256(&tx->gas_price_wei, price->result, price->method, e));
-        tx->type = TX_LEGACY;
+        TRY(json_value_u256(&p->max_fee_wei, price->result, price->method, e));
+        p->max_priority_wei = p->max_fee_wei;
+        p->legacy = true;
     } else {
         TRY(json_u256(&base, block->result, "baseFeePerGas", e));
         TRY(request_rc(tip, e));
-        TRY(json_value_u256(&tx->max_priority_wei, tip->result, tip->method, e));
-        tx->type = TX_DYNAMIC_FEE;
-        if (!u256_add(&tx->max_fee_wei, &base, &base) ||
-            !u256_add(&tx->max_fee_wei, &tx->max_fee_wei, &tx->max_priority_wei))
+        TRY(json_value_u256(&p->max_priority_wei, tip->result, tip->method, e));
+        if (!u256_add(&p->max_fee_wei, &base, &base) ||
+            !u256_add(&p->max_fee_wei, &p->max_fee_wei, &p->max_priority_wei))
             return err_set(e, RC_RANGE, "chain node %s: fees overflow", c->url);
-        tx->gas_price_wei = tx->max_fee_wei;
     }
-    if (u256_cmp(&tx->gas_price_wei, &most) > 0)
+    if (u256_cmp(&p->max_fee_wei, &most) > 0)
         return err_set(e, RC_RANGE,
                        "chain node %s asks for more than %lu gwei a gas: not paying that", c->url,
                        PRICE_MAX_WEI / 1000000000UL);
-    if (tx->type == TX_LEGACY)
-        tx->max_fee_wei = tx->max_priority_wei = tx->gas_price_wei;
     return RC_OK;
 }
 
-/* Gas and fees, asked for at once. */
-static enum rc price(struct chain_client *c, struct tx *tx, const struct address *from,
-                     const struct chain_send *s, struct err *e)
+enum rc chain_ask_price(struct chain_client *c, struct chain_price *out, const struct address *from,
+                        const struct chain_send *s, struct err *e)
 {
     enum { BLOCK, TIP, PRICE, GAS, N };
     struct chain_request r[N] = {
@@ -616,14 +612,15 @@ static enum rc price(struct chain_client *c, struct tx *tx, const struct address
                  .params = json_pack("[o]", call_object(from, s->to, &s->value, s->data))}};
     enum rc rc = chain_rpc_batch(c, r, s->gas == 0 ? N : N - 1, e);
 
+    *out = (struct chain_price){.gas = s->gas};
     if (rc == RC_OK && s->gas == 0)
         rc = request_rc(&r[GAS], e);
     if (rc == RC_OK && s->gas == 0)
-        rc = json_value_u64(&tx->gas_limit, r[GAS].result, r[GAS].method, UINT64_MAX / 2, e);
+        rc = json_value_u64(&out->gas, r[GAS].result, r[GAS].method, UINT64_MAX / 2, e);
     if (rc == RC_OK && s->gas == 0)
-        tx->gas_limit += tx->gas_limit / 4;
+        out->gas += out->gas / 4;
     if (rc == RC_OK)
-        rc = fees(c, tx, &r[BLOCK], &r[TIP], &r[PRICE], e);
+        rc = fees(c, out, &r[BLOCK], &r[TIP], &r[PRICE], e);
     for (size_t i = 0; i < N; i++)
         chain_request_clear(&r[i]);
     return rc;
@@ -632,12 +629,10 @@ static enum rc price(struct chain_client *c, struct tx *tx, const struct address
 enum rc chain_sign(struct chain_client *c, struct buf *raw, struct hash32 *tx_hash_out,
                    const struct secp_key *key, const struct chain_send *s, struct err *e)
 {
-    struct tx tx = {.has_chain_id = true,
-                    .value_wei = s->value,
-                    .data = s->data,
-                    .gas_limit = s->gas,
-                    .is_create = s->to == NULL};
+    struct tx tx = {
+        .has_chain_id = true, .value_wei = s->value, .data = s->data, .is_create = s->to == NULL};
     size_t start = raw->n;
+    struct chain_price price;
     struct nonce_entry *entry;
     struct address from;
     enum rc rc = RC_OK;
@@ -646,7 +641,14 @@ enum rc chain_sign(struct chain_client *c, struct buf *raw, struct hash32 *tx_ha
     if (s->to != NULL)
         tx.to = *s->to;
     TRY(chain_id(c, &tx.chain_id, e));
-    TRY(price(c, &tx, &from, s, e));
+    if (s->price != NULL)
+        price = *s->price;
+    else
+        TRY(chain_ask_price(c, &price, &from, s, e));
+    tx.type = price.legacy ? TX_LEGACY : TX_DYNAMIC_FEE;
+    tx.gas_limit = price.gas;
+    tx.gas_price_wei = tx.max_fee_wei = price.max_fee_wei;
+    tx.max_priority_wei = price.max_priority_wei;
     (void)pthread_mutex_lock(&c->send_lock);
     entry = nonce_of(c, &from);
     if (!entry->known) {

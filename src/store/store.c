@@ -288,6 +288,7 @@ static void take_pending(struct disk_store *s, struct ends *ends)
     ends->packs = xmemdup(s->packs + first, ends->n * sizeof(*s->packs));
     s->committing = s->pending;
     s->pending = (struct opset){0};
+    s->synced = 0;
 }
 
 /* partial: some of the packs has not been read yet, so do not note how far they go. */
@@ -330,6 +331,35 @@ enum rc state_commit(struct disk_store *s, struct err *e)
     lock(&s->commit_mu);
     rc = commit(s, false, e);
     unlock(&s->commit_mu);
+    return rc;
+}
+
+/* What is in a synced pack is durable: the next start reads what the index lacks. So the index,
+ * which costs two more syncs, follows only now and then. */
+static enum rc sync_pending(struct disk_store *s, struct err *e)
+{
+    bool dirty, index;
+    size_t n;
+    enum rc rc;
+    int fd;
+
+    lock(&s->mu);
+    n = s->pending.n;
+    dirty = n > s->synced;
+    index = s->broken || n >= INDEX_EVERY;
+    fd = s->packs[s->packs_len - 1].fd; /* the ones before were synced when it was begun */
+    unlock(&s->mu);
+    if (index)
+        return commit(s, false, e);
+    if (!dirty)
+        return RC_OK;
+    rc = s->disk->sync(s->disk->ctx, fd, e);
+    lock(&s->mu);
+    if (rc != RC_OK)
+        s->broken = true;
+    else
+        s->synced = n;
+    unlock(&s->mu);
     return rc;
 }
 
@@ -777,7 +807,13 @@ static void disk_close(struct store *base)
 
 static enum rc disk_commit(struct store *base, struct err *e)
 {
-    return state_commit(disk_of(base), e);
+    struct disk_store *s = disk_of(base);
+    enum rc rc;
+
+    lock(&s->commit_mu);
+    rc = sync_pending(s, e);
+    unlock(&s->commit_mu);
+    return rc;
 }
 
 static enum rc disk_compact(struct store *base, uint64_t *freed, struct err *e)

@@ -8,6 +8,7 @@
 #include "os/file.h"
 #include "tee/ratls.h"
 #include "tee/tee.h"
+#include "validator/validator.h"
 #include "worker/internal/enroll.h"
 #include "worker/proof/journal.h"
 #include "worker/proof/request.h"
@@ -84,6 +85,7 @@ static void free_worker(struct worker *w)
     chain_client_free(w->chain);
     while (w->n_stores != 0)
         store_client_free(w->stores[--w->n_stores]);
+    validator_pool_free(w->validators);
     worker_metrics_free(w->metrics);
     tee_close(w->tee);
     secret_free(w->keys);
@@ -207,6 +209,15 @@ static enum rc serve_tls(struct worker *w, struct err *e)
     return RC_OK;
 }
 
+static enum rc open_validators(struct worker *w, struct err *e)
+{
+    const struct worker_config *c = &w->config;
+    const struct validator_limits limits = {c->gas, c->memory_size, c->wall_ms};
+    size_t n = c->n_jobs < WORKER_MAX_READY ? c->n_jobs : WORKER_MAX_READY;
+
+    return validator_pool_new(&w->validators, c->validator_path, n, &limits, e);
+}
+
 static enum rc start(struct worker *w, struct err *e)
 {
     int rc;
@@ -216,6 +227,7 @@ static enum rc start(struct worker *w, struct err *e)
     TRY(worker_keys_load(&w->keys, w->config.key_file, e));
     w->chain = chain_client_new(w->config.rpc_url);
     TRY(open_light(w, e));
+    TRY(open_validators(w, e));
     TRY(listen_and_serve(w, e));
     TRY(serve_tls(w, e));
     rc = pthread_create(&w->keeper, NULL, keeper_main, w);

@@ -546,6 +546,64 @@ TEST(kill_9_during_adds)
     }
 }
 
+/* ---- syncs ---- */
+
+static int syncs_made;
+
+static enum rc counting_sync(void *ctx, int fd, struct err *e)
+{
+    syncs_made++;
+    return disk_os()->sync(ctx, fd, e);
+}
+
+/* Commits of one block each up to `n`; the process ends without closing. True: each made one sync.
+ */
+static void commit_singly(const char *dir, uint32_t n)
+{
+    struct disk d = *disk_os();
+    struct store_options o = {.dir = dir, .disk = &d};
+    struct store *s = NULL;
+    bool ok;
+
+    d.sync = counting_sync;
+    ok = store_open(&s, &o, NULL, NULL) == RC_OK;
+    for (uint32_t i = 0; i < n && ok; i++) {
+        put_range(s, i, i + 1);
+        syncs_made = 0;
+        ok = store_commit(s, NULL) == RC_OK && syncs_made == 1 && store_commit(s, NULL) == RC_OK &&
+             syncs_made == 1;
+    }
+    _exit(ok ? 0 : 1);
+}
+
+/* One sync makes a commit durable; the index follows after some hundred, and a start reads the rest
+ * from the pack. */
+TEST(a_commit_is_one_sync)
+{
+    static const uint32_t sizes[] = {3, 300};
+
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        AUTO_FREE char *dir = xasprintf("%s/%zu", t_tmpdir(), i);
+        struct store_found found;
+        struct store *s;
+        int status;
+        pid_t pid = fork();
+
+        CHECK_TRUE(pid >= 0);
+        if (pid == 0)
+            commit_singly(dir, sizes[i]);
+        CHECK_INT(waitpid(pid, &status, 0), pid);
+        CHECK_INT(status, 0);
+        s = open_store(dir, 0, &found);
+        CHECK_INT(found.recovered, sizes[i] % 256);
+        check_range(s, 0, sizes[i]);
+        store_close(s);
+        s = open_store(dir, 0, &found); /* closed in peace */
+        CHECK_INT(found.recovered, 0);
+        store_close(s);
+    }
+}
+
 /* ---- a disk that fails ---- */
 
 static int writes_left, syncs_left;

@@ -14,10 +14,12 @@
 #define WORKER_MAX_PROGRAMS 8 /* RISC-V validators kept in memory */
 #define WORKER_MAX_POOLS 64   /* whose contract's address is remembered */
 #define WORKER_MAX_STORES 8   /* connections to the store kept open */
+#define WORKER_MAX_READY 8    /* processes of validators that wait for jobs */
 
 struct tee;
 struct ratls_server;
 struct light_client;
+struct validator_pool;
 
 enum task_state { TASK_RUNNING, TASK_DONE, TASK_FAILED };
 
@@ -57,9 +59,10 @@ struct worker {
     _Atomic uint64_t
         own_height; /* newest block with a transaction of ours: no older state counts */
     struct http_server *http;
-    struct tee *tee;            /* NULL: no evidence */
-    pthread_mutex_t attest;     /* guards the next; one piece of evidence at a time */
-    struct ratls_server *ratls; /* NULL: no TLS port */
+    struct validator_pool *validators; /* RISC-V */
+    struct tee *tee;                   /* NULL: no evidence */
+    pthread_mutex_t attest;            /* guards the next; one piece of evidence at a time */
+    struct ratls_server *ratls;        /* NULL: no TLS port */
     struct worker_metrics *metrics;
     int dir_lock;
     pthread_t keeper;

@@ -396,8 +396,8 @@ static enum rc start_validator(struct job *j, struct err *e)
     j->http = 500;
     j->code = "VALIDATOR_ERROR";
     if (j->validator.kind == VALIDATOR_PROGRAM)
-        return validator_start(&j->program, c->validator_path, buf_bytes(&j->validator.elf),
-                               j->plain_fd, env, &limits, e);
+        return validator_start(&j->program, j->w->validators, buf_bytes(&j->validator.elf),
+                               j->plain_fd, env, e);
     return validator_image_start(&j->container, &j->validator.image, &jail, j->plain_fd, env,
                                  &limits, e);
 }
@@ -446,7 +446,7 @@ static enum rc judge(struct job *j, struct err *e)
 
 /* ---- 5: document and proof ---- */
 
-static enum rc store_document(struct job *j, struct err *e)
+static void encode_document(struct job *j, struct buf *out)
 {
     struct document_input in = {.chain_id = j->w->chain_id,
                                 .tee_pool = j->w->config.tee_pool,
@@ -468,21 +468,30 @@ static enum rc store_document(struct job *j, struct err *e)
                                 .duration_ms = clock_mono_ms() - j->started_ms,
                                 .results = &j->results};
     const struct secp_key *key = worker_proof_key(j->w, &in.signer);
-    AUTO_CLEAR(buf) struct buf text = {0};
-    struct store_client *store = NULL;
-    char cid_text[CID_TEXT_SIZE];
-    struct cid cid;
-    enum rc rc;
 
-    step(j, "document", 502, "STORE_UNAVAILABLE");
-    document_encode(&text, &in, key);
-    TRY(worker_store_take(j->w, &store, e));
-    rc = store_client_add_bytes(store, &cid, buf_bytes(&text), e);
-    worker_store_give_back(j->w, store);
-    TRY(rc);
-    cid_format(cid_text, &cid);
-    (void)snprintf(j->entry.proof_url, sizeof(j->entry.proof_url), URL_PREFIX "%s", cid_text);
-    return RC_OK;
+    document_encode(out, &in, key);
+}
+
+/* Adding the document waits for the store's disk: a thread does it. */
+struct adding {
+    struct worker *w;
+    struct bytes text;
+    enum rc rc;
+    struct err err;
+};
+
+static void *add_main(void *arg)
+{
+    struct adding *a = arg;
+    struct store_client *store = NULL;
+    struct cid cid;
+
+    a->rc = worker_store_take(a->w, &store, &a->err);
+    if (a->rc != RC_OK)
+        return NULL;
+    a->rc = store_client_add_bytes(store, &cid, a->text, &a->err);
+    worker_store_give_back(a->w, store);
+    return NULL;
 }
 
 static void encode_proof(struct job *j, struct buf *calldata)
@@ -556,14 +565,45 @@ static enum rc await_proof(struct job *j, struct err *e)
     return RC_OK;
 }
 
+/* The document goes to the store, and meanwhile the ledger says what recording the proof will cost:
+ * both need no more than the document's CID. Nothing is sent before the store has the document. */
+static enum rc store_document(struct job *j, struct buf *calldata, struct chain_price *price,
+                              struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+    struct adding a = {.w = j->w};
+    char cid_text[CID_TEXT_SIZE];
+    struct err price_err;
+    pthread_t thread;
+    struct cid cid;
+    enum rc rc;
+    int failed;
+
+    step(j, "document", 502, "STORE_UNAVAILABLE");
+    encode_document(j, &text);
+    a.text = buf_bytes(&text);
+    TRY(store_client_cid(&cid, a.text, e));
+    cid_format(cid_text, &cid);
+    (void)snprintf(j->entry.proof_url, sizeof(j->entry.proof_url), URL_PREFIX "%s", cid_text);
+    failed = pthread_create(&thread, NULL, add_main, &a);
+    if (failed != 0)
+        return err_errno(e, failed, "thread");
+    encode_proof(j, calldata);
+    rc = onchain_price_proof(j->w, price, buf_bytes(calldata), &price_err);
+    (void)pthread_join(thread, NULL);
+    TRY(part(a.rc, &a.err, e));
+    j->code = "CHAIN_ERROR";
+    return part(rc, &price_err, e);
+}
+
 static enum rc send_proof(struct job *j, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf calldata = {0};
+    struct chain_price price;
 
-    TRY(store_document(j, e));
+    TRY(store_document(j, &calldata, &price, e));
     step(j, "record", 502, "CHAIN_ERROR");
-    encode_proof(j, &calldata);
-    TRY(onchain_submit_proof(j->w, &j->entry, buf_bytes(&calldata), e));
+    TRY(onchain_submit_proof(j->w, &j->entry, buf_bytes(&calldata), &price, e));
     return await_proof(j, e);
 }
 
