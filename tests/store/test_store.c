@@ -338,6 +338,41 @@ TEST(power_loss_at_every_event)
     power_clear(&p);
 }
 
+/* A sync fails, and the process is started again on the same system: its cache holds blocks that
+ * the disk does not. */
+TEST(blocks_whose_sync_failed_are_written_again)
+{
+    AUTO_FREE char *dir = xasprintf("%s/run", t_tmpdir());
+    AUTO_FREE char *after = xasprintf("%s/after", t_tmpdir());
+    AUTO_FREE char *after_packs = xasprintf("%s/packs", after);
+    struct store_options o = {.dir = dir};
+    struct store_found found;
+    struct store *s = NULL;
+    struct power p;
+    struct err e = {0};
+
+    power_init(&p, dir);
+    o.disk = &p.disk;
+    CHECK_OK(store_open(&s, &o, NULL, &e), &e);
+    put_range(s, 0, 3);
+    CHECK_OK(store_commit(s, &e), &e);
+    put_range(s, 3, 6);
+    p.fail_syncs = 1;
+    CHECK_RC(store_commit(s, &e), RC_IO, &e, "input/output error");
+    store_close(s);
+    CHECK_OK(store_open(&s, &o, NULL, &e), &e);
+    put_range(s, 3, 9); /* three are there, it finds */
+    CHECK_OK(store_commit(s, &e), &e);
+    store_close(s);
+    CHECK_OK(dir_make(after_packs, 0700, &e), &e);
+    power_replay(&p, p.n, after);
+    s = open_store(after, 0, &found);
+    CHECK_INT(found.cut_bytes, 0);
+    check_range(s, 0, 9);
+    store_close(s);
+    power_clear(&p);
+}
+
 /* ---- compaction ---- */
 
 #define N_COMPACT 30u /* blocks; every sixth is kept */

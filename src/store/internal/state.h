@@ -52,6 +52,12 @@ enum rc state_pin_op(struct op *op, struct buf *keep, struct bytes payload, stru
 enum rc state_rotate(struct disk_store *s, struct err *e);
 /* Make all that is pending durable, and put it into the index: what reads tables calls this. */
 enum rc state_commit(struct disk_store *s, struct err *e);
+/* commit_mu held. Sync the last pack and put what is pending into the index. partial: the packs
+ * have not all been read yet, so do not note how far they go. */
+enum rc state_index(struct disk_store *s, bool partial, struct err *e);
+/* Opens the index and reads what it lacks from the packs. The index is only a view of them: when it
+ * is damaged it is made anew. */
+enum rc state_recover(struct disk_store *s, struct store_found *found, struct err *e);
 /* As store_compact. */
 enum rc state_compact(struct disk_store *s, uint64_t *freed, struct err *e);
 enum rc state_slot_decode(struct op *out, struct bytes in, struct err *e);
