@@ -39,6 +39,8 @@ struct http_server_config {
     size_t body_max;          /* bytes of a buffered body [1 MiB]; over it: 413 */
     size_t buffer_size;       /* bytes of I/O buffer a connection [64 KiB]; at least header_max */
     unsigned idle_timeout_s;  /* closes silent connections [75] */
+    size_t memory_max;        /* bytes of bodies and answers under way, all together [1 GiB]; over
+                                 it: 503 */
     unsigned queue_max;       /* requests waiting for a handler thread [1024]; over it: 503 */
     http_quick_fn *quick;     /* [none] */
     const struct http_limits *limits; /* copied [all defaults] */
