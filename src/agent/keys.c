@@ -4,7 +4,7 @@
 #include "agent/keys.h"
 
 #include "agent/derive.h"
-#include "agent/internal/p256.h"
+#include "agent/internal/cert.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "crypto/hash.h"

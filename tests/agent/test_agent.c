@@ -5,7 +5,7 @@
 
 #include "agent/agent.h"
 #include "agent/derive.h"
-#include "agent/internal/p256.h"
+#include "agent/internal/cert.h"
 #include "base/hex.h"
 #include "codec/json.h"
 #include "crypto/hash.h"
