@@ -213,7 +213,7 @@ static enum rc start(struct worker *w, struct err *e)
 
     TRY(open_folders(w, e));
     TRY(enroll_open(w, e));
-    TRY(worker_keys_load(&w->keys, w->config.key_file, e));
+    TRY(worker_keys_load(&w->keys, w->config.key_file, w->tee, e));
     w->chain = chain_client_new(w->config.rpc_url);
     TRY(open_light(w, e));
     TRY(listen_and_serve(w, e));
