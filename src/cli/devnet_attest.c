@@ -124,7 +124,7 @@ static enum rc send(struct devnet *d, const char *contract, struct buf *data, st
 }
 
 /* The council acts: its one member signs, and without a delay the call is made at once. */
-static enum rc act(struct devnet *d, const char *contract, struct buf *data, struct err *e)
+enum rc devnet_act(struct devnet *d, const char *contract, struct buf *data, struct err *e)
 {
     const struct address council = devnet_address("Council"), to = devnet_address(contract);
     struct bytes call = arena_dup(&d->cli->mem, buf_bytes(data)), answer, signature;
@@ -143,6 +143,22 @@ static enum rc act(struct devnet *d, const char *contract, struct buf *data, str
     signature = BYTES_OF(&sig);
     council_put_propose(data, &to, call, (struct council_bytes_list){&signature, 1});
     return send(d, "Council", data, e);
+}
+
+enum rc devnet_administer(struct devnet *d, const char *contract, struct buf *data, struct err *e)
+{
+    const struct address council = devnet_address("Council");
+    const struct hash32 admin_role = {{0}};
+    struct buf question = {0};
+    struct bytes answer;
+    bool has = false;
+
+    if (!d->vana_compat) {
+        tee_pool_put_hasRole(&question, &admin_role, &council); /* the same in all of them */
+        TRY(read_call(d, &answer, contract, &question, e));
+        TRY(tee_pool_get_hasRole(&has, NULL, answer, e));
+    }
+    return has ? devnet_act(d, contract, data, e) : send(d, contract, data, e);
 }
 
 static enum rc post_collateral(struct devnet *d, struct err *e)
@@ -185,9 +201,9 @@ static enum rc link_pool(struct devnet *d, struct err *e)
     if (address_eq(&known, &workers))
         return RC_OK;
     workers_put_setTeePool(&data, &pool);
-    TRY(act(d, "Workers", &data, e));
+    TRY(devnet_act(d, "Workers", &data, e));
     tee_pool_put_updateWorkers(&data, &workers);
-    return send(d, "TeePool", &data, e);
+    return devnet_administer(d, "TeePool", &data, e);
 }
 
 /* What a worker with these arguments measures as: it says so itself. */
@@ -242,7 +258,7 @@ static enum rc allow(struct devnet *d, const struct hash32 *measurement, enum wo
     if (allowed)
         return RC_OK;
     workers_put_allowMeasurement(&data, measurement, 1u << role, bytes_str(label));
-    return act(d, "Workers", &data, e);
+    return devnet_act(d, "Workers", &data, e);
 }
 
 /* Take out whoever ran this. */
@@ -292,7 +308,7 @@ static enum rc retire(struct devnet *d, const struct hash32 *now, const char *la
             continue;
         cli_step(d->cli, "%s is of another build: its measurement is removed", label);
         workers_put_removeMeasurement(&data, &m->measurement);
-        TRY(act(d, "Workers", &data, e));
+        TRY(devnet_act(d, "Workers", &data, e));
         TRY(sweep(d, &m->measurement, e));
     }
     return RC_OK;
@@ -353,7 +369,7 @@ static enum rc share_keys(struct devnet *d, struct err *e)
         gatekeepers_put_startRound(
             &data, ROUND_GENERATE, (d->n_keepers + 1) / 2,
             (struct gatekeepers_address_list){d->keeper_address, d->n_keepers});
-        TRY(act(d, "Gatekeepers", &data, e));
+        TRY(devnet_act(d, "Gatekeepers", &data, e));
     }
     for (;;) {
         TRY(ask_u64(d, gatekeepers_put_roundInForce, gatekeepers_get_roundInForce, &in_force, e));
