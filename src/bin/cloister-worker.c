@@ -50,6 +50,7 @@ static const char help[] =
     "  --gas N              of a RISC-V validator (default 20000000000)\n"
     "  --memory-mib N       of a validator (default 256)\n"
     "  --wall-ms N          time of a validator (default 60000)\n"
+    "  --max-head-age-ms N  oldest view of the chain that is acted upon (default 10000)\n"
     "  --claim-interval S   seconds between collecting fees (default 30; 0: never)\n"
     "  --jail PATH          cloister-jail (default: beside this program)\n"
     "  --no-containers      refuse container images\n"
@@ -162,6 +163,7 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "gas", .kind = DAEMON_U64, FIELD(c.gas), .max = UINT64_MAX >> 2},
     {.name = "memory-mib", .kind = DAEMON_U64, FIELD(c.memory_size), .max = 65536, .unit = MIB},
     {.name = "wall-ms", .kind = DAEMON_U64, FIELD(c.wall_ms), .max = 3600000},
+    {.name = "max-head-age-ms", .kind = DAEMON_U64, FIELD(c.max_head_age_ms), .max = 3600000},
     {.name = "claim-interval", .kind = DAEMON_CALL, .take = take_claim},
     {.name = "jail", .kind = DAEMON_TEXT, FIELD(c.jail_path)},
     {.name = "no-containers", .kind = DAEMON_FLAG, FIELD(c.no_containers)},

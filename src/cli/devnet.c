@@ -375,6 +375,9 @@ static enum rc announce(struct net *n, struct err *e)
                   ? "Workers and keepers are attested by a SIMULATOR: no hardware stands behind "
                     "their evidence."
                   : "Workers are admitted by role: nothing attests their hardware.");
+    if (d->attested)
+        cli_print(d->cli, "The council is the account `admin` alone, and its decisions are not "
+                          "delayed: it can change all system code at once.");
     cli_print(d->cli, "devnet ready on %s", d->rpc);
     cli_json(d->cli,
              json_pack("{s:s, s:s}", "ready", d->rpc, "file", devnet_path(d, "devnet.json")));

@@ -1,6 +1,7 @@
 /* The transactions that make a bare chain a network: fees, workers' roles and coins, a first pool.
  */
 #include "base/hex.h"
+#include "chain/abi_sig.h"
 #include "cli/internal/devnet.h"
 #include "net/http_client.h"
 #include "os/clock.h"
@@ -79,14 +80,16 @@ static void wait_keeper(struct devnet *d, size_t i)
         cli_step(d->cli, "keeper %zu has no share of the keys", i);
 }
 
-static enum rc write_contract(struct devnet *d, const char *contract, const char *signature,
-                              const char *const *args, size_t n, struct err *e)
+static enum rc administer(struct devnet *d, const char *contract, const char *signature,
+                          const char *const *args, size_t n, struct err *e)
 {
-    struct address to = devnet_address(contract);
-    struct chain_receipt receipt;
+    struct buf data = {0};
+    enum rc rc = abi_calldata(&data, bytes_str(signature), args, n, e);
 
-    return contract_write(d->cli->chain, &receipt, &d->cli->mem, &d->accounts[0].key, &to,
-                          signature, args, n, NULL, e);
+    if (rc == RC_OK)
+        return devnet_administer(d, contract, &data, e);
+    buf_clear(&data);
+    return rc;
 }
 
 static enum rc set_fee(struct devnet *d, struct err *e)
@@ -98,7 +101,7 @@ static enum rc set_fee(struct devnet *d, struct err *e)
     TRY(contract_read(d->cli->chain, &d->cli->mem, &v, &pool, "teeFee()(uint256)", NULL, 0, e));
     if (value_u64(&v, 0) != 0)
         return RC_OK;
-    return write_contract(d, "TeePool", "updateTeeFee(uint256)", &fee, 1, e);
+    return administer(d, "TeePool", "updateTeeFee(uint256)", &fee, 1, e);
 }
 
 /* DataRegistry asks DataRefinerRegistry about schemas. A network from before there was one keeps
@@ -120,7 +123,7 @@ static enum rc link_refiners(struct devnet *d, struct err *e)
     TRY(chain_code(d->cli->chain, &code, &refiners, e));
     if (code.n == 0)
         return RC_OK;
-    return write_contract(d, "DataRegistry", "updateDataRefinerRegistry(address)", &who, 1, e);
+    return administer(d, "DataRegistry", "updateDataRefinerRegistry(address)", &who, 1, e);
 }
 
 /* Admit a worker by role, or again when its place or key changed. */
@@ -140,9 +143,9 @@ static enum rc admit(struct devnet *d, size_t i, struct err *e)
         if (bytes_eq(value_bytes(info, 1), bytes_str(args[1])) &&
             bytes_eq(value_bytes(info, 6), bytes_str(args[2])))
             return RC_OK;
-        TRY(write_contract(d, "TeePool", "removeTee(address)", &who, 1, e));
+        TRY(administer(d, "TeePool", "removeTee(address)", &who, 1, e));
     }
-    return write_contract(d, "TeePool", "addTee(address,string,string)", args, 3, e);
+    return administer(d, "TeePool", "addTee(address,string,string)", args, 3, e);
 }
 
 static enum rc fund(struct devnet *d, const struct address *who, struct err *e)

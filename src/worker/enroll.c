@@ -49,13 +49,13 @@ static enum rc put_settings(struct buf *out, const struct worker_config *c, stru
     AUTO_CLEAR(buf) struct buf genesis = {0};
     struct hash32 root_of_trust = {{0}};
 
-    json_auto_t *o =
-        json_pack("{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "role", "open", "profile",
-                  c->profile == WORKER_VANA_COMPAT ? "vana-compat" : "devnet", "no_containers",
-                  c->no_containers, "rlimit_only", c->jail_rlimit_only, "gas", (json_int_t)c->gas,
-                  "memory_size", (json_int_t)c->memory_size, "wall_ms", (json_int_t)c->wall_ms,
-                  "max_file_size", (json_int_t)c->max_file_size, "max_validator_size",
-                  (json_int_t)c->max_validator_size);
+    json_auto_t *o = json_pack(
+        "{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "role", "open", "profile",
+        c->profile == WORKER_VANA_COMPAT ? "vana-compat" : "devnet", "no_containers",
+        c->no_containers, "rlimit_only", c->jail_rlimit_only, "gas", (json_int_t)c->gas,
+        "memory_size", (json_int_t)c->memory_size, "wall_ms", (json_int_t)c->wall_ms,
+        "max_file_size", (json_int_t)c->max_file_size, "max_validator_size",
+        (json_int_t)c->max_validator_size, "max_head_age_ms", (json_int_t)c->max_head_age_ms);
 
     CHECK(o != NULL);
     /* Without it the worker believes its node: a worker of another kind. */

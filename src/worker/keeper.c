@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "os/clock.h"
 #include "worker/internal/enroll.h"
+#include "worker/internal/fresh.h"
 #include "worker/proof/journal.h"
 #include "worker/proof/onchain.h"
 #include "worker/proof/request.h"
@@ -147,6 +148,7 @@ void *keeper_main(void *worker)
     while (pause_for(w, 200)) {
         uint64_t now = clock_mono_ms();
 
+        fresh_keep(w);
         if (now >= next_enroll) {
             enroll_keep(w);
             next_enroll =

@@ -63,6 +63,7 @@ static void set_defaults(struct worker_config *c, const struct worker_config *in
     c->gas = in->gas != 0 ? in->gas : 20000000000ull;
     c->memory_size = in->memory_size != 0 ? in->memory_size : 256ull << 20;
     c->wall_ms = in->wall_ms != 0 ? in->wall_ms : 60000;
+    c->max_head_age_ms = in->max_head_age_ms != 0 ? in->max_head_age_ms : 10000;
     c->claim_interval_s = in->claim_interval_s != 0 ? in->claim_interval_s : 30;
 }
 
@@ -110,6 +111,7 @@ static void free_worker(struct worker *w)
     (void)pthread_mutex_destroy(&w->lock);
     (void)pthread_mutex_destroy(&w->send);
     (void)pthread_mutex_destroy(&w->images);
+    (void)pthread_mutex_destroy(&w->freshness);
     (void)pthread_mutex_destroy(&w->attest);
     (void)pthread_cond_destroy(&w->changed);
     free(w);
@@ -224,7 +226,7 @@ static enum rc start(struct worker *w, struct err *e)
 
     TRY(open_folders(w, e));
     TRY(enroll_open(w, e));
-    TRY(worker_keys_load(&w->keys, w->config.key_file, e));
+    TRY(worker_keys_load(&w->keys, w->config.key_file, w->tee, e));
     w->chain = chain_client_new(w->config.rpc_url);
     TRY(open_light(w, e));
     TRY(open_validators(w, e));
@@ -246,6 +248,7 @@ static struct worker *new_worker(const struct worker_config *config)
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_mutex_init(&w->send, NULL);
     (void)pthread_mutex_init(&w->images, NULL);
+    (void)pthread_mutex_init(&w->freshness, NULL);
     (void)pthread_mutex_init(&w->attest, NULL);
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -52,6 +52,7 @@ struct worker_config {
     uint64_t gas;                /* of a RISC-V validator [20,000,000,000] */
     uint64_t memory_size;        /* bytes, of a validator of either kind [256 MiB] */
     uint64_t wall_ms;            /* of a validator [60,000] */
+    uint64_t max_head_age_ms;    /* oldest view of the chain that is acted upon [10,000] */
     unsigned claim_interval_s;   /* [30]; UINT_MAX = never */
     const struct http_limits *limits; /* of the API; used by worker_start() only [all defaults] */
 };

@@ -556,3 +556,62 @@ TEST(what_stands_no_more_is_swept)
     CHECK_INT(f.w->ret.p[31], 0);
     fixture_clear(&f);
 }
+
+static enum world_outcome evict(struct fixture *f, unsigned i)
+{
+    struct buf b = {0};
+
+    workers_put_evict(&b, REF(address, sender(i)));
+    return council_call(f, f->workers, &b);
+}
+
+TEST(who_is_evicted_stays_out_until_admitted)
+{
+    struct fixture f;
+    struct buf b = {0};
+
+    fixture_init(&f);
+    bind_pool(&f);
+    CHECK_CALL(f.w, join(&f, 1, "one"));
+    workers_put_evict(&b, REF(address, sender(1)));
+    CHECK_REVERT(f.w, world_call(f.w, f.bob, f.workers, 0, &b), "OnlyCouncil()");
+    CHECK_CALL(f.w, evict(&f, 1));
+    CHECK_TRUE(!active(&f, 1));
+    CHECK_REVERT(f.w, join(&f, 1, "one"), "WorkerIsEvicted(address)");
+    CHECK_REVERT(f.w, join(&f, 1, "two"), "WorkerIsEvicted(address)");
+    CHECK_REVERT(f.w, join(&f, 2, "one"), "PlatformIsBanned(bytes32)"); /* new keys are no way */
+    CHECK_CALL(f.w, join(&f, 2, "two"));
+    workers_put_admit(&b, REF(address, sender(1)));
+    CHECK_REVERT(f.w, world_call(f.w, sender(1), f.workers, 0, &b), "OnlyCouncil()");
+    workers_put_admit(&b, REF(address, sender(1)));
+    CHECK_CALL(f.w, council_call(&f, f.workers, &b));
+    CHECK_CALL(f.w, join(&f, 1, "one"));
+    CHECK_TRUE(active(&f, 1));
+    workers_put_admit(&b, REF(address, sender(1)));
+    CHECK_REVERT(f.w, council_call(&f, f.workers, &b), "UnknownWorker(address)");
+    fixture_clear(&f);
+}
+
+/* The delay of a council gives time to leave: that does not help. */
+TEST(who_has_left_is_evicted_all_the_same)
+{
+    struct fixture f;
+    struct buf b = {0};
+    struct err e;
+    bool is;
+
+    fixture_init(&f);
+    bind_pool(&f);
+    CHECK_CALL(f.w, join(&f, 1, "one"));
+    workers_put_deregister(&b, REF(address, sender(1)));
+    CHECK_CALL(f.w, world_call(f.w, sender(1), f.workers, 0, &b));
+    CHECK_CALL(f.w, evict(&f, 1));
+    CHECK_REVERT(f.w, join(&f, 1, "one"), "WorkerIsEvicted(address)");
+    CHECK_REVERT(f.w, join(&f, 2, "one"), "PlatformIsBanned(bytes32)");
+    CHECK_CALL(f.w, evict(&f, 3)); /* never came */
+    workers_put_isEvicted(&b, REF(address, sender(3)));
+    CHECK_CALL(f.w, world_view(f.w, f.workers, &b));
+    CHECK_OK(workers_get_isEvicted(&is, NULL, f.w->ret, &e), &e);
+    CHECK_TRUE(is);
+    fixture_clear(&f);
+}

@@ -55,6 +55,12 @@ const char *devnet_path(struct devnet *d, const char *rel);
 enum rc devnet_files(struct devnet *d, struct err *e);
 /* Contracts' settings, workers' roles and coins, the example pool. Needs ledger, store, workers. */
 enum rc devnet_setup(struct devnet *d, struct err *e);
+/* A call of the council's: its one member signs, and without a delay it is made at once. The
+ * calldata is cleared. */
+enum rc devnet_act(struct devnet *d, const char *contract, struct buf *data, struct err *e);
+/* A call that only a system contract's administrator may make: the council, or the administrator's
+ * own account in vana-compat and in networks from before. The calldata is cleared. */
+enum rc devnet_administer(struct devnet *d, const char *contract, struct buf *data, struct err *e);
 /* The simulator's folder with a machine for each worker; d->root. */
 enum rc devnet_simulator(struct devnet *d, struct err *e);
 /* Calldata of the first call of Council, Collateral, Workers. */

@@ -57,7 +57,10 @@ struct worker {
     struct chain_client *chain;
     struct light_client *light; /* NULL: the node is believed */
     _Atomic uint64_t
-        own_height; /* newest block with a transaction of ours: no older state counts */
+        own_height;            /* newest block with a transaction of ours: no older state counts */
+    pthread_mutex_t freshness; /* one proof of it at a time; taken before `send` */
+    _Atomic uint64_t asked_ms; /* when a request needed a fresh view; 0: never */
+    bool said_stale;           /* the background thread's */
     struct http_server *http;
     struct validator_pool *validators; /* RISC-V */
     struct tee *tee;                   /* NULL: no evidence */

@@ -4,6 +4,7 @@
 #include "chain/contracts.h"
 #include "client/light_client.h"
 #include "light/contracts.h"
+#include "worker/internal/fresh.h"
 
 _Static_assert(ONCHAIN_NONE == (int)JOB_NONE && ONCHAIN_SUBMITTED == (int)JOB_SUBMITTED &&
                    ONCHAIN_COMPLETED == (int)JOB_COMPLETED && ONCHAIN_CANCELED == (int)JOB_CANCELED,
@@ -239,6 +240,7 @@ static enum rc look_proved(struct worker *w, struct onchain_view *out, struct ar
 {
     uint64_t newest;
 
+    TRY(fresh_ensure(w, e));
     TRY(prove_view(w, out, a, job_id, file_id, dlp_id, w->own_height, e));
     if (out->job_rc != RC_OK || out->job.status != JOB_NONE)
         return RC_OK;
