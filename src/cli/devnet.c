@@ -117,7 +117,7 @@ static void worker_args(struct devnet *d, struct daemon *m, size_t i, const char
                      {"--dlp-registry", "DLPRegistry"},
                      {"--workers", "Workers"},
                      {"--gatekeepers", "Gatekeepers"}};
-    size_t n_addresses = ARRAY_LEN(addresses) - (d->vana_compat ? 2 : d->n_keepers == 0);
+    size_t n_addresses = ARRAY_LEN(addresses) - (d->vana_compat ? 2 : 0);
 
     add_arg(m, "--listen");
     add_arg(m, listen_at(d, d->base_port + 10 + i));
