@@ -124,22 +124,22 @@ static void judge_subject(struct keeper *k, struct release_facts *f, const struc
         f->oldest_epoch = pool->oldest_epoch;
         f->current_epoch = pool->epoch;
         return;
+    case KEY_IMAGE: /* image_job.c */
     case KEY_BEACON:
     case KEY_APP_DISK:
     case KEY_APP_ENV:
     case KEY_APP_CA:
     case KEY_APP_SIGN:
-    case KEY_IMAGE:
     case KEY_CONTRACT:
     case KEY_POOL_DATA:
-        /* No contract ties anyone to these yet: nothing is assigned. */
+        /* No contract ties anyone to the others yet: nothing is assigned. */
         return;
     }
 }
 
 static enum rc read_chain(struct keeper *k, struct release_facts *f,
                           const struct partial_request *r, struct arena *a, uint64_t min_height,
-                          struct requester_evidence *with, struct err *e)
+                          struct requester_evidence *with, struct err *no_job, struct err *e)
 {
     const struct keeper_config *c = &k->config;
     const struct light_key keys[N_VALUES] = {
@@ -184,6 +184,8 @@ static enum rc read_chain(struct keeper *k, struct release_facts *f,
     TRY(tee_pool_secrets_epoch_get(&pool.epoch, v[V_EPOCH].value, e));
     pool.is_active = tee.status == TEE_ACTIVE && address_eq(&pool_workers, &c->workers);
     judge_subject(k, f, &r->q, &subject, &pool);
+    if (r->q.purpose == KEY_IMAGE && pool.is_active)
+        TRY(image_job_check(k, r, &subject.digest, min_height, &f->is_assigned, no_job, e));
     json = collateral_json_of_key(&c->collateral, entry);
     TRY(light_client_value(k->light, &encoded, a, &json, min_height, e));
     return collateral_json_of_get(&with->collateral, encoded, e);
@@ -198,14 +200,14 @@ enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
     struct release_policy p;
     const struct council_action *allowed;
     struct measurement_approval approval;
-    struct err no_evidence = {0};
+    struct err no_evidence = {0}, no_job = {0};
     struct keeper_head head;
     struct requester_evidence with = {.evidence = r->evidence};
 
     TRY(heads_agree(k, s, &f.head_age_ms, &f.head_agreements, e));
     heads_newest(k, &head);
     /* The state after a block stands in the next one's header. */
-    TRY(read_chain(k, &f, r, &a, head.height - 1, &with, e));
+    TRY(read_chain(k, &f, r, &a, head.height - 1, &with, &no_job, e));
     (void)!judge_evidence(k, &f, r, &with, &no_evidence);
     TRY(facts_follow_council(k, head.height - 1, e));
     (void)pthread_mutex_lock(&k->ask);
@@ -228,5 +230,7 @@ enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
     *out = release_decide(&p, &r->q, &f, why);
     if (*out == RELEASE_EVIDENCE && no_evidence.msg[0] != '\0')
         (void)err_wrap(why, RC_DENIED, "%s", no_evidence.msg);
+    if (*out == RELEASE_NOT_ASSIGNED && no_job.msg[0] != '\0')
+        (void)err_wrap(why, RC_DENIED, "%s", no_job.msg);
     return RC_OK;
 }

@@ -16,6 +16,7 @@
 #include "worker/proof/container.h"
 #include "worker/proof/document.h"
 #include "worker/proof/fetch.h"
+#include "worker/proof/image_agent.h"
 #include "worker/proof/journal.h"
 #include "worker/proof/onchain.h"
 #include "worker/proof/request.h"
@@ -63,6 +64,7 @@ struct job {
     struct validator validator;
     struct validator_process *program; /* waits for the plaintext; one of the two */
     struct jail_process *container;
+    struct image_agent *agent; /* of the container; NULL: none */
     struct validator_outcome outcome;
     struct results results;
     struct journal_entry entry;
@@ -421,12 +423,23 @@ static struct validator_limits limits_of(const struct job *j)
     return (struct validator_limits){c->gas, c->memory_size, c->wall_ms};
 }
 
+/* Where dstack's SDKs look first. */
+static enum rc start_agent(struct job *j, struct validator_jail *jail, json_t *env, struct err *e)
+{
+    TRY(image_agent_start(&j->agent, j->w, j->r, j->pool.instruction, e));
+    if (j->agent == NULL)
+        return RC_OK;
+    jail->agent = image_agent_path(j->agent);
+    set(env, "DSTACK_SIMULATOR_ENDPOINT", json_string(JAIL_AGENT));
+    return RC_OK;
+}
+
 /* Up to the moment when it needs the plaintext, so that it is ready when that is there. */
 static enum rc start_validator(struct job *j, struct err *e)
 {
     const struct worker_config *c = &j->w->config;
     const struct validator_limits limits = limits_of(j);
-    const struct validator_jail jail = {c->jail_path, c->jail_rlimit_only};
+    struct validator_jail jail = {.jail_path = c->jail_path, .rlimit_only = c->jail_rlimit_only};
     const struct consent_subject s = subject_of(j);
     json_auto_t *env = NULL;
     enum rc rc;
@@ -437,6 +450,8 @@ static enum rc start_validator(struct job *j, struct err *e)
     env = consent_env(&s, j->dlp_id, j->secrets);
     j->http = 500;
     j->code = "VALIDATOR_ERROR";
+    if (j->validator.kind == VALIDATOR_IMAGE)
+        TRY(start_agent(j, &jail, env, e));
     if (j->validator.kind == VALIDATOR_PROGRAM)
         rc = validator_start(&j->program, c->validator_path, buf_bytes(&j->validator.elf),
                              j->plain_fd, env, &limits, e);
@@ -456,6 +471,7 @@ static enum rc run_validator(struct job *j, struct buf *text, struct err *e)
         TRY(validator_finish(&j->outcome, text, j->program, e));
     else
         TRY(validator_image_finish(&j->outcome, text, j->container, &limits, e));
+    image_agent_stop(MOVE(j->agent));
     forget_plaintext(j);
     j->http = 400;
     if (j->outcome.error[0] != '\0')
@@ -716,6 +732,7 @@ static void clear(struct job *j)
 {
     validator_process_free(j->program);
     jail_process_free(j->container);
+    image_agent_stop(j->agent);
     forget_plaintext(j);
     if (j->cipher_fd >= 0)
         (void)close(j->cipher_fd);
