@@ -2,7 +2,7 @@
 # its line. The link order and tools/check-layers.py come from this file. Add an edge only with a
 # reason in the commit. "sdk" is contracts/sdk: only its hostcall.h (numbers shared with guests).
 
-MODULES := base crypto codec vm abigen chain attest light keys os kv net tee jail validator ledger cluster runtime store client engine gateway worker keeper agent cli
+MODULES := base crypto codec vm abigen chain attest light keys os kv net tee jail validator ledger cluster runtime store client engine gateway agent worker keeper cli
 
 # Pure: no I/O, clock, threads, floats, mutable globals (base/log is the one sink)
 DEPS_base    :=
@@ -40,7 +40,8 @@ DEPS_client  := base crypto codec chain attest light keys os net tee
 # Services: libraries with thin mains
 DEPS_engine  := base crypto codec chain vm ledger os kv
 DEPS_gateway := base crypto codec chain light vm ledger engine os net
-DEPS_worker  := base crypto codec chain attest light keys os kv net tee jail validator ledger cluster runtime client
+# agent: images get its scoped mode
+DEPS_worker  := base crypto codec chain attest light keys os kv net tee agent jail validator ledger cluster runtime client
 # no vm, jail, gateway: a keeper runs nobody's code (PROTOCOL P10)
 DEPS_keeper  := base crypto codec chain attest light keys os net tee client
 # the guest agent: an application's keys and evidence; no ledger, no client, no jail

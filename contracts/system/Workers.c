@@ -89,6 +89,16 @@ void Workers_setLifetime(u64 lifetime)
     set_lifetime(lifetime);
 }
 
+/* Workers stop standing without being taken out: what they had the key of is over. A pool that does
+ * not know us, or is older than such keys, does not hold up the council. */
+static void move_secrets_epoch(void)
+{
+    str ignored;
+
+    if (!is_zero(tee_pool()))
+        (void)!call_raw(tee_pool(), TeePool_encode_moveSecretsEpoch(), 0, false, &ignored);
+}
+
 void Workers_allowMeasurement(bytes32 digest, u64 roles, str label)
 {
     only_council();
@@ -106,6 +116,7 @@ void Workers_removeMeasurement(bytes32 digest)
         revert_UnknownMeasurement(digest);
     measurement_of_set(digest, (measurement){0});
     emit_MeasurementRemoved(digest);
+    move_secrets_epoch();
 }
 
 static void ban(bytes32 platform, bool is_banned)
@@ -118,6 +129,8 @@ void Workers_banPlatform(bytes32 platform, bool isBanned)
 {
     only_council();
     ban(platform, isBanned);
+    if (isBanned)
+        move_secrets_epoch();
 }
 
 /* ---- standing ---- */

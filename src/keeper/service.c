@@ -191,6 +191,7 @@ static enum rc read_input(struct input *in, const json_t *body, struct err *e)
     in->r.evidence = buf_bytes(&in->evidence);
     in->r.challenges = (const uint8_t(*)[32])in->challenges;
     in->r.n_challenges = json_array_size(list);
+    in->r.job = json_object_get(body, "job");
     return RC_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "tee/tee.h"
 #include "validator/validator.h"
 #include "worker/internal/enroll.h"
+#include "worker/internal/keepers.h"
 #include "worker/proof/journal.h"
 #include "worker/proof/request.h"
 
@@ -64,6 +65,7 @@ static void set_defaults(struct worker_config *c, const struct worker_config *in
     c->memory_size = in->memory_size != 0 ? in->memory_size : 256ull << 20;
     c->wall_ms = in->wall_ms != 0 ? in->wall_ms : 60000;
     c->max_head_age_ms = in->max_head_age_ms != 0 ? in->max_head_age_ms : 10000;
+    c->key_wait_ms = in->key_wait_ms != 0 ? in->key_wait_ms : 30000;
     c->claim_interval_s = in->claim_interval_s != 0 ? in->claim_interval_s : 30;
 }
 
@@ -88,6 +90,7 @@ static void free_worker(struct worker *w)
         store_client_free(w->stores[--w->n_stores]);
     validator_pool_free(w->validators);
     worker_metrics_free(w->metrics);
+    keepers_free(w);
     tee_close(w->tee);
     secret_free(w->keys);
     if (w->dir_lock >= 0)
@@ -236,7 +239,12 @@ static enum rc start(struct worker *w, struct err *e)
     if (rc != 0)
         return err_errno(e, rc, "worker: thread");
     w->has_keeper = true;
-    return RC_OK;
+    if (!keepers_configured(w))
+        return RC_OK;
+    keepers_open(w);
+    rc = pthread_create(&w->secrets, NULL, pool_secrets_main, w);
+    w->has_secrets = rc == 0;
+    return rc == 0 ? RC_OK : err_errno(e, rc, "worker: thread");
 }
 
 static struct worker *new_worker(const struct worker_config *config)
@@ -318,8 +326,11 @@ void worker_stop(struct worker *w)
     (void)pthread_mutex_lock(&w->attest);
     ratls = MOVE(w->ratls);
     (void)pthread_mutex_unlock(&w->attest);
+    keepers_stop(w);
     ratls_server_stop(ratls);
     http_server_stop(w->http, STOP_GRACE_MS);
+    if (w->has_secrets)
+        (void)pthread_join(w->secrets, NULL);
     if (w->has_keeper)
         (void)pthread_join(w->keeper, NULL);
     free_worker(w);

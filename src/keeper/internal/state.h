@@ -140,7 +140,13 @@ struct partial_request {
     struct bytes evidence;
     const uint8_t (*challenges)[32];
     size_t n_challenges;
+    json_t *job; /* of KEY_IMAGE: what the requester says it runs, borrowed; NULL: nothing */
 };
+/* image_job.c: does the requester run a job of this image? Proved state, and the file owner's own
+ * signature. *why says what does not fit. Not RC_OK: could not be read. */
+enum rc image_job_check(struct keeper *k, const struct partial_request *r,
+                        const struct hash32 *image, uint64_t min_height, bool *runs,
+                        struct err *why, struct err *e);
 enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
                     const struct partial_request *r, enum release_reason *out, struct err *why,
                     struct err *e);

@@ -20,6 +20,7 @@ struct tee;
 struct ratls_server;
 struct light_client;
 struct validator_pool;
+struct keys_keepers;
 
 enum task_state { TASK_RUNNING, TASK_DONE, TASK_FAILED };
 
@@ -70,6 +71,9 @@ struct worker {
     int dir_lock;
     pthread_t keeper;
     bool has_keeper;
+    pthread_t secrets;
+    bool has_secrets;
+    struct keys_keepers *keepers; /* NULL: no keys from keepers */
     atomic_bool stopping;
 
     pthread_mutex_t lock; /* guards what follows up to `send` */
