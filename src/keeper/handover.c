@@ -449,8 +449,6 @@ enum rc handover_finish(struct keeper *k, struct err *e)
     st_worker w;
     enum rc rc;
 
-    if (k->vault->end != VAULT_HANDED)
-        return RC_OK;
     TRY(read_self(k, &w, &a, &height, e));
     if (!hash32_eq(&w.measurement, &k->vault->to))
         return RC_OK;

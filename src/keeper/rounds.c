@@ -472,6 +472,24 @@ static enum rc look_around(struct keeper *k, struct err *e)
     return changed ? rounds_save(k, e) : RC_OK;
 }
 
+/* A keeper that handed over follows the chain until the taker is seen there: it may have to say
+ * again what it said. */
+static enum rc stand_by(struct keeper *k, struct err *e)
+{
+    uint64_t newest;
+
+    if (k->vault->end != VAULT_HANDED)
+        return RC_OK;
+    TRY(light_client_newest(k->light, &newest, e));
+    if (newest != k->round.height)
+        TRY(read_chain(k, newest, e));
+    if (k->look_soon) {
+        k->look_soon = false;
+        TRY(read_urls(k, newest, e));
+    }
+    return handover_finish(k, e);
+}
+
 static bool pause_for(const struct keeper *k, uint64_t ms)
 {
     uint64_t until = clock_mono_ms() + ms;
@@ -493,7 +511,7 @@ void *rounds_main(void *keeper)
         enum rc rc;
 
         if (k->retired) {
-            if (handover_finish(k, &e) != RC_OK)
+            if (stand_by(k, &e) != RC_OK)
                 complain(k, "hand-over", &e);
             continue;
         }

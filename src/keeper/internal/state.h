@@ -203,7 +203,7 @@ void handover_post(struct keeper *k, const json_t *body, struct http_response *r
 /* Round thread, before a registration: another build of us that was allowed later is registered:
  * retire. *ours false: what is registered is not this build (yet). */
 enum rc handover_look(struct keeper *k, bool *ours, struct err *e);
-/* Round thread of a keeper that retired: wipe what the taker has. */
+/* Round thread of a keeper that handed over: wipe what the taker has, once it is registered. */
 enum rc handover_finish(struct keeper *k, struct err *e);
 
 /* service.c */
