@@ -25,6 +25,8 @@
 #define STATE_MAX ((size_t)32 << 10)
 #define CALL_MS 20000
 #define HEAD_AGE_MS 1000
+#define TRIES 20 /* at a giver that has just started, or sees too few others */
+#define PAUSE_MS 500
 #define TAKING "taking" /* the file of the key that is asked with */
 
 struct request {
@@ -393,10 +395,16 @@ enum rc handover_take(struct keeper *k, const char *url, struct err *e)
 {
     struct request q = {.account = {{0}}};
     char text[ADDRESS_TEXT_SIZE];
-    enum rc rc;
+    enum rc rc = RC_AGAIN;
 
     k->vault = secret_alloc(sizeof(*k->vault)); /* what the council removed goes there meanwhile */
-    rc = take(k, url, &q, e);
+    for (int i = 0; i < TRIES; i++) {
+        rc = take(k, url, &q, e);
+        if (rc != RC_AGAIN)
+            break;
+        log_info("keeper", "taking over from %s: not yet: %s", url, e->msg);
+        clock_sleep_ms(PAUSE_MS);
+    }
     secret_free(k->vault);
     k->vault = NULL;
     if (rc != RC_OK)

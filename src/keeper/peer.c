@@ -45,7 +45,7 @@ enum rc peer_post(json_t **out, const char *base, const char *path, json_t *body
         rc = json_parse(out, buf_bytes(&reply.body), ANSWER_MAX, e);
     } else if (reply.status != 0) {
         read_refusal(refusal, &reply, base, e);
-        rc = RC_DENIED;
+        rc = reply.status == 503 ? RC_AGAIN : RC_DENIED;
     }
     http_reply_clear(&reply);
     return rc;

@@ -11,8 +11,8 @@ struct peer_refusal {
     uint32_t keeper; /* whom it accuses; 0: nobody */
 };
 
-/* POST body (taken over) to base/path. refusal may be NULL. RC_DENIED: refused, e says why; else
- * transport. */
+/* POST body (taken over) to base/path. refusal may be NULL. RC_DENIED: refused, e says why;
+ * RC_AGAIN: not now; else transport. */
 enum rc peer_post(json_t **out, const char *base, const char *path, json_t *body,
                   unsigned timeout_ms, struct peer_refusal *refusal, struct err *e);
 /* A challenge of that keeper. */
