@@ -30,6 +30,8 @@ static const char help[] =
     "  --workers ADDRESS, --gatekeepers ADDRESS, --council ADDRESS, --collateral ADDRESS,\n"
     "  --tee-pool ADDRESS   contracts\n"
     "  --operator ADDRESS   who may deregister it besides itself [its own account]\n"
+    "  --take-over-from URL take all from the keeper there if DIR is empty: another build of it,\n"
+    "                       allowed by the council before this one; it ends with that\n"
     "  --tee SOURCE         auto, configfs, tdx_guest, sev_guest, or simulator:DIR/MACHINE, which\n"
     "                       proves nothing about hardware [auto]; TDX cannot seal and is refused\n"
     "  --print-measurement  print what this keeper measures as, and end\n"
@@ -91,6 +93,7 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "collateral", ADDRESS(c.collateral)},
     {.name = "tee-pool", ADDRESS(c.tee_pool)},
     {.name = "operator", ADDRESS(c.operator)},
+    {.name = "take-over-from", .kind = DAEMON_TEXT, FIELD(c.take_over_from)},
     {.name = "tee", .kind = DAEMON_TEXT, FIELD(c.tee)},
     {.name = "print-measurement", .kind = DAEMON_FLAG, FIELD(print_measurement)},
     {.name = "poke-ms", .kind = DAEMON_CALL, .take = take_poke},

@@ -399,3 +399,19 @@ TEST(reshare)
     act(&n, &n.gatekeepers, &data);
     close_net(&n);
 }
+
+/* A machine gets a microcode update: KEEPER_MACHINE of the simulator. */
+TEST(a_platform_goes_up)
+{
+    const char *dir = getenv("KEEPER_NETWORK"), *machine = getenv("KEEPER_MACHINE");
+    struct tee_sim_level level = TEE_SIM_LEVEL_NOW;
+    struct tee_sim *s;
+
+    if (dir == NULL || machine == NULL)
+        t_skip("KEEPER_MACHINE is not set: tests/e2e/keeper-state sets it");
+    AUTO_FREE char *simulator = xasprintf("%s/simulator", dir);
+    level.sgx[0]++;
+    CHECK_OK(tee_sim_open(&s, simulator, &e), &e);
+    CHECK_OK(tee_sim_machine_update(s, machine, &level, clock_wall_ns() / 1000000000u, &e), &e);
+    tee_sim_close(s);
+}
