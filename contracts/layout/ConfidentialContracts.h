@@ -42,14 +42,14 @@ RECORD(cluster_result, CLUSTER_RESULT)
     F(bytes32, outbox_digest) F(str, delta) F(str, checkpoint) F(u64, checkpoint_epoch)            \
     F(u64, epoch) F(u64, height) F(u64, time) F(u64, members)
 RECORD(committed, COMMITTED)
-/* code_hash, key_epoch, public_key: of the active key record. */
+/* code_hash, code_url, key_epoch, public_key: of the active key record; zeros before the first. */
 #define CONTRACT_RECORD(F)                                                                         \
     F(u64, cluster) F(address, owner) F(u64, status) F(bytes32, code_hash) F(u64, key_epoch)       \
-    F(bytes32, public_key) F(bytes32, wanted_code_hash) F(str, code_url) F(bool, upgradable)       \
-    F(u64, audit) F(u64, deployed_at)
+    F(bytes32, public_key) F(bool, upgradable) F(u64, audit) F(u64, deployed_at) F(str, code_url)
 RECORD(contract_record, CONTRACT_RECORD)
-/* The activation or upgrade that waits for its key record; gas 0: none does. */
-#define PENDING(F) F(u64, gas) F(u256, fee) F(u256, value) F(str, init)
+/* The activation or upgrade whose key record the members have yet to sign; gas 0: none. */
+#define PENDING(F)                                                                                 \
+    F(u64, gas) F(bytes32, code_hash) F(str, code_url) F(u256, fee) F(u256, value) F(str, init)
 RECORD(pending_entry, PENDING)
 /* What a member has signed last for a contract. */
 #define KEY_VOTE(F) F(u64, epoch) F(bytes32, public_key) F(bytes32, code_hash)
