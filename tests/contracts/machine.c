@@ -48,7 +48,7 @@ struct pointer {
 
 static const struct {
     unsigned number;
-    struct pointer p[4];
+    struct pointer p[5];
 } table[] = {
     {HOST_CALLDATA_SIZE, {{0}}},
     {HOST_CALLDATA_READ, {OUT_N(0, 2)}},
@@ -68,7 +68,7 @@ static const struct {
     {HOST_CALL, {IN(0, 20), IN_N(1, 2), IN_OR_NULL(3, 32)}},
     {HOST_RETURNDATA_SIZE, {{0}}},
     {HOST_RETURNDATA_READ, {OUT_N(0, 2)}},
-    {HOST_DEPLOY, {IN(0, 32), IN_N(2, 3), IN_OR_NULL(4, 32), OUT(5, 20)}},
+    {HOST_DEPLOY, {IN(0, 32), IN_OR_NULL(1, 32), IN_N(2, 3), IN_OR_NULL(4, 32), OUT(5, 20)}},
     {HOST_SET_CODE, {IN(0, 32)}},
     {HOST_CODE_HASH, {IN(0, 20), OUT(1, 32)}},
     {HOST_LOG, {IN_N(2, 3)}}, /* and topics, below */
@@ -187,7 +187,7 @@ static enum vm_host_action ask(void *data, struct vm *vm, uint64_t number, const
             return VM_HOST_FAIL;
         if (!translate_ristretto(vm, number, args, out))
             return VM_HOST_FAIL;
-        for (size_t k = 0; k < 4; k++)
+        for (size_t k = 0; k < ARRAY_LEN(table[i].p); k++)
             if (!translate(vm, &table[i].p[k], args, out))
                 return VM_HOST_FAIL;
         *result = (uint64_t)r->host((long)number, out);

@@ -2,6 +2,7 @@
 #include "contracts/world.h"
 
 #include "base/hex.h"
+#include "chain/address.h"
 #include "contracts/machine.h"
 #include "crypto/hash.h"
 #include "crypto/ristretto.h"
@@ -386,13 +387,23 @@ static long do_deploy(struct frame *f, const long a[6])
 {
     const struct code *code = code_by_hash((const uint8_t *)a[0]);
     struct u256 value = u256_in(a[4]);
-    struct address at = new_address();
+    struct address at;
     size_t mark = chain.n_undo;
 
     if (f->is_static)
         return -HOST_ESTATIC;
     if (code == NULL)
         return -HOST_ENOTFOUND;
+    if (a[1] != 0) {
+        struct hash32 salt;
+
+        memcpy(salt.b, (const void *)a[1], 32);
+        address_create2(&at, &f->self_at, &salt, &code->hash);
+        if (account_of(at)->code != NULL)
+            return -HOST_ETRAPPED;
+    } else {
+        at = new_address();
+    }
     account_change(at)->code = code;
     long rc =
         run(f->self_at, at, &value, arena_dup(&chain.w->a, in(a[2], a[3])), false, &f->returned);
@@ -549,7 +560,7 @@ static long host(long number, const long a[6])
     case HOST_CHAIN_ID:
         return (long)chain.w->chain_id;
     case HOST_GAS_LEFT:
-        return 1000000;
+        return (long)chain.w->gas_left;
     case HOST_IS_STATIC:
         return f->is_static;
     case HOST_STORAGE_GET:
@@ -648,7 +659,8 @@ struct hash32 world_block_hash(uint64_t height)
 
 void world_init(struct world *w)
 {
-    *w = (struct world){.height = 1, .time = 1700000000, .chain_id = 1480};
+    *w = (struct world){
+        .height = 1, .time = 1700000000, .chain_id = 1480, .gas_left = 10000000};
     chain.w = w;
     chain.evidence = evidence_cache_new();
 }

@@ -23,6 +23,7 @@ enum world_outcome {
 
 struct world {
     uint64_t height, time, chain_id;
+    uint64_t gas_left; /* what contracts are told */
     /* of the last world_call() or world_view() */
     struct bytes ret; /* result, or the data of the revert */
     struct world_log *logs;
