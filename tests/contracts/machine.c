@@ -3,6 +3,7 @@
 #include "contracts/machine.h"
 
 #include "contracts/world.h"
+#include "ledger/code.h"
 #include "lib/t.h"
 #include "sdk/hostcall.h"
 #include "vm/vm.h"
@@ -14,8 +15,10 @@
 
 bool world_uses_machine;
 
-struct vm_program *machine_load(const char *folder, const char *name)
+struct vm_program *machine_load(const char *folder, const char *name, struct bytes *reentrant,
+                                struct arena *a)
 {
+    struct code_selectors selectors;
     AUTO_FREE char *path = xasprintf("%s/../../../contracts/%s.elf", folder, name);
     AUTO_CLEAR(buf) struct buf b = {0};
     struct vm_program *p = NULL;
@@ -27,6 +30,8 @@ struct vm_program *machine_load(const char *folder, const char *name)
         n = fread(buf_reserve(&b, 65536), 1, 65536, f);
     (void)fclose(f);
     CHECK_OK(vm_program_load(&p, buf_bytes(&b), &e), &e);
+    selectors = code_reentrant(buf_bytes(&b), a);
+    *reentrant = bytes_of((const uint8_t *)selectors.items, 4 * selectors.n);
     return p;
 }
 

@@ -26,8 +26,7 @@ struct code {
     void (*main)(void);
     void *state;
     size_t state_size;
-    const uint8_t *reentrant; /* selectors; NULL: none */
-    const uint64_t *reentrant_size;
+    struct bytes reentrant; /* selectors, one after another */
     struct vm_program *program; /* on the machine, instead of main and state */
 };
 
@@ -105,7 +104,7 @@ static const struct code *code_load(const char *name)
     keccak256(&c->hash, bytes_str(name));
     chain.n_codes++;
     if (world_uses_machine) {
-        c->program = machine_load(exe, name);
+        c->program = machine_load(exe, name, &c->reentrant, &chain.w->a);
         return c;
     }
     AUTO_FREE char *path = xasprintf("%s/%s.so", exe, name);
@@ -121,8 +120,10 @@ static const struct code *code_load(const char *name)
     *(void **)&c->main = dlsym(so, "contract_main");
     *(void **)&set_host = dlsym(so, "contract_set_host");
     *(void **)&state = dlsym(so, "contract_state");
-    c->reentrant = dlsym(so, "reentrant_functions");
-    c->reentrant_size = dlsym(so, "reentrant_functions_size");
+    const uint64_t *reentrant_size = dlsym(so, "reentrant_functions_size");
+
+    if (reentrant_size != NULL)
+        c->reentrant = bytes_of(dlsym(so, "reentrant_functions"), (size_t)*reentrant_size);
     CHECK(c->main != NULL && set_host != NULL && state != NULL);
     set_host(host);
     c->state = state(&c->state_size);
@@ -280,10 +281,10 @@ static void run_on_machine(struct frame *f)
 
 static bool may_reenter(const struct code *code, struct bytes data)
 {
-    if (code->reentrant == NULL || data.n < 4)
+    if (data.n < 4)
         return false;
-    for (uint64_t i = 0; i < *code->reentrant_size; i += 4)
-        if (memcmp(code->reentrant + i, data.p, 4) == 0)
+    for (size_t i = 0; i < code->reentrant.n; i += 4)
+        if (memcmp(code->reentrant.p + i, data.p, 4) == 0)
             return true;
     return false;
 }
