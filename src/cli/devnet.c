@@ -418,7 +418,7 @@ static enum rc devnet(struct cli *cli, struct err *e)
     network = arena_alloc(&cli->mem, sizeof(*network));
     *network = (struct network){
         .file = json_pack("{s:{s:s}}", "contracts", "DLPRegistry", DEVNET_CONTRACTS[2].address),
-        .path = n.d.dir,
+        .path = xstrdup(n.d.dir),
         .rpc = n.d.rpc,
         .store_rpc = n.d.store_rpc,
         .store_gateway = n.d.store_gateway};

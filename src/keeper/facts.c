@@ -1,7 +1,7 @@
 /* What a release is judged by (keys/release.h): everything from the chain is proved state. */
-#include "attest/dcap.h"
 #include "attest/record.h"
 #include "client/keeper_client.h"
+#include "keeper/internal/evidence.h"
 #include "keeper/internal/layouts.h"
 #include "keeper/internal/state.h"
 #include "os/clock.h"
@@ -73,7 +73,7 @@ static bool take_challenge(struct keeper *k, const struct partial_request *r)
 
 /* Evidence that is not good leaves the facts as they are: the law says what that means. */
 static enum rc judge_evidence(struct keeper *k, struct release_facts *f,
-                              const struct partial_request *r, struct bytes collateral,
+                              const struct partial_request *r, const struct requester_evidence *in,
                               struct err *why)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
@@ -81,19 +81,12 @@ static enum rc judge_evidence(struct keeper *k, struct release_facts *f,
                                        .given = k->genesis.roots,
                                        .n_given = k->genesis.n_roots};
     struct attest_verdict *v = arena_alloc(&a, sizeof(*v));
-    struct collateral c;
     uint8_t expected[64];
 
     if (!take_challenge(k, r))
         return err_set(why, RC_DENIED, "evidence is not over a challenge of ours");
-    if (collateral.n == 0)
-        return err_set(why, RC_DENIED, "the chain has no collateral for this platform");
     keeper_evidence_data(expected, &r->hash, r->challenges, r->n_challenges);
-    TRY(collateral_parse(&c, collateral, &a, why));
-    TRY(dcap_verify_cold(v, r->evidence, &c, &roots, f->now_s, &a, why));
-    TRY(policy_check(&k->genesis.policy, v, f->now_s, why));
-    if (memcmp(v->report_data, expected, sizeof(expected)) != 0)
-        return err_set(why, RC_DENIED, "evidence is over something else");
+    TRY(requester_verify(v, in, &roots, &k->genesis.policy, f->now_s, expected, &a, why));
     f->has_evidence = true;
     f->is_up_to_date = v->tcb_status == TCB_UP_TO_DATE;
     attest_measurement(&f->measurement, v);
@@ -102,16 +95,26 @@ static enum rc judge_evidence(struct keeper *k, struct release_facts *f,
     return RC_OK;
 }
 
-enum { V_WORKER, V_ENTRY, V_MEASUREMENT, V_LISTED, V_TEE, V_POOL_WORKERS, N_VALUES };
+enum {
+    V_WORKER,
+    V_ENTRY,
+    V_ENDORSEMENTS,
+    V_MEASUREMENT,
+    V_LISTED,
+    V_TEE,
+    V_POOL_WORKERS,
+    N_VALUES
+};
 
 static enum rc read_chain(struct keeper *k, struct release_facts *f,
                           const struct partial_request *r, struct arena *a, uint64_t min_height,
-                          struct bytes *collateral, struct err *e)
+                          struct requester_evidence *with, struct err *e)
 {
     const struct keeper_config *c = &k->config;
     const struct light_key keys[N_VALUES] = {
         [V_WORKER] = workers_worker_of_key(&c->workers, r->q.requester),
         [V_ENTRY] = workers_evidence_key_key(&c->workers, r->q.requester),
+        [V_ENDORSEMENTS] = workers_evidence_endorsements_key(&c->workers, r->q.requester),
         [V_MEASUREMENT] = workers_measurement_of_key(&c->workers, r->q.measurement),
         [V_LISTED] = workers_measurement_set_has_key(&c->workers, r->q.measurement),
         [V_TEE] = tee_pool_tee_of_key(&c->tee_pool, r->q.requester),
@@ -131,6 +134,7 @@ static enum rc read_chain(struct keeper *k, struct release_facts *f,
     TRY(light_client_read(k->light, &v, a, keys, N_VALUES, min_height, NULL, e));
     TRY(workers_worker_of_get(&w, v[V_WORKER].value, e));
     TRY(workers_evidence_key_get(&entry, v[V_ENTRY].value, e));
+    TRY(workers_evidence_endorsements_get(&with->endorsements, v[V_ENDORSEMENTS].value, e));
     TRY(workers_measurement_of_get(&m, v[V_MEASUREMENT].value, e));
     TRY(st_count(&listed, v[V_LISTED].value, e));
     TRY(tee_pool_tee_of_get(&tee, v[V_TEE].value, e));
@@ -148,7 +152,7 @@ static enum rc read_chain(struct keeper *k, struct release_facts *f,
                      address_eq(&pool_workers, &c->workers);
     json = collateral_json_of_key(&c->collateral, entry);
     TRY(light_client_value(k->light, &encoded, a, &json, min_height, e));
-    return collateral_json_of_get(collateral, encoded, e);
+    return collateral_json_of_get(&with->collateral, encoded, e);
 }
 
 enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
@@ -162,13 +166,13 @@ enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
     struct measurement_approval approval;
     struct err no_evidence = {0};
     struct keeper_head head;
-    struct bytes collateral = {0};
+    struct requester_evidence with = {.evidence = r->evidence};
 
     TRY(heads_agree(k, s, &f.head_age_ms, &f.head_agreements, e));
     heads_newest(k, &head);
     /* The state after a block stands in the next one's header. */
-    TRY(read_chain(k, &f, r, &a, head.height - 1, &collateral, e));
-    (void)!judge_evidence(k, &f, r, collateral, &no_evidence);
+    TRY(read_chain(k, &f, r, &a, head.height - 1, &with, e));
+    (void)!judge_evidence(k, &f, r, &with, &no_evidence);
     TRY(facts_follow_council(k, head.height - 1, e));
     (void)pthread_mutex_lock(&k->ask);
     policy_of(&p, k, s);
