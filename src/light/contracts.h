@@ -42,6 +42,7 @@
 #undef TEE
 #undef JOB
 #undef PROOF_RECORD
+#undef SECRETS_KEY
 #undef FILE_RECORD
 #undef PROOF
 #undef DLP

@@ -25,7 +25,8 @@ struct key_wish {
  * threads are one request. *generation (may be NULL) is whose it is. RC_UNSUPPORTED: this worker
  * has no keepers: it lacks evidence, genesis file, or the Gatekeepers contract. RC_DENIED: keepers
  * refuse, by the rule named in e. RC_AGAIN: too few could be reached, or there is no sharing yet.
- * RC_LIMIT: the context is too long. RC_CLOSED: the worker stops. */
+ * RC_RANGE: another generation is in force. RC_LIMIT: the context is too long. RC_CLOSED: the
+ * worker stops. */
 enum rc keys_keepers_get(struct worker *w, struct secret32 *out, uint64_t *generation,
                          const struct key_wish *wish, unsigned wait_ms, struct err *e);
 /* Only from memory; false: it was not got yet. */
