@@ -500,7 +500,7 @@ TEST(state_limit)
 {
     struct rig r;
     size_t room;
-    struct command c[3];
+    struct command c[4];
 
     rig_init(&r, 0);
     rig_contracts(&r);
@@ -512,12 +512,15 @@ TEST(state_limit)
     c[1] = command_to(&r, 1, store(&r, 2, 1, false));
     c[1].value_wei = u256_from_u64(3);
     c[2] = command_to(&r, 1, store(&r, 1, 2, false)); /* no more than there is */
-    rig_run(&r, c, 3);
-    CHECK_INT(r.results[0].status, RECEIPT_DONE);
-    CHECK_INT(r.results[1].status, RECEIPT_REVERTED);
-    CHECK_INT(r.results[1].output.n, 0);
+    c[3] = c[0];
+    c[0] = command_to(&r, 1, store(&r, 1, 1, true)); /* what is undone takes no room */
+    rig_run(&r, (struct command[]){c[0], c[3], c[1], c[2]}, 4);
+    CHECK_INT(r.results[0].status, RECEIPT_REVERTED);
+    CHECK_INT(r.results[1].status, RECEIPT_DONE);
+    CHECK_INT(r.results[2].status, RECEIPT_REVERTED);
+    CHECK_INT(r.results[2].output.n, 0);
     CHECK_INT(r.n_messages, 1);
-    CHECK_INT(r.results[2].status, RECEIPT_DONE);
+    CHECK_INT(r.results[3].status, RECEIPT_DONE);
     CHECK_INT(machine_state_size(r.m), room);
     CHECK_INT(rig_balance(&r, contract_at(1)), 1000);
     CHECK_INT(rig_one(&r, activation(&r, 5, 0)).status, RECEIPT_REVERTED);
