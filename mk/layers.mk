@@ -44,7 +44,6 @@ DEPS_gateway := base crypto codec chain light vm ledger engine os net
 DEPS_worker  := base crypto codec chain attest light keys os kv net tee jail validator ledger cluster runtime client
 =======
 # keys: what it asks keepers for
-DEPS_worker  := base crypto codec chain attest light keys os kv net tee jail validator client
 >>>>>>> 20b6d46
 # no vm, jail, gateway: a keeper runs nobody's code (PROTOCOL P10)
 DEPS_keeper  := base crypto codec chain attest light keys os net tee client

@@ -8,6 +8,7 @@
 #include "os/file.h"
 #include "tee/ratls.h"
 #include "tee/tee.h"
+#include "worker/contract/contracts.h"
 #include "worker/internal/enroll.h"
 #include "worker/internal/keepers.h"
 #include "worker/proof/journal.h"
@@ -57,6 +58,11 @@ static void set_defaults(struct worker_config *c, const struct worker_config *in
     c->jail_path = in->jail_path != NULL ? xstrdup(in->jail_path) : beside_us("cloister-jail");
     c->validator_path =
         in->validator_path != NULL ? xstrdup(in->validator_path) : beside_us("cloister-validator");
+    c->runtime_path =
+        in->runtime_path != NULL ? xstrdup(in->runtime_path) : beside_us("cloister-runtime");
+    c->clusters = copy_or_null(in->clusters);
+    c->http_allow = copy_or_null(in->http_allow);
+    c->role = in->role != 0 ? in->role : WORKER_OPEN;
     c->n_jobs = in->n_jobs != 0 ? in->n_jobs : 4;
     c->max_file_size = in->max_file_size != 0 ? in->max_file_size : 64ull << 20;
     c->max_validator_size = in->max_validator_size != 0 ? in->max_validator_size : 2ull << 30;
@@ -108,6 +114,9 @@ static void free_worker(struct worker *w)
     free_text(w->config.machine);
     free_text(w->config.jail_path);
     free_text(w->config.validator_path);
+    free_text(w->config.runtime_path);
+    free_text(w->config.clusters);
+    free_text(w->config.http_allow);
     (void)pthread_mutex_destroy(&w->lock);
     (void)pthread_mutex_destroy(&w->send);
     (void)pthread_mutex_destroy(&w->images);
@@ -219,15 +228,19 @@ static enum rc start(struct worker *w, struct err *e)
     TRY(worker_keys_load(&w->keys, w->config.key_file, e));
     w->chain = chain_client_new(w->config.rpc_url);
     TRY(open_light(w, e));
+    if (keepers_configured(w))
+        keepers_open(w);
+    if (w->config.role == WORKER_CONTRACT)
+        TRY(contracts_start(&w->contracts, w, e));
     TRY(listen_and_serve(w, e));
     TRY(serve_tls(w, e));
     rc = pthread_create(&w->keeper, NULL, keeper_main, w);
     if (rc != 0)
         return err_errno(e, rc, "worker: thread");
     w->has_keeper = true;
-    if (!keepers_configured(w))
+    /* The pool's secrets are for those who run validators. */
+    if (!keepers_configured(w) || w->config.role != WORKER_OPEN)
         return RC_OK;
-    keepers_open(w);
     rc = pthread_create(&w->secrets, NULL, pool_secrets_main, w);
     w->has_secrets = rc == 0;
     return rc == 0 ? RC_OK : err_errno(e, rc, "worker: thread");
@@ -318,5 +331,6 @@ void worker_stop(struct worker *w)
         (void)pthread_join(w->secrets, NULL);
     if (w->has_keeper)
         (void)pthread_join(w->keeper, NULL);
+    contracts_stop(w->contracts);
     free_worker(w);
 }

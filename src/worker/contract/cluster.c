@@ -1,6 +1,6 @@
-/* The thread of one cluster. It looks at the chain when that has moved, catches up, answers the open
- * round or begins one, and keeps what depends on it up to date. Whatever fails is said once and tried
- * again. */
+/* The thread of one cluster. It looks at the chain when that has moved, catches up, answers the
+ * open round or begins one, and keeps what depends on it up to date. Whatever fails is said once
+ * and tried again. */
 #include "worker/contract/cluster.h"
 
 #include "base/log.h"
@@ -9,7 +9,9 @@
 #include "client/light_client.h"
 #include "os/clock.h"
 #include "worker/contract/signed_log.h"
-#include "worker/keys_keepers.h"
+#include "worker/internal/keepers.h"
+
+#include <limits.h>
 
 #define LOOK_EVERY_MS 15
 #define RETRY_MS 500
@@ -17,7 +19,8 @@
 #define COMMIT_GAS 3000000
 #define JOIN_GAS 1500000
 #define VOUCH_GAS 500000
-#define TURN_MS 400 /* how long another member has to begin a round */
+#define CLAIM_GAS 500000
+#define TURN_MS 400u /* how long another member has to begin a round */
 
 struct cluster *cluster_new(struct worker *w, uint64_t id)
 {
@@ -258,10 +261,9 @@ static enum rc send_commit(struct cluster *c, struct err *e)
     TRY(signed_log_add(c->w->config.dir, k, e));
     commit_digest(&digest, &domain, k);
     secp_sign(&sig, &c->w->keys->commit, &digest);
-    confidential_contracts_put_commit(&data, &result, bytes_str(c->pending.delta),
-                                      bytes_str(c->checkpoint),
-                                      c->checkpoint[0] != '\0' ? c->checkpoint_epoch : 0,
-                                      BYTES_OF(&sig));
+    confidential_contracts_put_commit(
+        &data, &result, bytes_str(c->pending.delta), bytes_str(c->checkpoint),
+        c->checkpoint[0] != '\0' ? c->checkpoint_epoch : 0, BYTES_OF(&sig));
     rc = cluster_transact(c, buf_bytes(&data), NULL, COMMIT_GAS, e);
     if (rc == RC_OK)
         c->checkpoint[0] = '\0';
@@ -393,6 +395,19 @@ static enum rc vouch(struct cluster *c, const struct cluster_view *v, struct err
     return RC_OK;
 }
 
+static enum rc claim(struct cluster *c, const struct cluster_view *v, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    uint64_t now = clock_mono_ms();
+
+    if (c->w->config.claim_interval_s == UINT_MAX || u256_is_zero(&v->earned_wei) ||
+        now < c->next_claim_ms)
+        return RC_OK;
+    c->next_claim_ms = now + (uint64_t)c->w->config.claim_interval_s * 1000;
+    confidential_contracts_put_claim(&data);
+    return cluster_transact(c, buf_bytes(&data), NULL, CLAIM_GAS, e);
+}
+
 /* ---- the thread ---- */
 
 enum rc cluster_ask(struct cluster *c, struct cluster_ask *ask, unsigned timeout_ms, struct err *e)
@@ -467,6 +482,7 @@ static enum rc step(struct cluster *c, struct err *e)
     TRY(records_publish(c, &v, e));
     TRY(answer_round(c, &v, e));
     TRY(outbox_deliver(c, &v, e));
+    TRY(claim(c, &v, e));
     files_checkpoint(c, &v);
     return vouch(c, &v, e);
 }
@@ -480,11 +496,24 @@ static bool pause_for(const struct cluster *c, uint64_t ms)
     return !c->stopping;
 }
 
+/* The chain's id is known. */
+static bool is_ready(struct worker *w)
+{
+    bool is;
+
+    (void)pthread_mutex_lock(&w->lock);
+    is = w->ready;
+    (void)pthread_mutex_unlock(&w->lock);
+    return is;
+}
+
 static void *cluster_main(void *data)
 {
     struct cluster *c = data;
     uint64_t seen = 0, next_look = 0;
 
+    while (!c->stopping && !is_ready(c->w))
+        clock_sleep_ms(20);
     while (!c->stopping) {
         struct err e = {0};
         uint64_t height = 0;

@@ -3,14 +3,16 @@
  * keys, outbox.c delivers; serve.c answers queries from other threads. */
 #pragma once
 
+#include "client/store_client.h"
 #include "cluster/roots.h"
+#include "cluster/state_file.h"
 #include "runtime/runtime.h"
 #include "worker/contract/keyring.h"
 #include "worker/contract/view.h"
 
-#define CLUSTER_RANGE_MAX 4096      /* entries executed for one commit */
-#define CLUSTER_RECEIPTS 65536      /* newest receipts kept */
-#define CLUSTER_KEY_WAIT_MS 5000    /* for keepers, before trying again */
+#define CLUSTER_RANGE_MAX 4096   /* entries executed for one commit */
+#define CLUSTER_RECEIPTS 65536   /* newest receipts kept */
+#define CLUSTER_KEY_WAIT_MS 5000 /* for keepers, before trying again */
 #define CLUSTER_CODE_MAX STATE_CODE_MAX
 
 /* A contract as its state says. */
@@ -27,8 +29,8 @@ struct receipt_slot {
 /* A state that queries are answered from: final, signed for by height and root. */
 struct served {
     struct snapshot *snapshot;
-    unsigned users;   /* guarded by cluster.lock */
-    bool is_retired;  /* the last user frees it */
+    unsigned users;          /* guarded by cluster.lock */
+    bool is_retired;         /* the last user frees it */
     uint64_t batch, entries; /* confirmed batches and entries it holds */
     struct known_contract *contracts;
     size_t n_contracts;
@@ -65,33 +67,33 @@ struct cluster {
     /* the thread's own */
     struct hash32 genesis; /* hash of the network's genesis */
     struct keyring *keys;
-    struct runtime *runtime;     /* NULL: nothing is loaded */
-    struct cluster_roots *roots; /* as runtime */
-    uint64_t batches, entries;   /* executed and confirmed: where we stand */
+    struct runtime *runtime;           /* NULL: nothing is loaded */
+    struct cluster_roots *roots;       /* as runtime */
+    uint64_t batches, entries;         /* executed and confirmed: where we stand */
     uint64_t last_height, last_time_s; /* of the last of these batches */
     struct hash32 queue_hash, root;
     struct known_contract *contracts;
     size_t n_contracts;
     struct pending pending;
     struct outgoing *outgoing;
-    uint64_t n_commits; /* confirmed ones that our state holds */
+    uint64_t n_commits;                     /* confirmed ones that our state holds */
     uint64_t records_seen, next_records_ms; /* contracts looked at for key records, and when next */
     uint64_t turn_of, turn_since_ms;        /* the round whose turns are counted */
     uint64_t outbox_number, outbox_since_ms;
-    uint64_t next_join_ms;
+    uint64_t next_join_ms, next_claim_ms;
     uint64_t oldest_epoch, seen_epoch;
-    uint64_t looked_at;  /* commits whose checkpoints we have looked at */
-    uint64_t own_height; /* newest block with a transaction of ours */
+    uint64_t looked_at;              /* commits whose checkpoints we have looked at */
+    uint64_t own_height;             /* newest block with a transaction of ours */
     uint64_t delta_size, state_size; /* bytes since the last checkpoint; of that */
-    char checkpoint[CID_TEXT_SIZE]; /* made, to be named by the next commit */
+    char checkpoint[CID_TEXT_SIZE];  /* made, to be named by the next commit */
     uint64_t checkpoint_epoch;
     uint64_t n_checkpoints; /* made or loaded here */
     uint64_t distrusted;    /* 1 + number of the commit whose delta was wrong */
-    char said[240]; /* the last complaint */
+    char said[240];         /* the last complaint */
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
-    struct served *served; /* NULL: nothing can be answered */
+    struct served *served;         /* NULL: nothing can be answered */
     struct receipt_slot *receipts; /* CLUSTER_RECEIPTS, by index */
     bool is_member;
     uint64_t epoch, n_waiting; /* as last seen */
@@ -108,14 +110,14 @@ struct cluster_ask {
     struct err err;
 };
 /* From other threads: wait until it is done. RC_AGAIN: not in this time. */
-enum rc cluster_ask(struct cluster *c, struct cluster_ask *ask, unsigned timeout_ms,
-                    struct err *e);
+enum rc cluster_ask(struct cluster *c, struct cluster_ask *ask, unsigned timeout_ms, struct err *e);
 
 /* ---- range.c ---- */
 
 /* Execute batches from where we stand up to end_batch: state moves on, and c->pending says what
- * came of it. RC_AGAIN: a key or code is not to be had yet (e says which); nothing has changed. RC_DENIED:
- * the node's entries are not the queue. RC_IO: the process that runs contracts is gone. */
+ * came of it. RC_AGAIN: a key or code is not to be had yet (e says which); nothing has changed.
+ * RC_DENIED: the node's entries are not the queue. RC_IO: the process that runs contracts is gone.
+ */
 enum rc range_execute(struct cluster *c, const struct cluster_view *v, uint64_t end_batch,
                       bool writes_delta, struct err *e);
 /* Take c->pending back. */

@@ -7,8 +7,8 @@
 
 struct contracts;
 
-/* Begin with the clusters of the worker's configuration; each has a thread of its own. Needs evidence,
- * a genesis file and the ConfidentialContracts contract: RC_MALFORMED without. */
+/* Begin with the clusters of the worker's configuration; each has a thread of its own. Needs
+ * evidence, a genesis file and the ConfidentialContracts contract: RC_MALFORMED without. */
 enum rc contracts_start(struct contracts **out, struct worker *w, struct err *e);
 /* Stops all and wipes. NULL is fine. After the HTTP server has stopped. */
 void contracts_stop(struct contracts *c);

@@ -206,7 +206,8 @@ static enum rc make_call(struct http_call *call, char **lines, const char **head
     TRY(json_str_opt(&call->method, request, "method", 16, e));
     TRY(json_str_opt(&body, request, "body", FETCH_BODY_MAX, e));
     if (!is_allowed(allowed, call->url))
-        return err_set(e, RC_DENIED, "this worker's operator does not let contracts fetch from there");
+        return err_set(e, RC_DENIED,
+                       "this worker's operator does not let contracts fetch from there");
     if (call->method != NULL && strcmp(call->method, "GET") != 0 &&
         strcmp(call->method, "POST") != 0)
         return err_set(e, RC_UNSUPPORTED, "the method is neither GET nor POST");
@@ -271,9 +272,6 @@ static enum rc fetch(void *data, const struct address *contract, struct bytes re
 void query_effects_init(struct query_effects *f, struct contracts *set, struct cluster *cluster)
 {
     *f = (struct query_effects){.set = set, .cluster = cluster};
-    f->host = (struct query_host){.data = f,
-                                  .sign = sign,
-                                  .http = fetch,
-                                  .cache_get = cache_get,
-                                  .cache_set = cache_set};
+    f->host = (struct query_host){
+        .data = f, .sign = sign, .http = fetch, .cache_get = cache_get, .cache_set = cache_set};
 }

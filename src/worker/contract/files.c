@@ -249,8 +249,7 @@ static enum rc write_checkpoint(struct checkpoint *k, struct buf *file, uint64_t
     return state_file_end(w, e);
 }
 
-static enum rc make_checkpoint(struct cluster *c, struct snapshot *s, uint64_t epoch,
-                               struct err *e)
+static enum rc make_checkpoint(struct cluster *c, struct snapshot *s, uint64_t epoch, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf file = {0};
     struct checkpoint k = {.c = c};
@@ -268,8 +267,11 @@ static enum rc make_checkpoint(struct cluster *c, struct snapshot *s, uint64_t e
         c->delta_size = 0;
     }
     for (size_t i = 0; i < k.n; i++) {
-        /* plaintext of contracts */
-        secret_wipe(k.items[i].value);
+        uint8_t *p;
+
+        /* Plaintext of contracts, in an arena of ours. */
+        memcpy(&p, &k.items[i].value.p, sizeof(p));
+        wipe(p, k.items[i].value.n);
     }
     free(k.items);
     arena_clear(&k.mem);

@@ -2,6 +2,8 @@
  * root that was confirmed; what a delta does not give is executed again. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/reader.h"
+#include "chain/address.h"
 #include "cluster/state_file.h"
 #include "worker/contract/cluster.h"
 
@@ -66,9 +68,9 @@ static void add_change(struct file *f, struct bytes key, struct bytes value)
         f->cap_changes = f->cap_changes == 0 ? 256 : f->cap_changes * 2;
         f->changes = xreallocarray(f->changes, f->cap_changes, sizeof(*f->changes));
     }
-    f->changes[f->n_changes++] = (struct state_change){
-        .key = arena_dup(&f->a, key),
-        .value = value.n != 0 ? arena_dup(&f->a, value) : (struct bytes){0}};
+    f->changes[f->n_changes++] =
+        (struct state_change){.key = arena_dup(&f->a, key),
+                              .value = value.n != 0 ? arena_dup(&f->a, value) : (struct bytes){0}};
 }
 
 static enum rc take_blind(struct file *f, uint32_t contract, struct bytes item, struct err *e)
@@ -318,8 +320,7 @@ static enum rc execute_again(struct cluster *c, const struct cluster_view *v,
         return err_set(e, RC_CORRUPT,
                        "cluster %llu: batches %llu to %llu give another result here than was "
                        "confirmed",
-                       (unsigned long long)c->id,
-                       (unsigned long long)c->pending.commit.first_batch,
+                       (unsigned long long)c->id, (unsigned long long)c->pending.commit.first_batch,
                        (unsigned long long)k->end_batch);
     }
     outbox_keep_pending(c, outbox);
@@ -409,8 +410,8 @@ enum rc history_catch_up(struct cluster *c, const struct cluster_view *v, struct
 
 /* ---- looking at files without loading them ---- */
 
-/* A checkpoint is good if its parts open and give the roots it names, and those give the root that was
- * confirmed for its batch: whoever loads it gets the confirmed state. */
+/* A checkpoint is good if its parts open and give the roots it names, and those give the root that
+ * was confirmed for its batch: whoever loads it gets the confirmed state. */
 struct looked {
     struct cluster_roots *roots;
 };
@@ -493,8 +494,8 @@ static json_t *event_json(uint64_t batch, uint64_t index, const struct log *even
 
     for (size_t i = 0; i < event->n_topics; i++)
         CHECK(json_array_append_new(topics, json_hex_new(BYTES_OF(&event->topics[i]))) == 0);
-    return json_pack("{s:I, s:I, s:o, s:o}", "batch", (json_int_t)batch, "index",
-                     (json_int_t)index, "topics", topics, "data", json_hex_new(event->data));
+    return json_pack("{s:I, s:I, s:o, s:o}", "batch", (json_int_t)batch, "index", (json_int_t)index,
+                     "topics", topics, "data", json_hex_new(event->data));
 }
 
 static enum rc events_of_section(json_t *list, size_t *size, struct file *f, struct bytes plain,

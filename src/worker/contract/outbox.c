@@ -3,13 +3,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "chain/contracts.h"
+#include "os/clock.h"
 #include "worker/contract/cluster.h"
 
-#define OUTGOING_MAX 65536       /* messages of one commit */
-#define DELIVER_MESSAGES 16      /* in one transaction */
-#define DELIVER_BYTES 32768      /* ditto */
-#define DELIVER_GAS 8000000      /* of one transaction */
-#define TURN_MS 1500             /* how long another member has for its turn */
+#define OUTGOING_MAX 65536  /* messages of one commit */
+#define DELIVER_MESSAGES 16 /* in one transaction */
+#define DELIVER_BYTES 32768 /* ditto */
+#define DELIVER_GAS 8000000 /* of one transaction */
+#define TURN_MS 1500u       /* how long another member has for its turn */
 
 struct outgoing {
     struct outgoing *next;
@@ -110,8 +111,7 @@ static enum rc deliver(struct cluster *c, const struct outgoing *o, size_t from,
            (n == 0 || size + o->messages[from + n].n <= DELIVER_BYTES))
         size += o->messages[from + n++].n;
     confidential_contracts_put_deliver(
-        &data, c->id,
-        (struct confidential_contracts_bytes_list){.p = o->messages + from, .n = n},
+        &data, c->id, (struct confidential_contracts_bytes_list){.p = o->messages + from, .n = n},
         &o->rests[from + n]);
     return cluster_transact(c, buf_bytes(&data), NULL, DELIVER_GAS, e);
 }

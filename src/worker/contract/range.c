@@ -1,9 +1,11 @@
-/* Executing a range of the queue: entries become commands, commands become a new state, a commit and
- * a delta. Everything but the salts of the delta is the same in every member. */
+/* Executing a range of the queue: entries become commands, commands become a new state, a commit
+ * and a delta. Everything but the salts of the delta is the same in every member. */
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cluster/state_file.h"
 #include "crypto/hash.h"
+#include "os/file.h"
 #include "worker/contract/cluster.h"
 #include "worker/proof/fetch.h"
 
@@ -46,7 +48,8 @@ static enum rc read_range(struct range *r, uint64_t end_batch, struct err *e)
     TRY(view_batches(c->w, r->batches, c->id, c->batches, r->n_batches, r->v->height, e));
     last = &r->batches[r->n_batches - 1];
     if (last->end <= c->entries || last->end - c->entries > r->v->n_entries)
-        return err_set(e, RC_DENIED, "cluster %llu: batch %llu ends at entry %llu, which is not after %llu",
+        return err_set(e, RC_DENIED,
+                       "cluster %llu: batch %llu ends at entry %llu, which is not after %llu",
                        (unsigned long long)c->id, (unsigned long long)end_batch - 1,
                        (unsigned long long)last->end, (unsigned long long)c->entries);
     r->n = (size_t)(last->end - c->entries);
@@ -168,8 +171,7 @@ static char *code_path(const struct cluster *c, const struct hash32 *code_hash)
     return xasprintf("%s/code/%s.elf", c->w->config.dir, hex);
 }
 
-enum rc range_put_code(struct cluster *c, struct bytes elf, struct hash32 *code_hash,
-                       struct err *e)
+enum rc range_put_code(struct cluster *c, struct bytes elf, struct hash32 *code_hash, struct err *e)
 {
     AUTO_FREE char *path = NULL;
 
@@ -204,6 +206,7 @@ enum rc range_fetch_code(struct cluster *c, const struct address *contract,
     AUTO_CLEAR(buf) struct buf elf = {0};
     struct contract_view view;
     struct store_client *store;
+    const char *url;
     struct cid cid;
     enum rc rc;
 
@@ -212,13 +215,13 @@ enum rc range_fetch_code(struct cluster *c, const struct address *contract,
         return RC_OK;
     buf_reset(&elf);
     TRY(view_contract(c->w, &view, &a, contract, min_height, e));
-    TRY(cid_parse_url(&cid, NULL, bytes_str(view.code_url), e));
+    url = hash32_eq(&view.wanted_code_hash, code_hash) ? view.wanted_url : view.code_url;
+    TRY(cid_parse_url(&cid, NULL, bytes_str(url), e));
     TRY(worker_store_take(c->w, &store, e));
     rc = store_client_cat_bytes(store, &elf, &cid, CLUSTER_CODE_MAX, e);
     worker_store_give_back(c->w, store);
     if (rc != RC_OK)
-        return err_wrap(e, rc == RC_LIMIT ? RC_DENIED : RC_AGAIN, "code of a contract, %s",
-                        view.code_url);
+        return err_wrap(e, rc == RC_LIMIT ? RC_DENIED : RC_AGAIN, "code of a contract, %s", url);
     return put_code(c, buf_bytes(&elf), code_hash, e);
 }
 
@@ -278,8 +281,7 @@ static enum rc seal_receipts(struct range *r, struct err *e)
     for (size_t i = 0; i < r->n; i++) {
         const struct queue_entry *x = &r->entries[i];
         const struct receipt_context ctx = {.chain_id = r->c->w->chain_id,
-                                            .genesis =
-                                                r->c->genesis,
+                                            .genesis = r->c->genesis,
                                             .cluster = r->c->id,
                                             .index = x->index};
         const struct contract_keys *keys;
@@ -288,8 +290,8 @@ static enum rc seal_receipts(struct range *r, struct err *e)
             continue;
         TRY(keyring_get(r->c->keys, &keys, &x->contract, r->epochs[i], CLUSTER_KEY_WAIT_MS, e));
         /* A reply key that is no good gets no receipt: its owner's affair. */
-        if (receipt_seal(&r->receipts[i], &ctx, &keys->state, r->replies[i],
-                         r->results[i].status, r->results[i].output, NULL) != RC_OK)
+        if (receipt_seal(&r->receipts[i], &ctx, &keys->state, r->replies[i], r->results[i].status,
+                         r->results[i].output, NULL) != RC_OK)
             buf_reset(&r->receipts[i]);
     }
     return RC_OK;

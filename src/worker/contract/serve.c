@@ -12,11 +12,12 @@
 #include "cluster/query.h"
 #include "codec/json.h"
 #include "os/clock.h"
+#include "worker/internal/keepers.h"
 
 #define QUERY_GAS 50000000ull
-#define FRESH_MS 10000     /* how old a proof of freshness may be */
-#define CATCH_UP_MS 3000   /* how long a query waits for the height it asks for */
-#define EXPIRY_MAX_S 600   /* how far away the end of a query may be */
+#define FRESH_MS 10000   /* how old a proof of freshness may be */
+#define CATCH_UP_MS 3000 /* how long a query waits for the height it asks for */
+#define EXPIRY_MAX_S 600 /* how far away the end of a query may be */
 #define ASK_TIMEOUT_MS 15000
 
 /* ---- answers ---- */
@@ -80,8 +81,7 @@ static struct cluster *cluster_numbered(struct contracts *c, const char *text)
     return k;
 }
 
-static const struct known_contract *served_contract(const struct served *s,
-                                                    const struct address *a)
+static const struct known_contract *served_contract(const struct served *s, const struct address *a)
 {
     for (size_t i = 0; i < s->n_contracts; i++)
         if (address_eq(&s->contracts[i].address, a))
@@ -107,7 +107,8 @@ static struct cluster *cluster_with(struct contracts *c, const struct address *c
     return NULL;
 }
 
-static void context_of(struct query_context *ctx, const struct worker *w, const struct hash32 *genesis)
+static void context_of(struct query_context *ctx, const struct worker *w,
+                       const struct hash32 *genesis)
 {
     *ctx = (struct query_context){.domain = {w->chain_id, w->config.confidential},
                                   .genesis = *genesis,
@@ -450,8 +451,7 @@ static enum rc give_logs(struct cluster *k, struct cluster_ask *base, struct err
 {
     struct ask *x = (struct ask *)(void *)base;
 
-    return history_logs(k, x->out, &x->logs->contract, x->logs->first_batch, x->logs->end_batch,
-                        e);
+    return history_logs(k, x->out, &x->logs->contract, x->logs->first_batch, x->logs->end_batch, e);
 }
 
 static void post_logs(struct contracts *c, struct http_request *req, struct http_response *resp)

@@ -1,5 +1,5 @@
-/* worker/contract/serve.h - requests about confidential contracts (docs/worker.md), and what queries
- * may do beyond the machine. */
+/* worker/contract/serve.h - requests about confidential contracts (docs/worker.md), and what
+ * queries may do beyond the machine. */
 #pragma once
 
 #include "worker/contract/cluster.h"
@@ -17,7 +17,8 @@ struct contracts {
 
 /* ---- effects.c ---- */
 
-/* What contracts keep between queries: lost with the worker, never part of their state. Thread-safe. */
+/* What contracts keep between queries: lost with the worker, never part of their state.
+ * Thread-safe. */
 struct query_cache *query_cache_new(void);
 void query_cache_free(struct query_cache *q);
 

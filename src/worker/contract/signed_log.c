@@ -24,6 +24,14 @@ static void put(struct buf *out, const struct cluster_commit *c)
     buf_put_bytes(out, BYTES_OF(&c->outbox_digest));
 }
 
+static struct hash32 get_hash32(struct reader *r)
+{
+    struct hash32 h;
+
+    reader_copy(r, h.b, sizeof(h.b));
+    return h;
+}
+
 static enum rc get(struct cluster_commit *c, struct bytes in, const char *path, struct err *e)
 {
     struct reader r = reader_init(in);

@@ -180,33 +180,42 @@ enum rc view_commits(struct worker *w, struct commit_view *out, struct arena *a,
 }
 
 static enum rc take_contract(struct contract_view *out, struct arena *a,
-                             const struct address *address, struct bytes value, struct err *e)
+                             const struct address *address, struct bytes record,
+                             struct bytes pending, struct err *e)
 {
     st_contract_record x;
+    st_pending_entry p;
 
-    TRY(confidential_contract_of_get(&x, value, e));
+    TRY(confidential_contract_of_get(&x, record, e));
+    TRY(confidential_pending_of_get(&p, pending, e));
     *out = (struct contract_view){.address = *address,
                                   .owner = x.owner,
                                   .cluster = x.cluster,
                                   .is_waiting = x.status == CONTRACT_WAITING,
                                   .is_active = x.status == CONTRACT_ACTIVE,
-                                  .wanted_code_hash = x.wanted_code_hash,
+                                  .code_hash = x.code_hash,
                                   .code_url = arena_strdup(a, x.code_url),
-                                  .active_code_hash = x.code_hash,
+                                  .wanted_url = "",
                                   .key_epoch = x.key_epoch,
                                   .has_audit = x.audit == AUDIT_OWNER};
     memcpy(out->public32, x.public_key.b, sizeof(out->public32));
+    if (p.gas != 0) {
+        out->wanted_code_hash = p.code_hash;
+        out->wanted_url = arena_strdup(a, p.code_url);
+    }
     return RC_OK;
 }
 
 enum rc view_contract(struct worker *w, struct contract_view *out, struct arena *a,
                       const struct address *contract, uint64_t min_height, struct err *e)
 {
-    const struct light_key key = confidential_contract_of_key(&w->config.confidential, *contract);
-    struct bytes value;
+    const struct light_key keys[] = {
+        confidential_contract_of_key(&w->config.confidential, *contract),
+        confidential_pending_of_key(&w->config.confidential, *contract)};
+    struct light_value *v;
 
-    TRY(light_client_value(w->light, &value, a, &key, min_height, e));
-    return take_contract(out, a, contract, value, e);
+    TRY(light_client_read(w->light, &v, a, keys, ARRAY_LEN(keys), min_height, NULL, e));
+    return take_contract(out, a, contract, v[0].value, v[1].value, e);
 }
 
 enum rc view_contracts(struct worker *w, struct contract_view *out, struct key_vote_view *votes,
@@ -214,25 +223,26 @@ enum rc view_contracts(struct worker *w, struct contract_view *out, struct key_v
                        uint64_t min_height, struct err *e)
 {
     const struct address *c = &w->config.confidential;
-    struct light_key keys[READ_MAX];
+    struct light_key keys[3 * VIEW_CONTRACTS_MAX];
     struct light_value *v, *u;
 
-    CHECK(n <= READ_MAX / 2);
+    CHECK(n <= VIEW_CONTRACTS_MAX);
     for (size_t i = 0; i < n; i++)
         keys[i] = confidential_cluster_contracts_at_key(c, cluster, first + i);
     TRY(light_client_read(w->light, &v, a, keys, n, min_height, NULL, e));
     for (size_t i = 0; i < n; i++) {
         TRY(confidential_cluster_contracts_get(&out[i].address, v[i].value, e));
-        keys[2 * i] = confidential_contract_of_key(c, out[i].address);
-        keys[2 * i + 1] = confidential_key_vote_of_key(c, out[i].address, w->keys->sender_address);
+        keys[3 * i] = confidential_contract_of_key(c, out[i].address);
+        keys[3 * i + 1] = confidential_pending_of_key(c, out[i].address);
+        keys[3 * i + 2] = confidential_key_vote_of_key(c, out[i].address, w->keys->sender_address);
     }
-    TRY(light_client_read(w->light, &u, a, keys, 2 * n, min_height, NULL, e));
+    TRY(light_client_read(w->light, &u, a, keys, 3 * n, min_height, NULL, e));
     for (size_t i = 0; i < n; i++) {
         const struct address address = out[i].address;
         st_key_vote vote;
 
-        TRY(take_contract(&out[i], a, &address, u[2 * i].value, e));
-        TRY(confidential_key_vote_of_get(&vote, u[2 * i + 1].value, e));
+        TRY(take_contract(&out[i], a, &address, u[3 * i].value, u[3 * i + 1].value, e));
+        TRY(confidential_key_vote_of_get(&vote, u[3 * i + 2].value, e));
         votes[i] = (struct key_vote_view){vote.epoch, vote.code_hash};
     }
     return RC_OK;
@@ -252,7 +262,8 @@ static enum rc take_entry(struct entry_sink *s, const struct chain_log *log, str
     struct confidential_contracts_event_Queued event;
     uint64_t index;
 
-    TRY(confidential_contracts_parse_Queued(&event, NULL, log->topics, log->n_topics, log->data, e));
+    TRY(confidential_contracts_parse_Queued(&event, NULL, log->topics, log->n_topics, log->data,
+                                            e));
     index = event.index;
     if (index < s->first || index >= s->end)
         return RC_OK; /* of a block's other batches */
