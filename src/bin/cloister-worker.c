@@ -41,6 +41,12 @@ static const char help[] =
     "  --tee KIND           whose evidence: none (default), auto (this machine's TDX or SEV-SNP) "
     "or\n"
     "                       simulator, which proves nothing about hardware\n"
+    "  --role NAME          open (default): runs validators; or contract: keeps confidential\n"
+    "                       contracts\n"
+    "  --confidential-contracts ADDRESS, --clusters N,N\n"
+    "                       of role contract: the contract, and the clusters to join\n"
+    "  --http-allow URL,URL scheme and host contracts may fetch from in queries (default: none)\n"
+    "  --runtime PATH       cloister-runtime (default: beside this program)\n"
     "  --tls-listen HOST:PORT\n"
     "                       also serve TLS whose certificates carry the evidence\n"
     "  --insecure-simulator DIR, --machine NAME\n"
@@ -96,46 +102,24 @@ static enum rc read_network(struct options *o, const char *path, struct err *e)
     TRY(network_contract_unless_given(&c->data_registry, n, "DataRegistry", e));
     TRY(network_contract_unless_given(&c->dlp_registry, n, "DLPRegistry", e));
     /* Chains without attestation have none. */
-<<<<<<< HEAD
     rc = network_contract_unless_given(&c->workers, n, "Workers", e);
+    if (rc != RC_OK && rc != RC_NOTFOUND)
+        return rc;
+    rc = network_contract_unless_given(&c->confidential, n, "ConfidentialContracts", e);
+    if (rc != RC_OK && rc != RC_NOTFOUND)
+        return rc;
+    rc = network_contract_unless_given(&c->gatekeepers, n, "Gatekeepers", e);
     return rc == RC_NOTFOUND ? RC_OK : rc;
-=======
-    if (json_object_get(contracts, "Workers") != NULL)
-        TRY(take_contract(&o->c.workers, contracts, "Workers", e));
-    if (json_object_get(contracts, "Gatekeepers") != NULL)
-        TRY(take_contract(&o->c.gatekeepers, contracts, "Gatekeepers", e));
+}
+
+static enum rc take_role(void *target, const char *arg, struct err *e)
+{
+    struct options *o = target;
+
+    if (strcmp(arg, "open") != 0 && strcmp(arg, "contract") != 0)
+        return err_set(e, RC_MALFORMED, "'%s' is neither open nor contract", arg);
+    o->c.role = strcmp(arg, "open") == 0 ? WORKER_OPEN : WORKER_CONTRACT;
     return RC_OK;
-}
-
-static enum rc take_tee_pool(void *target, const char *arg, struct err *e)
-{
-    return address_parse(&((struct options *)target)->c.tee_pool, bytes_str(arg), e);
-}
-
-static enum rc take_data_registry(void *target, const char *arg, struct err *e)
-{
-    return address_parse(&((struct options *)target)->c.data_registry, bytes_str(arg), e);
-}
-
-static enum rc take_dlp_registry(void *target, const char *arg, struct err *e)
-{
-    return address_parse(&((struct options *)target)->c.dlp_registry, bytes_str(arg), e);
-}
-
-static enum rc take_workers(void *target, const char *arg, struct err *e)
-{
-    return address_parse(&((struct options *)target)->c.workers, bytes_str(arg), e);
-}
-
-static enum rc take_gatekeepers(void *target, const char *arg, struct err *e)
-{
-    return address_parse(&((struct options *)target)->c.gatekeepers, bytes_str(arg), e);
-}
-
-static enum rc take_operator(void *target, const char *arg, struct err *e)
-{
-    return address_parse(&((struct options *)target)->c.operator, bytes_str(arg), e);
->>>>>>> 20b6d46
 }
 
 static enum rc take_tee(void *target, const char *arg, struct err *e)
@@ -183,21 +167,18 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "rpc", .kind = DAEMON_TEXT, FIELD(c.rpc_url)},
     {.name = "store", .kind = DAEMON_TEXT, FIELD(c.store_rpc)},
     {.name = "store-gateway", .kind = DAEMON_TEXT, FIELD(c.store_gateway)},
-<<<<<<< HEAD
     {.name = "tee-pool", ADDRESS(c.tee_pool)},
     {.name = "data-registry", ADDRESS(c.data_registry)},
     {.name = "dlp-registry", ADDRESS(c.dlp_registry)},
     {.name = "workers", ADDRESS(c.workers)},
+    {.name = "gatekeepers", ADDRESS(c.gatekeepers)},
     {.name = "operator", ADDRESS(c.operator)},
-=======
-    {.name = "tee-pool", .kind = DAEMON_CALL, .take = take_tee_pool},
-    {.name = "data-registry", .kind = DAEMON_CALL, .take = take_data_registry},
-    {.name = "dlp-registry", .kind = DAEMON_CALL, .take = take_dlp_registry},
-    {.name = "workers", .kind = DAEMON_CALL, .take = take_workers},
-    {.name = "gatekeepers", .kind = DAEMON_CALL, .take = take_gatekeepers},
-    {.name = "operator", .kind = DAEMON_CALL, .take = take_operator},
->>>>>>> 20b6d46
     {.name = "tee", .kind = DAEMON_CALL, .take = take_tee},
+    {.name = "role", .kind = DAEMON_CALL, .take = take_role},
+    {.name = "confidential-contracts", ADDRESS(c.confidential)},
+    {.name = "clusters", .kind = DAEMON_TEXT, FIELD(c.clusters)},
+    {.name = "http-allow", .kind = DAEMON_TEXT, FIELD(c.http_allow)},
+    {.name = "runtime", .kind = DAEMON_TEXT, FIELD(c.runtime_path)},
     {.name = "tls-listen", .kind = DAEMON_TEXT, FIELD(c.tls_listen)},
     {.name = "insecure-simulator", .kind = DAEMON_TEXT, FIELD(c.simulator)},
     {.name = "machine", .kind = DAEMON_TEXT, FIELD(c.machine)},
