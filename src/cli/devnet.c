@@ -20,12 +20,12 @@
 #define HEALTHY_MS 1000 /* lived so long: no crash at start, the next restart is quick again */
 #define STOP_MS 10000
 #define REFRESH_MS 1000
-#define MAX_DAEMONS                                                                                \
-    (2 + DEVNET_MAX_WORKERS + DEVNET_MAX_CONTRACT_WORKERS + DEVNET_MAX_KEEPERS)
+#define MAX_DAEMONS (2 + DEVNET_MAX_WORKERS + DEVNET_MAX_CONTRACT_WORKERS + DEVNET_MAX_KEEPERS)
 #define KEEPER_PORTS 50
 #define CONTRACT_PORTS 42
 
-static const char *dir_text, *workers_text, *keepers_text, *contract_workers_text, *ports_text, *profile_text;
+static const char *dir_text, *workers_text, *keepers_text, *contract_workers_text, *ports_text,
+    *profile_text;
 static bool verbose;
 
 static const struct cli_option OPTIONS[] = {
@@ -42,7 +42,8 @@ static const struct cli_option OPTIONS[] = {
     {.name = "ports",
      .arg = "BASE",
      .help = "ledger at BASE, store at BASE+1 and BASE+2, workers from BASE+10, their TLS from "
-             "BASE+26, contract workers from BASE+42, their TLS from BASE+46, keepers from BASE+50, their TLS from BASE+57 [8545]",
+             "BASE+26, contract workers from BASE+42, their TLS from BASE+46, keepers from "
+             "BASE+50, their TLS from BASE+57 [8545]",
      .value = &ports_text},
     {.name = "profile",
      .arg = "PROFILE",

@@ -62,7 +62,7 @@ enum rc devnet_simulator(struct devnet *d, struct err *e)
         rc = add_machine(sim, name, e);
     }
     for (size_t i = 0; i < d->n_contract_workers && rc == RC_OK; i++) {
-        char name[32];
+        char name[48];
 
         (void)snprintf(name, sizeof(name), "contract-worker-%zu", i);
         rc = add_machine(sim, name, e);

@@ -294,11 +294,10 @@ enum rc devnet_write(struct devnet *d, struct err *e)
                                                        "url", d->keeper_url[i])) == 0);
     contract_workers = json_array();
     for (size_t i = 0; i < d->n_contract_workers; i++)
-        CHECK(json_array_append_new(
-                  contract_workers,
-                  json_pack("{s:s, s:s}", "address",
-                            cli_addr_text(d->cli, &d->contract_worker_address[i]), "url",
-                            d->contract_worker_url[i])) == 0);
+        CHECK(json_array_append_new(contract_workers,
+                                    json_pack("{s:s, s:s}", "address",
+                                              cli_addr_text(d->cli, &d->contract_worker_address[i]),
+                                              "url", d->contract_worker_url[i])) == 0);
     root = json_pack("{s:s, s:s, s:I, s:s, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:O}", "rpc", d->rpc,
                      "ws", d->ws, "chain_id", (json_int_t)d->chain_id, "profile",
                      d->vana_compat ? "vana-compat" : "devnet", "store", "rpc", d->store_rpc,
