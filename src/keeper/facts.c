@@ -95,6 +95,12 @@ static enum rc judge_evidence(struct keeper *k, struct release_facts *f,
     return RC_OK;
 }
 
+/* Of the TEE pool, and the requester in it. */
+struct pool_facts {
+    bool is_active;
+    uint64_t oldest_epoch, epoch;
+};
+
 enum {
     V_WORKER,
     V_ENTRY,
@@ -103,8 +109,33 @@ enum {
     V_LISTED,
     V_TEE,
     V_POOL_WORKERS,
+    V_OLDEST,
+    V_EPOCH,
     N_VALUES
 };
+
+/* What ties the requester to the subject, and which of its epochs are open. */
+static void judge_subject(struct keeper *k, struct release_facts *f, const struct key_request *q,
+                          const struct key_subject *subject, const struct pool_facts *pool)
+{
+    switch (q->purpose) {
+    case KEY_POOL_SECRETS:
+        f->is_assigned = address_eq(&subject->account, &k->config.tee_pool) && pool->is_active;
+        f->oldest_epoch = pool->oldest_epoch;
+        f->current_epoch = pool->epoch;
+        return;
+    case KEY_BEACON:
+    case KEY_APP_DISK:
+    case KEY_APP_ENV:
+    case KEY_APP_CA:
+    case KEY_APP_SIGN:
+    case KEY_IMAGE:
+    case KEY_CONTRACT:
+    case KEY_POOL_DATA:
+        /* No contract ties anyone to these yet: nothing is assigned. */
+        return;
+    }
+}
 
 static enum rc read_chain(struct keeper *k, struct release_facts *f,
                           const struct partial_request *r, struct arena *a, uint64_t min_height,
@@ -119,10 +150,13 @@ static enum rc read_chain(struct keeper *k, struct release_facts *f,
         [V_LISTED] = workers_measurement_set_has_key(&c->workers, r->q.measurement),
         [V_TEE] = tee_pool_tee_of_key(&c->tee_pool, r->q.requester),
         [V_POOL_WORKERS] = tee_pool_workers_contract_key(&c->tee_pool),
+        [V_OLDEST] = tee_pool_secrets_oldest_key(&c->tee_pool),
+        [V_EPOCH] = tee_pool_secrets_epoch_key(&c->tee_pool),
     };
     struct light_key json;
     struct light_value *v;
     struct key_subject subject;
+    struct pool_facts pool;
     struct address pool_workers;
     struct bytes encoded;
     st_bytes32 entry;
@@ -146,10 +180,10 @@ static enum rc read_chain(struct keeper *k, struct release_facts *f,
     f->registration_expires_s = w.expires_at;
     f->is_measurement_listed = listed != 0 && w.role < 64 && (m.roles >> w.role & 1) != 0;
     TRY(key_subject_decode(&subject, r->q.purpose, bytes_of(r->q.subject, r->q.subject_n), e));
-    /* The other purposes' contracts are not there yet: nothing is assigned. */
-    f->is_assigned = r->q.purpose == KEY_POOL_SECRETS &&
-                     address_eq(&subject.account, &c->tee_pool) && tee.status == TEE_ACTIVE &&
-                     address_eq(&pool_workers, &c->workers);
+    TRY(tee_pool_secrets_oldest_get(&pool.oldest_epoch, v[V_OLDEST].value, e));
+    TRY(tee_pool_secrets_epoch_get(&pool.epoch, v[V_EPOCH].value, e));
+    pool.is_active = tee.status == TEE_ACTIVE && address_eq(&pool_workers, &c->workers);
+    judge_subject(k, f, &r->q, &subject, &pool);
     json = collateral_json_of_key(&c->collateral, entry);
     TRY(light_client_value(k->light, &encoded, a, &json, min_height, e));
     return collateral_json_of_get(&with->collateral, encoded, e);

@@ -45,6 +45,7 @@
 #undef TEE
 #undef JOB
 #undef PROOF_RECORD
+#undef SECRETS_KEY
 #undef FILE_RECORD
 #undef PROOF
 #undef DLP
