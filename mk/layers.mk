@@ -40,6 +40,7 @@ DEPS_client  := base crypto codec chain attest light keys os net tee
 # Services: libraries with thin mains
 DEPS_engine  := base crypto codec chain vm ledger os kv
 DEPS_gateway := base crypto codec chain light vm ledger engine os net
+# keys: what it asks keepers for
 DEPS_worker  := base crypto codec chain attest light keys os kv net tee jail validator ledger cluster runtime client
 # no vm, jail, gateway: a keeper runs nobody's code (PROTOCOL P10)
 DEPS_keeper  := base crypto codec chain attest light keys os net tee client

@@ -87,6 +87,16 @@ void Workers_setLifetime(u64 lifetime)
     set_lifetime(lifetime);
 }
 
+/* Workers stop standing without being taken out: what they had the key of is over. A pool that does
+ * not know us, or is older than such keys, does not hold up the council. */
+static void move_secrets_epoch(void)
+{
+    str ignored;
+
+    if (!is_zero(tee_pool()))
+        (void)!call_raw(tee_pool(), TeePool_encode_moveSecretsEpoch(), 0, false, &ignored);
+}
+
 void Workers_allowMeasurement(bytes32 digest, u64 roles, str label)
 {
     only_council();
@@ -104,6 +114,7 @@ void Workers_removeMeasurement(bytes32 digest)
         revert_UnknownMeasurement(digest);
     measurement_of_set(digest, (measurement){0});
     emit_MeasurementRemoved(digest);
+    move_secrets_epoch();
 }
 
 void Workers_banPlatform(bytes32 platform, bool isBanned)
@@ -111,6 +122,8 @@ void Workers_banPlatform(bytes32 platform, bool isBanned)
     only_council();
     banned_set(platform, isBanned);
     emit_PlatformBanned(platform, isBanned);
+    if (isBanned)
+        move_secrets_epoch();
 }
 
 /* ---- standing ---- */
@@ -427,6 +440,21 @@ bool Workers_isAllowed(bytes32 digest, u64 role)
 bool Workers_isBanned(bytes32 platform)
 {
     return banned(platform);
+}
+
+/* The sender, proof and commit keys of a registration belong to its worker for ever. */
+address Workers_ownerOfKey(address key)
+{
+    return owner_of_key(key);
+}
+
+/* The worker that stands in `role` and signs with this commit key now; zero: none. */
+address Workers_workerOfCommitSigner(address signer, u64 role)
+{
+    address account = owner_of_key(signer);
+    worker w = worker_of(account);
+
+    return same(w.commit_signer, signer) && w.role == role && stands(w) ? account : ADDRESS_ZERO;
 }
 
 str Workers_policy(void)

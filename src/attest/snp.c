@@ -247,3 +247,8 @@ enum rc snp_certs_from_table(struct snp_certs *out, struct bytes table, struct e
                         bytes_of(table.p + offset, length), "one key", e));
     }
 }
+
+enum rc snp_certs_from_any(struct snp_certs *out, struct bytes in, struct arena *a, struct err *e)
+{
+    return x509_is_pem(in) ? snp_certs_add(out, in, a, e) : snp_certs_from_table(out, in, e);
+}

@@ -37,6 +37,8 @@ struct snp_certs {
 enum rc snp_certs_add(struct snp_certs *out, struct bytes in, struct arena *a, struct err *e);
 /* The certificate table of an extended report (GUIDs of AMD 56421). */
 enum rc snp_certs_from_table(struct snp_certs *out, struct bytes table, struct err *e);
+/* Either: PEM, or else such a table. */
+enum rc snp_certs_from_any(struct snp_certs *out, struct bytes in, struct arena *a, struct err *e);
 
 /* As dcap_verify: chain to a trusted ARK, product, dates, revocation, signature, chip id, and that
  * the reported TCB is exactly the certificate's. */

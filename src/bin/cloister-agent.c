@@ -5,6 +5,7 @@
 #include "agent/agent.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "codec/json.h"
 #include "crypto/hash.h"
 #include "os/clock.h"
 #include "os/daemon.h"
@@ -226,5 +227,6 @@ int main(int argc, char **argv)
                              .run = run,
                              .ctx = &o};
 
+    json_wipe_freed();
     return daemon_main(&d, argc, argv);
 }

@@ -3,8 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
-#include "chain/address.h"
-#include "client/light_client.h"
+#include "client/network.h"
 #include "codec/json.h"
 #include "keeper/keeper.h"
 #include "net/limits.h"
@@ -13,8 +12,6 @@
 #include "os/signal.h"
 
 #include <stdio.h>
-
-#define NETWORK_MAX_SIZE (1u << 20)
 
 static const char help[] =
     "usage: cloister-keeper --dir DIR (--network FILE | --rpc URL --genesis FILE --workers A\n"
@@ -27,11 +24,13 @@ static const char help[] =
     "  --tls-listen HOST:PORT\n"
     "                       the same over TLS with evidence [none]\n"
     "  --url URL            by which others reach it [the bound address]\n"
-    "  --network FILE       devnet.json of a network: fills in the next seven\n"
+    "  --network FILE       devnet.json of a network: fills in the next eight\n"
     "  --rpc URL            the ledger's JSON-RPC\n"
     "  --genesis FILE       the chain's genesis: whom it believes follows from it\n"
     "  --workers ADDRESS, --gatekeepers ADDRESS, --council ADDRESS, --collateral ADDRESS,\n"
     "  --tee-pool ADDRESS   contracts\n"
+    "  --confidential ADDRESS\n"
+    "                       ConfidentialContracts [none: no keys of confidential contracts]\n"
     "  --operator ADDRESS   who may deregister it besides itself [its own account]\n"
     "  --tee SOURCE         auto, configfs, tdx_guest, sev_guest, or simulator:DIR/MACHINE, which\n"
     "                       proves nothing about hardware [auto]; TDX cannot seal and is refused\n"
@@ -45,54 +44,31 @@ static const char help[] =
 
 struct options {
     struct keeper_config c;
-    json_t *network; /* owner of texts taken from the file */
+    struct network network; /* owner of texts taken from the file */
     const char *network_path;
     bool print_measurement;
-    char *genesis; /* beside it; on the heap */
 };
 
-static enum rc take_contract(struct address *out, const json_t *contracts, const char *name,
-                             struct err *e)
-{
-    const char *text;
-
-    /* What is given on the command line counts more. */
-    if (!address_is_zero(out))
-        return RC_OK;
-    TRY(json_str(&text, contracts, name, ADDRESS_TEXT_SIZE, e));
-    return address_parse(out, bytes_str(text), e);
-}
-
+/* What is given on the command line counts more. */
 static enum rc read_network(struct options *o, const char *path, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf text = {0};
-    json_t *contracts;
+    struct network *n = &o->network;
+    struct keeper_config *c = &o->c;
+    enum rc rc;
 
-    TRY(file_read(&text, path, NETWORK_MAX_SIZE, e));
-    TRY(json_parse(&o->network, buf_bytes(&text), NETWORK_MAX_SIZE, e));
-    TRY(json_obj(&contracts, o->network, "contracts", e));
-    if (o->c.rpc_url == NULL)
-        TRY(json_str(&o->c.rpc_url, o->network, "rpc", 4096, e));
-    if (o->c.genesis_path == NULL)
-        o->c.genesis_path = o->genesis = light_genesis_path(path, o->network);
-    TRY(take_contract(&o->c.workers, contracts, "Workers", e));
-    TRY(take_contract(&o->c.gatekeepers, contracts, "Gatekeepers", e));
-    TRY(take_contract(&o->c.council, contracts, "Council", e));
-    TRY(take_contract(&o->c.collateral, contracts, "Collateral", e));
-    return take_contract(&o->c.tee_pool, contracts, "TeePool", e);
+    TRY(network_read(n, path, e));
+    if (c->rpc_url == NULL)
+        c->rpc_url = n->rpc;
+    if (c->genesis_path == NULL)
+        c->genesis_path = n->genesis;
+    TRY(network_contract_unless_given(&c->workers, n, "Workers", e));
+    TRY(network_contract_unless_given(&c->gatekeepers, n, "Gatekeepers", e));
+    TRY(network_contract_unless_given(&c->council, n, "Council", e));
+    TRY(network_contract_unless_given(&c->collateral, n, "Collateral", e));
+    TRY(network_contract_unless_given(&c->tee_pool, n, "TeePool", e));
+    rc = network_contract_unless_given(&c->confidential, n, "ConfidentialContracts", e);
+    return rc == RC_NOTFOUND ? RC_OK : rc; /* a network from before there were any */
 }
-
-#define TAKE_ADDRESS(field)                                                                        \
-    static enum rc take_##field(void *target, const char *arg, struct err *e)                      \
-    {                                                                                              \
-        return address_parse(&((struct options *)target)->c.field, bytes_str(arg), e);             \
-    }
-TAKE_ADDRESS(workers)
-TAKE_ADDRESS(gatekeepers)
-TAKE_ADDRESS(council)
-TAKE_ADDRESS(collateral)
-TAKE_ADDRESS(tee_pool)
-TAKE_ADDRESS(operator)
 
 static enum rc take_poke(void *target, const char *arg, struct err *e)
 {
@@ -105,6 +81,7 @@ static enum rc take_poke(void *target, const char *arg, struct err *e)
 }
 
 #define FIELD(f) .offset = offsetof(struct options, f)
+#define ADDRESS(f) .kind = DAEMON_FIELD, .take = network_take_address, FIELD(f)
 static const struct daemon_option OPTIONS[] = {
     {.name = "dir", .kind = DAEMON_TEXT, FIELD(c.dir)},
     {.name = "listen", .kind = DAEMON_TEXT, FIELD(c.listen)},
@@ -113,12 +90,13 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "network", .kind = DAEMON_TEXT, FIELD(network_path)},
     {.name = "rpc", .kind = DAEMON_TEXT, FIELD(c.rpc_url)},
     {.name = "genesis", .kind = DAEMON_TEXT, FIELD(c.genesis_path)},
-    {.name = "workers", .kind = DAEMON_CALL, .take = take_workers},
-    {.name = "gatekeepers", .kind = DAEMON_CALL, .take = take_gatekeepers},
-    {.name = "council", .kind = DAEMON_CALL, .take = take_council},
-    {.name = "collateral", .kind = DAEMON_CALL, .take = take_collateral},
-    {.name = "tee-pool", .kind = DAEMON_CALL, .take = take_tee_pool},
-    {.name = "operator", .kind = DAEMON_CALL, .take = take_operator},
+    {.name = "workers", ADDRESS(c.workers)},
+    {.name = "gatekeepers", ADDRESS(c.gatekeepers)},
+    {.name = "council", ADDRESS(c.council)},
+    {.name = "collateral", ADDRESS(c.collateral)},
+    {.name = "tee-pool", ADDRESS(c.tee_pool)},
+    {.name = "confidential", ADDRESS(c.confidential)},
+    {.name = "operator", ADDRESS(c.operator)},
     {.name = "tee", .kind = DAEMON_TEXT, FIELD(c.tee)},
     {.name = "print-measurement", .kind = DAEMON_FLAG, FIELD(print_measurement)},
     {.name = "poke-ms", .kind = DAEMON_CALL, .take = take_poke},
@@ -175,9 +153,10 @@ int main(int argc, char **argv)
                              .check = check_options,
                              .run = serve,
                              .ctx = &o};
-    int status = daemon_main(&d, argc, argv);
+    int status;
 
-    json_decref(o.network);
-    free(o.genesis);
+    json_wipe_freed();
+    status = daemon_main(&d, argc, argv);
+    network_clear(&o.network);
     return status;
 }

@@ -3,8 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
-#include "chain/address.h"
-#include "client/light_client.h"
+#include "client/network.h"
 #include "codec/json.h"
 #include "net/limits.h"
 #include "os/daemon.h"
@@ -17,7 +16,6 @@
 #include <stdio.h>
 
 #define STOP_WITHIN_S 10
-#define NETWORK_MAX_SIZE (1u << 20)
 
 static const char help[] =
     "usage: cloister-worker --dir DIR (--network FILE | --rpc URL --store URL --tee-pool A\n"
@@ -26,7 +24,7 @@ static const char help[] =
     "  --dir DIR            the worker's folder; one process a folder\n"
     "  --listen HOST:PORT   where the API is served (default 127.0.0.1:8555; port 0: any)\n"
     "  --url URL            by which requesters reach it (default: the bound address)\n"
-    "  --network FILE       devnet.json of a network: fills in the next six\n"
+    "  --network FILE       devnet.json of a network: fills in most of the next\n"
     "  --genesis FILE       the chain's genesis: what is believed of the chain follows from it; "
     "without one\n"
     "                       the ledger's node is believed\n"
@@ -35,6 +33,10 @@ static const char help[] =
     "  --store-gateway URL  the store's gateway for reading (default: through its API)\n"
     "  --tee-pool ADDRESS, --data-registry ADDRESS, --dlp-registry ADDRESS\n"
     "  --workers ADDRESS    the contract to register in with evidence (default: none)\n"
+    "  --gatekeepers ADDRESS\n"
+    "                       whose keepers give it keys, with which secrets of validators are "
+    "opened\n"
+    "                       (default: none)\n"
     "  --operator ADDRESS   who may deregister this worker besides itself\n"
     "  --tee KIND           whose evidence: none (default), auto (this machine's TDX or SEV-SNP) "
     "or\n"
@@ -52,6 +54,7 @@ static const char help[] =
     "  --gas N              of a RISC-V validator (default 20000000000)\n"
     "  --memory-mib N       of a validator (default 256)\n"
     "  --wall-ms N          time of a validator (default 60000)\n"
+    "  --key-wait S         how long a job waits for keepers that are away (default 30)\n"
     "  --claim-interval S   seconds between collecting fees (default 30; 0: never)\n"
     "  --jail PATH          cloister-jail (default: beside this program)\n"
     "  --no-containers      refuse container images\n"
@@ -66,81 +69,38 @@ static const char help[] =
 
 struct options {
     struct worker_config c;
-    json_t *network; /* owner of texts taken from the file */
+    struct network network; /* owner of texts taken from the file */
     const char *network_path;
     bool print_measurement;
-    char *genesis; /* beside it; on the heap */
 };
 
-static enum rc take_contract(struct address *out, const json_t *contracts, const char *name,
-                             struct err *e)
-{
-    const char *text;
-
-    /* What is given on the command line counts more. */
-    if (!address_is_zero(out))
-        return RC_OK;
-    TRY(json_str(&text, contracts, name, ADDRESS_TEXT_SIZE, e));
-    return address_parse(out, bytes_str(text), e);
-}
-
+/* What is given on the command line counts more. */
 static enum rc read_network(struct options *o, const char *path, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf text = {0};
-    json_t *store, *contracts;
-    const char *profile = NULL;
+    struct network *n = &o->network;
+    struct worker_config *c = &o->c;
+    enum rc rc;
 
-    TRY(file_read(&text, path, NETWORK_MAX_SIZE, e));
-    json_decref(o->network);
-    TRY(json_parse(&o->network, buf_bytes(&text), NETWORK_MAX_SIZE, e));
-    TRY(json_obj(&store, o->network, "store", e));
-    TRY(json_obj(&contracts, o->network, "contracts", e));
-    if (o->c.rpc_url == NULL)
-        TRY(json_str(&o->c.rpc_url, o->network, "rpc", 4096, e));
-    if (o->c.store_rpc == NULL)
-        TRY(json_str(&o->c.store_rpc, store, "rpc", 4096, e));
-    if (o->c.store_gateway == NULL)
-        TRY(json_str_opt(&o->c.store_gateway, store, "gateway", 4096, e));
-    if (o->c.genesis_path == NULL) {
-        o->genesis = light_genesis_path(path, o->network);
-        if (file_exists(o->genesis))
-            o->c.genesis_path = o->genesis;
-    }
-    TRY(json_str_opt(&profile, o->network, "profile", 64, e));
-    if (profile != NULL && strcmp(profile, "vana-compat") == 0)
-        o->c.profile = WORKER_VANA_COMPAT;
-    TRY(take_contract(&o->c.tee_pool, contracts, "TeePool", e));
-    TRY(take_contract(&o->c.data_registry, contracts, "DataRegistry", e));
-    TRY(take_contract(&o->c.dlp_registry, contracts, "DLPRegistry", e));
+    TRY(network_read(n, path, e));
+    if (c->rpc_url == NULL)
+        c->rpc_url = n->rpc;
+    if (c->store_rpc == NULL)
+        c->store_rpc = n->store_rpc;
+    if (c->store_gateway == NULL)
+        c->store_gateway = n->store_gateway;
+    if (c->genesis_path == NULL && file_exists(n->genesis))
+        c->genesis_path = n->genesis;
+    if (n->vana_compat)
+        c->profile = WORKER_VANA_COMPAT;
+    TRY(network_contract_unless_given(&c->tee_pool, n, "TeePool", e));
+    TRY(network_contract_unless_given(&c->data_registry, n, "DataRegistry", e));
+    TRY(network_contract_unless_given(&c->dlp_registry, n, "DLPRegistry", e));
     /* Chains without attestation have none. */
-    if (json_object_get(contracts, "Workers") == NULL)
-        return RC_OK;
-    return take_contract(&o->c.workers, contracts, "Workers", e);
-}
-
-static enum rc take_tee_pool(void *target, const char *arg, struct err *e)
-{
-    return address_parse(&((struct options *)target)->c.tee_pool, bytes_str(arg), e);
-}
-
-static enum rc take_data_registry(void *target, const char *arg, struct err *e)
-{
-    return address_parse(&((struct options *)target)->c.data_registry, bytes_str(arg), e);
-}
-
-static enum rc take_dlp_registry(void *target, const char *arg, struct err *e)
-{
-    return address_parse(&((struct options *)target)->c.dlp_registry, bytes_str(arg), e);
-}
-
-static enum rc take_workers(void *target, const char *arg, struct err *e)
-{
-    return address_parse(&((struct options *)target)->c.workers, bytes_str(arg), e);
-}
-
-static enum rc take_operator(void *target, const char *arg, struct err *e)
-{
-    return address_parse(&((struct options *)target)->c.operator, bytes_str(arg), e);
+    rc = network_contract_unless_given(&c->workers, n, "Workers", e);
+    if (rc != RC_OK && rc != RC_NOTFOUND)
+        return rc;
+    rc = network_contract_unless_given(&c->gatekeepers, n, "Gatekeepers", e);
+    return rc == RC_NOTFOUND ? RC_OK : rc;
 }
 
 static enum rc take_tee(void *target, const char *arg, struct err *e)
@@ -177,6 +137,7 @@ static enum rc take_claim(void *target, const char *arg, struct err *e)
 }
 
 #define FIELD(f) .offset = offsetof(struct options, f)
+#define ADDRESS(f) .kind = DAEMON_FIELD, .take = network_take_address, FIELD(f)
 #define MIB ((uint64_t)1 << 20)
 static const struct daemon_option OPTIONS[] = {
     {.name = "dir", .kind = DAEMON_TEXT, FIELD(c.dir)},
@@ -187,11 +148,12 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "rpc", .kind = DAEMON_TEXT, FIELD(c.rpc_url)},
     {.name = "store", .kind = DAEMON_TEXT, FIELD(c.store_rpc)},
     {.name = "store-gateway", .kind = DAEMON_TEXT, FIELD(c.store_gateway)},
-    {.name = "tee-pool", .kind = DAEMON_CALL, .take = take_tee_pool},
-    {.name = "data-registry", .kind = DAEMON_CALL, .take = take_data_registry},
-    {.name = "dlp-registry", .kind = DAEMON_CALL, .take = take_dlp_registry},
-    {.name = "workers", .kind = DAEMON_CALL, .take = take_workers},
-    {.name = "operator", .kind = DAEMON_CALL, .take = take_operator},
+    {.name = "tee-pool", ADDRESS(c.tee_pool)},
+    {.name = "data-registry", ADDRESS(c.data_registry)},
+    {.name = "dlp-registry", ADDRESS(c.dlp_registry)},
+    {.name = "workers", ADDRESS(c.workers)},
+    {.name = "gatekeepers", ADDRESS(c.gatekeepers)},
+    {.name = "operator", ADDRESS(c.operator)},
     {.name = "tee", .kind = DAEMON_CALL, .take = take_tee},
     {.name = "tls-listen", .kind = DAEMON_TEXT, FIELD(c.tls_listen)},
     {.name = "insecure-simulator", .kind = DAEMON_TEXT, FIELD(c.simulator)},
@@ -209,6 +171,7 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "gas", .kind = DAEMON_U64, FIELD(c.gas), .max = UINT64_MAX >> 2},
     {.name = "memory-mib", .kind = DAEMON_U64, FIELD(c.memory_size), .max = 65536, .unit = MIB},
     {.name = "wall-ms", .kind = DAEMON_U64, FIELD(c.wall_ms), .max = 3600000},
+    {.name = "key-wait", .kind = DAEMON_U64, FIELD(c.key_wait_ms), .max = 3600, .unit = 1000},
     {.name = "claim-interval", .kind = DAEMON_CALL, .take = take_claim},
     {.name = "jail", .kind = DAEMON_TEXT, FIELD(c.jail_path)},
     {.name = "no-containers", .kind = DAEMON_FLAG, FIELD(c.no_containers)},
@@ -273,9 +236,10 @@ int main(int argc, char **argv)
                              .check = check_options,
                              .run = serve,
                              .ctx = &o};
-    int status = daemon_main(&d, argc, argv);
+    int status;
 
-    json_decref(o.network);
-    free(o.genesis);
+    json_wipe_freed();
+    status = daemon_main(&d, argc, argv);
+    network_clear(&o.network);
     return status;
 }

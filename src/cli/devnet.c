@@ -48,7 +48,7 @@ static const struct cli_option OPTIONS[] = {
 
 struct daemon {
     char name[24];
-    const char *argv[40];
+    const char *argv[48];
     size_t n_args;
     struct child child;
     bool running;
@@ -115,7 +115,9 @@ static void worker_args(struct devnet *d, struct daemon *m, size_t i, const char
     } addresses[] = {{"--tee-pool", "TeePool"},
                      {"--data-registry", "DataRegistry"},
                      {"--dlp-registry", "DLPRegistry"},
-                     {"--workers", "Workers"}};
+                     {"--workers", "Workers"},
+                     {"--gatekeepers", "Gatekeepers"}};
+    size_t n_addresses = ARRAY_LEN(addresses) - (d->vana_compat ? 2 : d->n_keepers == 0);
 
     add_arg(m, "--listen");
     add_arg(m, listen_at(d, d->base_port + 10 + i));
@@ -127,7 +129,7 @@ static void worker_args(struct devnet *d, struct daemon *m, size_t i, const char
     add_arg(m, devnet_path(d, "genesis.json"));
     add_arg(m, "--profile");
     add_arg(m, d->vana_compat ? "vana-compat" : "devnet");
-    for (size_t k = 0; k < ARRAY_LEN(addresses) - d->vana_compat; k++) {
+    for (size_t k = 0; k < n_addresses; k++) {
         struct address a = devnet_address(addresses[k].contract);
 
         add_arg(m, addresses[k].option);
@@ -153,7 +155,8 @@ static void keeper_args(struct devnet *d, struct daemon *m, size_t i, const char
                      {"--gatekeepers", "Gatekeepers"},
                      {"--council", "Council"},
                      {"--collateral", "Collateral"},
-                     {"--tee-pool", "TeePool"}};
+                     {"--tee-pool", "TeePool"},
+                     {"--confidential", "ConfidentialContracts"}};
 
     add_arg(m, "--listen");
     add_arg(m, listen_at(d, d->base_port + KEEPER_PORTS + i));
@@ -418,7 +421,7 @@ static enum rc devnet(struct cli *cli, struct err *e)
     network = arena_alloc(&cli->mem, sizeof(*network));
     *network = (struct network){
         .file = json_pack("{s:{s:s}}", "contracts", "DLPRegistry", DEVNET_CONTRACTS[2].address),
-        .path = n.d.dir,
+        .path = xstrdup(n.d.dir),
         .rpc = n.d.rpc,
         .store_rpc = n.d.store_rpc,
         .store_gateway = n.d.store_gateway};

@@ -322,8 +322,7 @@ static void verify_snp(struct cli *cli, struct verify_result *out, const struct 
 
     out->kind = "snp report";
     sha256(&out->evidence_hash, w->evidence);
-    rc = x509_is_pem(w->endorsements) ? snp_certs_add(&certs, w->endorsements, &cli->mem, &e)
-                                      : snp_certs_from_table(&certs, w->endorsements, &e);
+    rc = snp_certs_from_any(&certs, w->endorsements, &cli->mem, &e);
     if (rc != RC_OK)
         not_verified(out, ATTEST_STAGE_COLLATERAL, e.msg);
     else if (snp_verify(&out->v, w->evidence, &certs, roots, w->at, &cli->mem, &e) != RC_OK)

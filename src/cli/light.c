@@ -20,21 +20,19 @@ static const struct cli_option SYNC_OPTIONS[] = {
 /* The genesis file: named by the network file, or beside it. */
 static enum rc genesis_path(struct cli *cli, const char **out, struct err *e)
 {
-    AUTO_FREE char *path = NULL;
     struct network *net;
 
     TRY(cli_network(cli, &net, e));
-    if (net->path == NULL)
+    if (net->genesis == NULL)
         return err_set(e, RC_NOTFOUND,
                        "no network file, so no genesis to check the ledger node against: give "
                        "--network FILE (--rpc URL may stay)");
-    path = light_genesis_path(net->path, net->file);
-    if (!file_exists(path))
+    if (!file_exists(net->genesis))
         return err_set(e, RC_NOTFOUND,
                        "no %s: the network's genesis file is needed to check what the ledger node "
                        "says; put it beside %s",
-                       path, net->path);
-    *out = arena_strdup(&cli->mem, bytes_str(path));
+                       net->genesis, net->path);
+    *out = net->genesis;
     return RC_OK;
 }
 

@@ -192,7 +192,7 @@ static void clear(struct cli *cli)
     chain_client_free(cli->chain);
     store_client_free(cli->store);
     if (cli->net != NULL)
-        json_decref(cli->net->file);
+        network_clear(cli->net);
     arena_clear(&cli->mem);
 }
 
@@ -228,6 +228,7 @@ int cli_main(int argc, char **argv)
         (void)printf("cloister " CLI_VERSION "\n");
         return 0;
     }
+    json_wipe_freed();
     cli.network = getenv("CLOISTER_NETWORK");
     cli.key_name = getenv("CLOISTER_KEY");
     cli.color = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL;

@@ -2,41 +2,9 @@
 #include "base/num.h"
 #include "chain/address.h"
 #include "cli/internal/command.h"
-#include "crypto/secret.h"
 #include "os/file.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
-
-#define NETWORK_FILE_MAX ((size_t)4 << 20)
-
-static enum rc load(struct cli *cli, const char *path, struct network *net, struct err *e)
-{
-    AUTO_CLEAR(secbuf) struct secbuf text = {0}; /* a devnet's holds its accounts' keys */
-    const json_t *store;
-    struct stat st;
-    enum rc rc;
-
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-        char *inside = arena_alloc(&cli->mem, strlen(path) + 16);
-
-        (void)snprintf(inside, strlen(path) + 16, "%s/devnet.json", path);
-        path = inside;
-    }
-    rc = file_read_secret(secbuf_reserve(&text, NETWORK_FILE_MAX + 1), NETWORK_FILE_MAX, &text.n,
-                          path, e);
-    if (rc == RC_NOTFOUND)
-        return err_set(e, rc, "no network at %s: start one with `cloister devnet --dir DIR`", path);
-    TRY(rc);
-    net->path = path;
-    if (json_parse(&net->file, secbuf_bytes(&text), NETWORK_FILE_MAX, e) != RC_OK)
-        return err_wrap(e, RC_MALFORMED, "%s", path);
-    store = json_object_get(net->file, "store");
-    net->rpc = json_string_value(json_object_get(net->file, "rpc"));
-    net->store_rpc = json_string_value(json_object_get(store, "rpc"));
-    net->store_gateway = json_string_value(json_object_get(store, "gateway"));
-    return RC_OK;
-}
 
 enum rc cli_network(struct cli *cli, struct network **out, struct err *e)
 {
@@ -45,8 +13,16 @@ enum rc cli_network(struct cli *cli, struct network **out, struct err *e)
     if (cli->net == NULL) {
         struct network *net = arena_alloc(&cli->mem, sizeof(*net));
 
+        *net = (struct network){0};
         if (cli->network != NULL || file_exists(path)) {
-            TRY(load(cli, path, net, e));
+            enum rc rc = network_read(net, path, e);
+
+            if (rc != RC_OK)
+                network_clear(net);
+            if (rc == RC_NOTFOUND)
+                return err_set(
+                    e, rc, "no network at %s: start one with `cloister devnet --dir DIR`", path);
+            TRY(rc);
         } else if (cli->rpc == NULL) {
             return err_set(e, RC_NOTFOUND,
                            "no network: start one with `cloister devnet --dir DIR`, then give "
@@ -96,13 +72,9 @@ enum rc cli_store(struct cli *cli, struct store_client **out, struct err *e)
 enum rc cli_contract(struct cli *cli, struct address *out, const char *name, struct err *e)
 {
     struct network *net;
-    const char *text;
 
     TRY(cli_network(cli, &net, e));
-    text = json_string_value(json_object_get(json_object_get(net->file, "contracts"), name));
-    if (text == NULL)
-        return err_set(e, RC_NOTFOUND, "the network file names no contract %s", name);
-    return address_parse(out, bytes_str(text), e);
+    return network_contract(out, net, name, e);
 }
 
 /* An account of the network file. */

@@ -20,8 +20,9 @@ static struct cli_list collateral_files;
 static const char *at_text, *root_file, *policy_file, *worker_text;
 static const struct cli_option OPTIONS[] = {
     {.name = "collateral",
-     .arg = "FILE",
-     .help = "Intel: QuoteCollateralV3 JSON; AMD: certificates and CRL, PEM or DER (repeat)",
+     .arg = "FILE|URL",
+     .help = "Intel: QuoteCollateralV3 JSON, or a PCCS; AMD: certificates and CRL, PEM or DER "
+             "(repeat)",
      .values = &collateral_files},
     {.name = "at", .arg = "UNIX_TIME", .help = "judge as of this time [now]", .value = &at_text},
     {.name = "root",
@@ -64,6 +65,11 @@ static enum rc read_file(struct run *r, struct bytes *out, const char *path, str
     TRY(file_read(&b, path, MAX_INPUT_SIZE, e));
     *out = arena_dup(&r->cli->mem, buf_bytes(&b));
     return RC_OK;
+}
+
+static bool is_url(const char *text)
+{
+    return strstr(text, "://") != NULL;
 }
 
 /* ---- kinds of input ----------------------------------------------------------------------------
@@ -116,6 +122,13 @@ static enum rc verify_snp(struct run *r, struct attest_verdict *v, struct bytes 
     for (size_t i = 0; i < collateral_files.n; i++) {
         struct bytes file;
 
+        if (is_url(collateral_files.items[i])) {
+            (void)err_set(e, RC_UNSUPPORTED,
+                          "%s: a collateral service is for Intel's quotes; give AMD's certificates "
+                          "as files",
+                          collateral_files.items[i]);
+            return fail(r, ATTEST_STAGE_COLLATERAL, e->code, e);
+        }
         if (read_file(r, &file, collateral_files.items[i], e) != RC_OK ||
             snp_certs_add(&certs, file, &r->cli->mem, e) != RC_OK)
             return fail(r, ATTEST_STAGE_COLLATERAL, e->code, e);
@@ -132,14 +145,31 @@ static enum rc no_collateral(struct run *r, struct bytes quote, struct err *e)
     bool platform;
 
     if (dcap_quote_platform(fmspc, &platform, quote, &r->cli->mem, NULL) != RC_OK)
-        return err_set(e, RC_DENIED, "a quote needs --collateral FILE");
+        return err_set(e, RC_DENIED, "a quote needs --collateral FILE|URL");
     hex_encode(text, BYTES_OF(&fmspc));
-    return err_set(e, RC_DENIED, "a quote needs --collateral FILE (FMSPC %s, %s CA)", text,
+    return err_set(e, RC_DENIED, "a quote needs --collateral FILE|URL (FMSPC %s, %s CA)", text,
                    platform ? "platform" : "processor");
+}
+
+/* A file's, a PCCS's, or the chain's. */
+static enum rc load_collateral(struct run *r, struct bytes *json, enum attest_stage *stage,
+                               struct bytes quote, struct err *e)
+{
+    struct pccs_source pccs = {0};
+
+    *stage = ATTEST_STAGE_COLLATERAL;
+    *json = r->chain_collateral;
+    if (collateral_files.n == 0)
+        return RC_OK;
+    if (!is_url(collateral_files.items[0]))
+        return read_file(r, json, collateral_files.items[0], e);
+    pccs.url = collateral_files.items[0];
+    return cli_pccs(r->cli, json, &pccs, quote, stage, e);
 }
 
 static enum rc verify_quote(struct run *r, struct attest_verdict *v, struct bytes in, struct err *e)
 {
+    enum attest_stage stage;
     struct collateral c;
     struct bytes json;
     struct quote q;
@@ -153,13 +183,13 @@ static enum rc verify_quote(struct run *r, struct attest_verdict *v, struct byte
         return fail(r, ATTEST_STAGE_COLLATERAL, RC_DENIED, e);
     }
     if (collateral_files.n > 1) {
-        (void)err_set(e, RC_MALFORMED, "a quote takes one --collateral file, not %zu",
+        (void)err_set(e, RC_MALFORMED, "a quote takes one --collateral, not %zu",
                       collateral_files.n);
         return fail(r, ATTEST_STAGE_COLLATERAL, e->code, e);
     }
-    json = r->chain_collateral;
-    if ((collateral_files.n != 0 && read_file(r, &json, collateral_files.items[0], e) != RC_OK) ||
-        collateral_parse(&c, json, &r->cli->mem, e) != RC_OK)
+    if (load_collateral(r, &json, &stage, in, e) != RC_OK)
+        return fail(r, stage, e->code, e);
+    if (collateral_parse(&c, json, &r->cli->mem, e) != RC_OK)
         return fail(r, ATTEST_STAGE_COLLATERAL, e->code, e);
     return dcap_verify_cold(v, in, &c, &r->roots, r->now, &r->cli->mem, e);
 }
@@ -298,11 +328,6 @@ static enum rc load_policy(struct run *r, struct attest_policy *p, struct err *e
     }
     TRY(read_file(r, &json, policy_file, e));
     return policy_parse(p, json, &r->cli->mem, e);
-}
-
-static bool is_url(const char *text)
-{
-    return strstr(text, "://") != NULL;
 }
 
 /* What is wrong with the question is exit code 2 as well: nothing was verified. */
@@ -462,7 +487,10 @@ const struct cli_command CLI_VERIFY = {
         "DER).\n"
         "URL is a worker's or keeper's TLS port: its certificate is judged, and asked for fresh "
         "evidence\n"
-        "over a nonce; collateral and policy are the network's unless files are given.\n"
+        "over a nonce; collateral and policy are the network's unless others are given.\n"
+        "A PCCS is named by its base URL: https://host:8081. It is not believed: it only hands on "
+        "what\n"
+        "Intel signed.\n"
         "Exit code: 0 verified and the policy allows it, 1 verified but the policy refuses it,\n"
         "2 not verified (or the question itself was wrong).",
     .fn = verify,

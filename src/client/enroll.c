@@ -2,6 +2,7 @@
 
 #include "attest/dcap.h"
 #include "attest/record.h"
+#include "attest/snp.h"
 #include "attest/x509.h"
 #include "chain/contracts.h"
 #include "codec/json.h"
@@ -11,21 +12,33 @@
 #define RECEIPT_WAIT_MS 10000
 #define RENEW_AT 3 /* when a third of a registration's life is left */
 
+/* As whoever judges the evidence reads it. */
+static enum rc measured(struct attest_verdict *v, const struct tee_evidence *evidence,
+                        struct err *e)
+{
+    struct snp_report report;
+    struct quote quote;
+
+    if (evidence->platform == TEE_PLATFORM_SNP) {
+        TRY(snp_report_parse(&report, buf_bytes(&evidence->quote), e));
+        v->tee = TEE_SNP;
+        v->m.snp = report.m;
+        return RC_OK;
+    }
+    TRY(quote_parse(&quote, buf_bytes(&evidence->quote), e));
+    v->tee = quote.tee;
+    v->m.td = quote.td;
+    return RC_OK;
+}
+
 enum rc enroll_measurement(struct hash32 *out, struct tee *t, struct err *e)
 {
-    struct attest_verdict v = {.tee = TEE_TDX};
-    struct tee_measurement m;
+    static const uint8_t nothing[64];
+    AUTO_CLEAR(tee_evidence) struct tee_evidence evidence = {0};
+    struct attest_verdict v = {0};
 
-    TRY(tee_measurement_get(t, &m, e));
-    if (m.platform == TEE_PLATFORM_SNP) {
-        v.tee = TEE_SNP;
-        memcpy(v.m.snp.measurement, m.launch, sizeof(m.launch));
-        memcpy(v.m.snp.host_data, m.host_data, sizeof(m.host_data));
-    } else {
-        memcpy(v.m.td.mr_td, m.launch, sizeof(m.launch));
-        memcpy(v.m.td.rtmr, m.rtmr, sizeof(m.rtmr));
-        memcpy(v.m.td.mr_config_id, m.mr_config_id, sizeof(m.mr_config_id));
-    }
+    TRY(tee_evidence_get(t, &evidence, nothing, e));
+    TRY(measured(&v, &evidence, e));
     attest_measurement(out, &v);
     return RC_OK;
 }

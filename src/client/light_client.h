@@ -28,10 +28,6 @@ struct light_root {
 enum rc light_root_from_genesis(struct light_root *out, struct arena *a, struct bytes json,
                                 struct err *e);
 
-/* The genesis file of a network: named by its file's key "genesis" (relative to that file), or
- * genesis.json beside it. The path, on the heap, whether or not there is such a file. */
-char *light_genesis_path(const char *network_path, const json_t *network);
-
 struct light_client_config {
     const char *const *urls; /* the first is asked, the others are witnesses: compared with */
     size_t n_urls;           /* 1 .. LIGHT_CLIENT_MAX_NODES */

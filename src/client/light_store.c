@@ -42,18 +42,6 @@ enum rc light_root_from_genesis(struct light_root *out, struct arena *a, struct 
     return RC_OK;
 }
 
-char *light_genesis_path(const char *network_path, const json_t *network)
-{
-    const char *name = json_string_value(json_object_get(network, "genesis"));
-    const char *slash = strrchr(network_path, '/');
-
-    if (name == NULL)
-        name = "genesis.json";
-    if (name[0] == '/' || slash == NULL)
-        return xstrdup(name);
-    return xasprintf("%.*s/%s", (int)(slash - network_path), network_path, name);
-}
-
 void light_root_hash(struct hash32 *out, const struct light_root *r)
 {
     AUTO_CLEAR(buf) struct buf b = {0};

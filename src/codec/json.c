@@ -3,7 +3,20 @@
 #include "base/hex.h"
 #include "base/num.h"
 
+#include <malloc.h>
 #include <stdio.h>
+
+static void wipe_and_free(void *p)
+{
+    if (p != NULL)
+        wipe(p, malloc_usable_size(p));
+    free(p);
+}
+
+void json_wipe_freed(void)
+{
+    json_set_alloc_funcs(malloc, wipe_and_free);
+}
 
 /* Nesting of brackets outside strings. jansson's own limit (2048) is compiled in and too deep for
  * recursive consumers. */

@@ -12,6 +12,11 @@
 #define JSON_MAX_DEPTH 64
 #define JSON_MAX_SIZE (16u << 20) /* bytes; a default for callers without a tighter one */
 
+/* From now on memory is wiped when jansson gives it back: a parsed text with keys in it leaves no
+ * copies behind. (What json_dumps() returned is the caller's, to be wiped by it.) For programs that
+ * hold keys: once, at the start of main(), before there are threads. */
+void json_wipe_freed(void);
+
 /* One JSON value, whole input, UTF-8, of at most max_size bytes; any type at the top. *out is a new
  * reference (NULL on failure). RC_LIMIT (size, depth), RC_MALFORMED with line and column. */
 enum rc json_parse(json_t **out, struct bytes text, size_t max_size, struct err *e);

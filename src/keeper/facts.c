@@ -1,7 +1,7 @@
 /* What a release is judged by (keys/release.h): everything from the chain is proved state. */
-#include "attest/dcap.h"
 #include "attest/record.h"
 #include "client/keeper_client.h"
+#include "keeper/internal/evidence.h"
 #include "keeper/internal/layouts.h"
 #include "keeper/internal/state.h"
 #include "os/clock.h"
@@ -73,7 +73,7 @@ static bool take_challenge(struct keeper *k, const struct partial_request *r)
 
 /* Evidence that is not good leaves the facts as they are: the law says what that means. */
 static enum rc judge_evidence(struct keeper *k, struct release_facts *f,
-                              const struct partial_request *r, struct bytes collateral,
+                              const struct partial_request *r, const struct requester_evidence *in,
                               struct err *why)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
@@ -81,19 +81,12 @@ static enum rc judge_evidence(struct keeper *k, struct release_facts *f,
                                        .given = k->genesis.roots,
                                        .n_given = k->genesis.n_roots};
     struct attest_verdict *v = arena_alloc(&a, sizeof(*v));
-    struct collateral c;
     uint8_t expected[64];
 
     if (!take_challenge(k, r))
         return err_set(why, RC_DENIED, "evidence is not over a challenge of ours");
-    if (collateral.n == 0)
-        return err_set(why, RC_DENIED, "the chain has no collateral for this platform");
     keeper_evidence_data(expected, &r->hash, r->challenges, r->n_challenges);
-    TRY(collateral_parse(&c, collateral, &a, why));
-    TRY(dcap_verify_cold(v, r->evidence, &c, &roots, f->now_s, &a, why));
-    TRY(policy_check(&k->genesis.policy, v, f->now_s, why));
-    if (memcmp(v->report_data, expected, sizeof(expected)) != 0)
-        return err_set(why, RC_DENIED, "evidence is over something else");
+    TRY(requester_verify(v, in, &roots, &k->genesis.policy, f->now_s, expected, &a, why));
     f->has_evidence = true;
     f->is_up_to_date = v->tcb_status == TCB_UP_TO_DATE;
     attest_measurement(&f->measurement, v);
@@ -102,24 +95,68 @@ static enum rc judge_evidence(struct keeper *k, struct release_facts *f,
     return RC_OK;
 }
 
-enum { V_WORKER, V_ENTRY, V_MEASUREMENT, V_LISTED, V_TEE, V_POOL_WORKERS, N_VALUES };
+/* Of the TEE pool, and the requester in it. */
+struct pool_facts {
+    bool is_active;
+    uint64_t oldest_epoch, epoch;
+};
+
+enum {
+    V_WORKER,
+    V_ENTRY,
+    V_ENDORSEMENTS,
+    V_MEASUREMENT,
+    V_LISTED,
+    V_TEE,
+    V_POOL_WORKERS,
+    V_OLDEST,
+    V_EPOCH,
+    N_VALUES
+};
+
+/* What ties the requester to the subject, and which of its epochs are open. */
+static void judge_subject(struct keeper *k, struct release_facts *f, const struct key_request *q,
+                          const struct key_subject *subject, const struct pool_facts *pool)
+{
+    switch (q->purpose) {
+    case KEY_POOL_SECRETS:
+        f->is_assigned = address_eq(&subject->account, &k->config.tee_pool) && pool->is_active;
+        f->oldest_epoch = pool->oldest_epoch;
+        f->current_epoch = pool->epoch;
+        return;
+    case KEY_BEACON:
+    case KEY_APP_DISK:
+    case KEY_APP_ENV:
+    case KEY_APP_CA:
+    case KEY_APP_SIGN:
+    case KEY_IMAGE:
+    case KEY_CONTRACT: /* facts_contract() */
+    case KEY_POOL_DATA:
+        /* No contract ties anyone to the others yet: nothing is assigned. */
+        return;
+    }
+}
 
 static enum rc read_chain(struct keeper *k, struct release_facts *f,
                           const struct partial_request *r, struct arena *a, uint64_t min_height,
-                          struct bytes *collateral, struct err *e)
+                          struct requester_evidence *with, struct err *e)
 {
     const struct keeper_config *c = &k->config;
     const struct light_key keys[N_VALUES] = {
         [V_WORKER] = workers_worker_of_key(&c->workers, r->q.requester),
         [V_ENTRY] = workers_evidence_key_key(&c->workers, r->q.requester),
+        [V_ENDORSEMENTS] = workers_evidence_endorsements_key(&c->workers, r->q.requester),
         [V_MEASUREMENT] = workers_measurement_of_key(&c->workers, r->q.measurement),
         [V_LISTED] = workers_measurement_set_has_key(&c->workers, r->q.measurement),
         [V_TEE] = tee_pool_tee_of_key(&c->tee_pool, r->q.requester),
         [V_POOL_WORKERS] = tee_pool_workers_contract_key(&c->tee_pool),
+        [V_OLDEST] = tee_pool_secrets_oldest_key(&c->tee_pool),
+        [V_EPOCH] = tee_pool_secrets_epoch_key(&c->tee_pool),
     };
     struct light_key json;
     struct light_value *v;
     struct key_subject subject;
+    struct pool_facts pool;
     struct address pool_workers;
     struct bytes encoded;
     st_bytes32 entry;
@@ -131,6 +168,7 @@ static enum rc read_chain(struct keeper *k, struct release_facts *f,
     TRY(light_client_read(k->light, &v, a, keys, N_VALUES, min_height, NULL, e));
     TRY(workers_worker_of_get(&w, v[V_WORKER].value, e));
     TRY(workers_evidence_key_get(&entry, v[V_ENTRY].value, e));
+    TRY(workers_evidence_endorsements_get(&with->endorsements, v[V_ENDORSEMENTS].value, e));
     TRY(workers_measurement_of_get(&m, v[V_MEASUREMENT].value, e));
     TRY(st_count(&listed, v[V_LISTED].value, e));
     TRY(tee_pool_tee_of_get(&tee, v[V_TEE].value, e));
@@ -142,13 +180,15 @@ static enum rc read_chain(struct keeper *k, struct release_facts *f,
     f->registration_expires_s = w.expires_at;
     f->is_measurement_listed = listed != 0 && w.role < 64 && (m.roles >> w.role & 1) != 0;
     TRY(key_subject_decode(&subject, r->q.purpose, bytes_of(r->q.subject, r->q.subject_n), e));
-    /* The other purposes' contracts are not there yet: nothing is assigned. */
-    f->is_assigned = r->q.purpose == KEY_POOL_SECRETS &&
-                     address_eq(&subject.account, &c->tee_pool) && tee.status == TEE_ACTIVE &&
-                     address_eq(&pool_workers, &c->workers);
+    TRY(tee_pool_secrets_oldest_get(&pool.oldest_epoch, v[V_OLDEST].value, e));
+    TRY(tee_pool_secrets_epoch_get(&pool.epoch, v[V_EPOCH].value, e));
+    pool.is_active = tee.status == TEE_ACTIVE && address_eq(&pool_workers, &c->workers);
+    judge_subject(k, f, &r->q, &subject, &pool);
+    if (r->q.purpose == KEY_CONTRACT)
+        TRY(facts_contract(k, f, &r->q, &subject, a, min_height, e));
     json = collateral_json_of_key(&c->collateral, entry);
     TRY(light_client_value(k->light, &encoded, a, &json, min_height, e));
-    return collateral_json_of_get(collateral, encoded, e);
+    return collateral_json_of_get(&with->collateral, encoded, e);
 }
 
 enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
@@ -162,13 +202,13 @@ enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
     struct measurement_approval approval;
     struct err no_evidence = {0};
     struct keeper_head head;
-    struct bytes collateral = {0};
+    struct requester_evidence with = {.evidence = r->evidence};
 
     TRY(heads_agree(k, s, &f.head_age_ms, &f.head_agreements, e));
     heads_newest(k, &head);
     /* The state after a block stands in the next one's header. */
-    TRY(read_chain(k, &f, r, &a, head.height - 1, &collateral, e));
-    (void)!judge_evidence(k, &f, r, collateral, &no_evidence);
+    TRY(read_chain(k, &f, r, &a, head.height - 1, &with, e));
+    (void)!judge_evidence(k, &f, r, &with, &no_evidence);
     TRY(facts_follow_council(k, head.height - 1, e));
     (void)pthread_mutex_lock(&k->ask);
     policy_of(&p, k, s);

@@ -173,9 +173,7 @@ static void verify(struct evidence_cache *cache, const struct evidence_request *
 
     if (r->evidence.n == SNP_REPORT_SIZE) {
         *out = (struct attest_verdict){.stage = ATTEST_STAGE_COLLATERAL};
-        if ((x509_is_pem(r->collateral)
-                 ? snp_certs_add(&certs, r->collateral, mem, NULL)
-                 : snp_certs_from_table(&certs, r->collateral, NULL)) == RC_OK)
+        if (snp_certs_from_any(&certs, r->collateral, mem, NULL) == RC_OK)
             (void)!snp_verify(out, r->evidence, &certs, &r->roots, r->now, mem, NULL);
         return;
     }

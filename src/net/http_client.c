@@ -132,6 +132,31 @@ static size_t on_body(char *p, size_t size, size_t count, void *user)
     return s->rc == RC_OK ? in.n : 0;
 }
 
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* A whole line; status lines and the empty one at the end are such lines too. */
+static size_t on_header(char *p, size_t size, size_t count, void *user)
+{
+    struct call_state *s = user;
+    size_t n = size * count;
+    const char *colon = memchr(p, ':', n);
+    struct bytes value;
+
+    if (colon == NULL)
+        return n;
+    value = bytes_of(colon + 1, n - (size_t)(colon + 1 - p));
+    while (value.n != 0 && is_blank(value.p[0]))
+        value = bytes_of(value.p + 1, value.n - 1);
+    while (value.n != 0 && is_blank(value.p[value.n - 1]))
+        value.n--;
+    s->rc = s->call->on_header(s->call->on_header_data, bytes_of(p, (size_t)(colon - p)), value,
+                               &s->err);
+    return s->rc == RC_OK ? n : 0;
+}
+
 static size_t on_read(char *p, size_t size, size_t count, void *user)
 {
     struct call_state *s = user;
@@ -339,6 +364,10 @@ enum rc http_client_do(struct http_client *c, struct http_reply *reply,
     SET(CURLOPT_URL, call->url);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, s);
+    if (call->on_header != NULL) {
+        SET(CURLOPT_HEADERFUNCTION, on_header);
+        SET(CURLOPT_HEADERDATA, s);
+    }
     code = curl_easy_perform(c->curl);
     curl_slist_free_all(lines);
     return finish(s, code, e);

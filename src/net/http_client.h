@@ -19,6 +19,10 @@ typedef enum rc http_data_fn(void *data, struct bytes chunk, struct err *e);
 /* Give up to cap bytes of the request body; *n == 0 ends it. */
 typedef enum rc http_source_fn(void *data, void *p, size_t cap, size_t *n, struct err *e);
 
+/* A header line of the answer, without blanks around the value (at most 100 KiB; libcurl's limit).
+ * Anything but RC_OK stops the call with that rc. */
+typedef enum rc http_header_fn(void *data, struct bytes name, struct bytes value, struct err *e);
+
 /* Zero or NULL means the default in brackets. */
 struct http_call {
     const char *method;         /* [GET, or POST when there is a body] */
@@ -30,6 +34,8 @@ struct http_call {
     void *source_data;
     http_data_fn *on_data; /* 2xx body bytes go here instead of reply->body */
     void *on_data_data;
+    http_header_fn *on_header; /* [headers are dropped] */
+    void *on_header_data;
     uint64_t body_max;           /* reply bytes [16 MiB; with on_data no limit] over it: RC_LIMIT */
     unsigned timeout_ms;         /* whole call [30,000; with source or on_data: none] */
     unsigned connect_timeout_ms; /* [5,000] */

@@ -103,6 +103,8 @@ static enum rc take(const struct daemon_option *o, void *target, const char *arg
     case DAEMON_CALL:
     case DAEMON_CALL_FLAG:
         return o->take(target, arg, e);
+    case DAEMON_FIELD:
+        return o->take(field, arg, e);
     }
     return RC_OK;
 }

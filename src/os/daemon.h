@@ -14,12 +14,13 @@
 
 /* What an option's value is, and the type of the field it goes to. */
 enum daemon_option_kind {
-    DAEMON_TEXT,     /* const char *; lives until daemon_main() returns */
-    DAEMON_FLAG,     /* bool: no value, becomes true */
-    DAEMON_UNSIGNED, /* unsigned, at most max */
-    DAEMON_U64,      /* uint64_t: the number given, at most max, times unit */
-    DAEMON_CALL,     /* take() decides */
-    DAEMON_CALL_FLAG /* take() decides; no value (arg is NULL) */
+    DAEMON_TEXT,      /* const char *; lives until daemon_main() returns */
+    DAEMON_FLAG,      /* bool: no value, becomes true */
+    DAEMON_UNSIGNED,  /* unsigned, at most max */
+    DAEMON_U64,       /* uint64_t: the number given, at most max, times unit */
+    DAEMON_CALL,      /* take() decides */
+    DAEMON_CALL_FLAG, /* take() decides; no value (arg is NULL) */
+    DAEMON_FIELD      /* take() decides; its target is the field, not the struct */
 };
 
 struct daemon_option {

@@ -68,6 +68,7 @@ static enum rc put_settings(struct buf *out, const struct worker_config *c, stru
     set_address(o, "data_registry", &c->data_registry);
     set_address(o, "dlp_registry", &c->dlp_registry);
     set_address(o, "workers", &c->workers);
+    set_address(o, "gatekeepers", &c->gatekeepers);
     json_put(out, o);
     return RC_OK;
 }

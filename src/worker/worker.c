@@ -9,6 +9,7 @@
 #include "tee/ratls.h"
 #include "tee/tee.h"
 #include "worker/internal/enroll.h"
+#include "worker/internal/keepers.h"
 #include "worker/proof/journal.h"
 #include "worker/proof/request.h"
 
@@ -62,6 +63,7 @@ static void set_defaults(struct worker_config *c, const struct worker_config *in
     c->gas = in->gas != 0 ? in->gas : 20000000000ull;
     c->memory_size = in->memory_size != 0 ? in->memory_size : 256ull << 20;
     c->wall_ms = in->wall_ms != 0 ? in->wall_ms : 60000;
+    c->key_wait_ms = in->key_wait_ms != 0 ? in->key_wait_ms : 30000;
     c->claim_interval_s = in->claim_interval_s != 0 ? in->claim_interval_s : 30;
 }
 
@@ -85,6 +87,7 @@ static void free_worker(struct worker *w)
     while (w->n_stores != 0)
         store_client_free(w->stores[--w->n_stores]);
     worker_metrics_free(w->metrics);
+    keepers_free(w);
     tee_close(w->tee);
     secret_free(w->keys);
     if (w->dir_lock >= 0)
@@ -222,7 +225,12 @@ static enum rc start(struct worker *w, struct err *e)
     if (rc != 0)
         return err_errno(e, rc, "worker: thread");
     w->has_keeper = true;
-    return RC_OK;
+    if (!keepers_configured(w))
+        return RC_OK;
+    keepers_open(w);
+    rc = pthread_create(&w->secrets, NULL, pool_secrets_main, w);
+    w->has_secrets = rc == 0;
+    return rc == 0 ? RC_OK : err_errno(e, rc, "worker: thread");
 }
 
 static struct worker *new_worker(const struct worker_config *config)
@@ -303,8 +311,11 @@ void worker_stop(struct worker *w)
     (void)pthread_mutex_lock(&w->attest);
     ratls = MOVE(w->ratls);
     (void)pthread_mutex_unlock(&w->attest);
+    keepers_stop(w);
     ratls_server_stop(ratls);
     http_server_stop(w->http, STOP_GRACE_MS);
+    if (w->has_secrets)
+        (void)pthread_join(w->secrets, NULL);
     if (w->has_keeper)
         (void)pthread_join(w->keeper, NULL);
     free_worker(w);

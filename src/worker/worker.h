@@ -36,11 +36,12 @@ struct worker_config {
     struct address data_registry; /* required */
     struct address dlp_registry;  /* required */
     enum worker_tee tee;
-    const char *simulator;   /* WORKER_TEE_SIMULATOR: its folder, ... */
-    const char *machine;     /* ... and the pretended machine's name */
-    const char *tls_listen;  /* TLS with evidence beside `listen`; needs a tee [none] */
-    struct address workers;  /* the contract it registers in; zero: none */
-    struct address operator; /* who may deregister it besides itself [its sender account] */
+    const char *simulator;      /* WORKER_TEE_SIMULATOR: its folder, ... */
+    const char *machine;        /* ... and the pretended machine's name */
+    const char *tls_listen;     /* TLS with evidence beside `listen`; needs a tee [none] */
+    struct address workers;     /* the contract it registers in; zero: none */
+    struct address gatekeepers; /* whose keepers give it keys; zero: none do */
+    struct address operator;    /* who may deregister it besides itself [its sender account] */
     enum worker_profile profile;
     const char *jail_path;      /* cloister-jail [beside our executable] */
     const char *validator_path; /* cloister-validator [beside our executable] */
@@ -53,6 +54,8 @@ struct worker_config {
     uint64_t memory_size;        /* bytes, of a validator of either kind [256 MiB] */
     uint64_t wall_ms;            /* of a validator [60,000] */
     unsigned claim_interval_s;   /* [30]; UINT_MAX = never */
+    uint64_t key_wait_ms; /* a job waits so long for a key from keepers, then is given back [30,000]
+                           */
     const struct http_limits *limits; /* of the API; used by worker_start() only [all defaults] */
 };
 

@@ -616,3 +616,67 @@ TEST(quote_matrix)
         p[bad[i].at] = was;
     }
 }
+
+/* ---- PEM ---- */
+
+/* Base64 with a line end or blank after any number of digits, as `width` says; 0: in one line. */
+static void put_pem(struct buf *out, struct bytes der, size_t width)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t column = 0;
+
+    buf_put_str(out, "-----BEGIN CERTIFICATE-----\n");
+    for (size_t i = 0; i < der.n; i += 3) {
+        size_t left = der.n - i;
+        uint32_t v = (uint32_t)der.p[i] << 16 | (left > 1 ? (uint32_t)der.p[i + 1] << 8 : 0) |
+                     (left > 2 ? der.p[i + 2] : 0);
+
+        for (unsigned k = 0; k < 4; k++) {
+            buf_u8(out, k > left ? '=' : (uint8_t)digits[v >> (18 - 6 * k) & 63]);
+            if (width != 0 && ++column % width == 0)
+                buf_put_str(out, column % 2 == 0 ? "\r\n" : " \t");
+        }
+    }
+    buf_put_str(out, "\n-----END CERTIFICATE-----\n");
+}
+
+TEST(pem_of_any_width_gives_the_bytes_back)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct bytes ders[2];
+    uint8_t raw[200];
+    struct err e;
+    size_t n;
+
+    t_rand_bytes(raw, sizeof(raw));
+    for (size_t size = 1; size <= sizeof(raw); size += 1 + size / 16) {
+        for (size_t width = 0; width < 70; width++) {
+            AUTO_CLEAR(buf) struct buf pem = {0};
+
+            put_pem(&pem, bytes_of(raw, size), width);
+            CHECK_OK(x509_pem_chain(ders, &n, 2, buf_bytes(&pem), &a, &e), &e);
+            CHECK_INT(n, 1);
+            CHECK_MEM(ders[0], bytes_of(raw, size));
+        }
+        arena_reset(&a);
+    }
+}
+
+TEST(what_is_not_base64_is_refused)
+{
+    static const char *const bad[] = {
+        "",      "A",    "AAA",  "AAAAA",  "AAA*",     "=AAA",     "A===",    "AA=A",    "AAA=A",
+        "AAAB=", "AB==", "AAF=", "AA==AA", "AAAA====", "AA==AAAA", "AAA\x80", "AAAAAAA_"};
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        AUTO_CLEAR(arena) struct arena a = {0};
+        AUTO_CLEAR(buf) struct buf pem = {0};
+        struct bytes ders[2];
+        struct err e;
+        size_t n;
+
+        buf_printf(&pem, "-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n", bad[i]);
+        if (x509_pem_chain(ders, &n, 2, buf_bytes(&pem), &a, &e) != RC_MALFORMED)
+            t_fail(__FILE__, __LINE__, "\"%s\" is taken", bad[i]);
+    }
+}

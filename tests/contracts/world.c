@@ -2,6 +2,7 @@
 #include "contracts/world.h"
 
 #include "base/hex.h"
+#include "chain/address.h"
 #include "contracts/machine.h"
 #include "crypto/hash.h"
 #include "crypto/ristretto.h"
@@ -25,8 +26,7 @@ struct code {
     void (*main)(void);
     void *state;
     size_t state_size;
-    const uint8_t *reentrant; /* selectors; NULL: none */
-    const uint64_t *reentrant_size;
+    struct bytes reentrant; /* selectors, one after another */
     struct vm_program *program; /* on the machine, instead of main and state */
 };
 
@@ -104,7 +104,7 @@ static const struct code *code_load(const char *name)
     keccak256(&c->hash, bytes_str(name));
     chain.n_codes++;
     if (world_uses_machine) {
-        c->program = machine_load(exe, name);
+        c->program = machine_load(exe, name, &c->reentrant, &chain.w->a);
         return c;
     }
     AUTO_FREE char *path = xasprintf("%s/%s.so", exe, name);
@@ -120,8 +120,10 @@ static const struct code *code_load(const char *name)
     *(void **)&c->main = dlsym(so, "contract_main");
     *(void **)&set_host = dlsym(so, "contract_set_host");
     *(void **)&state = dlsym(so, "contract_state");
-    c->reentrant = dlsym(so, "reentrant_functions");
-    c->reentrant_size = dlsym(so, "reentrant_functions_size");
+    const uint64_t *reentrant_size = dlsym(so, "reentrant_functions_size");
+
+    if (reentrant_size != NULL)
+        c->reentrant = bytes_of(dlsym(so, "reentrant_functions"), (size_t)*reentrant_size);
     CHECK(c->main != NULL && set_host != NULL && state != NULL);
     set_host(host);
     c->state = state(&c->state_size);
@@ -279,10 +281,10 @@ static void run_on_machine(struct frame *f)
 
 static bool may_reenter(const struct code *code, struct bytes data)
 {
-    if (code->reentrant == NULL || data.n < 4)
+    if (data.n < 4)
         return false;
-    for (uint64_t i = 0; i < *code->reentrant_size; i += 4)
-        if (memcmp(code->reentrant + i, data.p, 4) == 0)
+    for (size_t i = 0; i < code->reentrant.n; i += 4)
+        if (memcmp(code->reentrant.p + i, data.p, 4) == 0)
             return true;
     return false;
 }
@@ -522,7 +524,7 @@ static long do_deploy(struct frame *f, const long a[6])
 {
     const struct code *code = code_by_hash((const uint8_t *)a[0]);
     struct u256 value = u256_in(a[4]);
-    struct address at = new_address();
+    struct address at;
     size_t mark = chain.n_undo;
 
     if (f->is_static)
@@ -531,6 +533,16 @@ static long do_deploy(struct frame *f, const long a[6])
         return -HOST_EINVAL;
     if (code == NULL)
         return -HOST_ENOTFOUND;
+    if (a[1] != 0) {
+        struct hash32 salt;
+
+        memcpy(salt.b, (const void *)a[1], 32);
+        address_create2(&at, &f->self_at, &salt, &code->hash);
+        if (account_of(at)->code != NULL)
+            return -HOST_ETRAPPED;
+    } else {
+        at = new_address();
+    }
     account_change(at)->code = code;
     long rc =
         run(f->self_at, at, &value, arena_dup(&chain.w->a, in(a[2], a[3])), false, &f->returned);
@@ -689,7 +701,7 @@ static long host(long number, const long a[6])
     case HOST_CHAIN_ID:
         return (long)chain.w->chain_id;
     case HOST_GAS_LEFT:
-        return 1000000;
+        return (long)chain.w->gas_left;
     case HOST_IS_STATIC:
         return f->is_static;
     case HOST_STORAGE_GET:
@@ -805,7 +817,8 @@ struct hash32 world_block_hash(uint64_t height)
 
 void world_init(struct world *w)
 {
-    *w = (struct world){.height = 1, .time = 1700000000, .chain_id = 1480};
+    *w = (struct world){
+        .height = 1, .time = 1700000000, .chain_id = 1480, .gas_left = 10000000};
     chain.w = w;
     chain.evidence = evidence_cache_new();
 }

@@ -39,6 +39,7 @@ struct world {
     struct world_message *messages; /* out, of the last world_call() that succeeded */
     size_t n_messages;
     struct insecure_seed random;
+    uint64_t gas_left; /* what contracts are told */
     /* of the last world_call() or world_view() */
     struct bytes ret; /* result, or the data of the revert */
     struct world_log *logs;

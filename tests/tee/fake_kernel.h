@@ -65,7 +65,8 @@ struct fake_kernel {
     size_t certs_size;
     uint32_t report_status, report_size;
     uint8_t committed_tcb[8];
-    uint8_t key_seed; /* of the chip */
+    uint8_t key_seed;           /* of the chip */
+    uint8_t id_key, author_key; /* first bytes of the digests of who signed the launch */
     bool bad_table;
     struct fk_file files[FK_FILES];
 };
@@ -93,10 +94,14 @@ static void fk_snp_report(struct buf *out, const uint8_t report_data[64], uint8_
 
     buf_put_zero(out, 1184);
     out->p[start] = 3;
+    out->p[start + 0x0a] = 2; /* policy: bit 17 is always one */
     out->p[start + 0x30] = vmpl;
+    out->p[start + 0x34] = 1; /* ECDSA P-384 with SHA-384 */
     memcpy(out->p + start + 0x50, report_data, 64);
     out->p[start + 0x90] = 0x5a;
     out->p[start + 0xc0] = 0x4b;
+    out->p[start + 0xe0] = fk.id_key;
+    out->p[start + 0x110] = fk.author_key;
     memcpy(out->p + start + 0x1e0, fk.committed_tcb, 8);
 }
 
@@ -114,7 +119,7 @@ static void fk_certs(struct buf *out)
 }
 
 /* Open descriptors and instances that were left behind. */
-static unsigned fk_leaks(void)
+static inline unsigned fk_leaks(void)
 {
     unsigned n = 0;
 

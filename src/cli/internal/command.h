@@ -6,6 +6,7 @@
 #include "base/u256.h"
 #include "client/chain_client.h"
 #include "client/contract.h"
+#include "client/network.h"
 #include "client/store_client.h"
 #include "codec/json.h"
 #include "crypto/secp256k1.h"
@@ -62,13 +63,7 @@ struct cli {
     uint64_t min_height; /* proved reads are of this height or later (internal/proved.h) */
 };
 
-/* ---- network.c: devnet.json, or what --rpc says ---- */
-struct network {
-    json_t *file;
-    const char *path;
-    const char *rpc;
-    const char *store_rpc, *store_gateway;
-};
+/* ---- network.c: the network's file, or what --rpc says ---- */
 enum rc cli_network(struct cli *cli, struct network **out, struct err *e);
 enum rc cli_chain(struct cli *cli, struct chain_client **out, struct err *e);
 enum rc cli_store(struct cli *cli, struct store_client **out, struct err *e);

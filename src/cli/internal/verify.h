@@ -5,6 +5,7 @@
 #include "attest/policy.h"
 #include "attest/ratls.h"
 #include "cli/internal/command.h"
+#include "client/pccs.h"
 
 struct verify_result {
     const char *kind; /* "quote", "snp report", "certificate" */
@@ -35,6 +36,11 @@ enum rc verify_url_fetch(struct cli *cli, struct verify_url *out, const char *ur
  * RC_MALFORMED. */
 enum rc verify_url_answer(struct cli *cli, struct bytes *quote, uint8_t report_data[64],
                           const struct verify_url *u, const struct hash32 *spki, struct err *e);
+
+/* The collateral of this quote's platform from a PCCS, in cli->mem. As pccs_platform_of(), which is
+ * stage "quote", and pccs_fetch(). */
+enum rc cli_pccs(struct cli *cli, struct bytes *json, const struct pccs_source *source,
+                 struct bytes quote, enum attest_stage *stage, struct err *e);
 
 void verify_print(struct cli *cli, const struct verify_result *r);
 json_t *verify_json(struct cli *cli, const struct verify_result *r);

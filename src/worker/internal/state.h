@@ -18,6 +18,7 @@
 struct tee;
 struct ratls_server;
 struct light_client;
+struct keys_keepers;
 
 enum task_state { TASK_RUNNING, TASK_DONE, TASK_FAILED };
 
@@ -64,6 +65,9 @@ struct worker {
     int dir_lock;
     pthread_t keeper;
     bool has_keeper;
+    pthread_t secrets;
+    bool has_secrets;
+    struct keys_keepers *keepers; /* NULL: no keys from keepers */
     atomic_bool stopping;
 
     pthread_mutex_t lock; /* guards what follows up to `send` */

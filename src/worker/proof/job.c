@@ -20,6 +20,7 @@
 #include "worker/proof/onchain.h"
 #include "worker/proof/request.h"
 #include "worker/proof/results.h"
+#include "worker/proof/secrets.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -54,6 +55,7 @@ struct job {
     uint64_t dlp_id;
     struct onchain_pool pool;
     struct secbuf key;
+    json_t *secrets; /* opened, until the validator has them */
     int cipher_fd, plain_fd;
     uint64_t cipher_size, plain_size;
     struct hash32 cipher_sha256, plain_sha256;
@@ -206,6 +208,41 @@ static enum rc check_consent(struct job *j, struct err *e)
     j->http = 400;
     j->code = "INVALID_KEY";
     return consent_key(j->w, &j->key, &s, e);
+}
+
+/* Before the start is on chain: where keepers are away the payment is not held up. */
+static enum rc open_secrets(struct job *j, struct err *e)
+{
+    const struct consent_subject s = subject_of(j);
+    enum secrets_fault fault = SECRETS_REQUEST;
+    enum rc rc;
+
+    step(j, "secrets", 400, "INVALID_SECRETS");
+    rc = secrets_open(j->w, &j->secrets, &fault, &s, j->dlp_id, j->pool.secrets, e);
+    if (rc == RC_OK)
+        return RC_OK;
+    switch (fault) {
+    case SECRETS_REQUEST:
+        break;
+    case SECRETS_POOL:
+        j->code = "INVALID_POOL_SECRETS";
+        break;
+    case SECRETS_KEY:
+        j->http = 502;
+        j->code = "KEYS_UNAVAILABLE";
+        return err_wrap(e, rc,
+                        "keepers did not give the key for this job's secrets, and the job "
+                        "was given back");
+    case SECRETS_CHAIN:
+        j->http = 502;
+        j->code = "CHAIN_UNAVAILABLE";
+        break;
+    case SECRETS_STOPPED:
+        j->http = 503;
+        j->code = "STARTING";
+        break;
+    }
+    return rc;
 }
 
 /* ---- 2: write down, tell the chain ---- */
@@ -369,6 +406,12 @@ static void forget_plaintext(struct job *j)
     j->plain_fd = -1;
 }
 
+static void forget_secrets(struct job *j)
+{
+    secrets_free(j->secrets);
+    j->secrets = NULL;
+}
+
 /* ---- 4: the validator ---- */
 
 static struct validator_limits limits_of(const struct job *j)
@@ -386,20 +429,22 @@ static enum rc start_validator(struct job *j, struct err *e)
     const struct validator_jail jail = {c->jail_path, c->jail_rlimit_only};
     const struct consent_subject s = subject_of(j);
     json_auto_t *env = NULL;
+    enum rc rc;
 
     step(j, "validator", 502, "VALIDATOR_UNAVAILABLE");
     TRY(memory_file(&j->plain_fd, "plaintext", e));
     TRY(fetch_validator(j->w, &j->validator, j->r->proof_url, e));
-    j->http = 400;
-    j->code = "INVALID_SECRETS";
-    TRY(consent_env(j->w, &env, &s, j->dlp_id, e));
+    env = consent_env(&s, j->dlp_id, j->secrets);
     j->http = 500;
     j->code = "VALIDATOR_ERROR";
     if (j->validator.kind == VALIDATOR_PROGRAM)
-        return validator_start(&j->program, c->validator_path, buf_bytes(&j->validator.elf),
-                               j->plain_fd, env, &limits, e);
-    return validator_image_start(&j->container, &j->validator.image, &jail, j->plain_fd, env,
-                                 &limits, e);
+        rc = validator_start(&j->program, c->validator_path, buf_bytes(&j->validator.elf),
+                             j->plain_fd, env, &limits, e);
+    else
+        rc = validator_image_start(&j->container, &j->validator.image, &jail, j->plain_fd, env,
+                                   &limits, e);
+    forget_secrets(j);
+    return rc;
 }
 
 static enum rc run_validator(struct job *j, struct buf *text, struct err *e)
@@ -602,18 +647,28 @@ static enum rc answer_completed(struct job *j, struct err *e)
 /* The owner asked, and this file will earn no proof however often it is tried: the requester gets
  * the payment back now. Never before the consent was checked: a stranger's request must not end a
  * job. What may pass (a store or a node that is away: 5xx) keeps the job open, and so do secrets
- * that do not open: the owner's signature does not cover them, a better request may follow. */
-static void give_back(struct job *j, enum rc rc)
+ * of the request that do not open: the owner's signature does not cover them, a better request may
+ * follow. Keepers that stayed away for so long may do so until the deadline: the payment goes back.
+ */
+static bool is_final(const struct job *j, enum rc rc)
 {
     static const char *const final[] = {"DECRYPTION_ERROR", "VALIDATOR_ERROR",
-                                        "PROOF_OF_CONTRIBUTION_ERROR"};
-    bool is_final = false;
+                                        "PROOF_OF_CONTRIBUTION_ERROR", "INVALID_POOL_SECRETS"};
+
+    if (strcmp(j->code, "KEYS_UNAVAILABLE") == 0)
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(final); i++)
+        if (strcmp(j->code, final[i]) == 0)
+            return j->http == 400 && (rc == RC_DENIED || rc == RC_MALFORMED || rc == RC_LIMIT ||
+                                      rc == RC_RANGE || rc == RC_UNSUPPORTED);
+    return false;
+}
+
+static void give_back(struct job *j, enum rc rc)
+{
     struct err e;
 
-    for (size_t i = 0; i < ARRAY_LEN(final); i++)
-        is_final = is_final || strcmp(j->code, final[i]) == 0;
-    if (!is_final || j->http != 400 ||
-        (rc != RC_DENIED && rc != RC_MALFORMED && rc != RC_LIMIT && rc != RC_RANGE))
+    if (!is_final(j, rc))
         return;
     if (onchain_reject_job(j->w, j->r->job_id, &e) != RC_OK)
         log_warn("worker", "job %llu could not be given back: %s", (unsigned long long)j->r->job_id,
@@ -636,6 +691,11 @@ static enum rc run(struct job *j, struct err *e)
     if (completed)
         return answer_completed(j, e);
     TRY(check_consent(j, e));
+    rc = open_secrets(j, e);
+    if (rc != RC_OK) {
+        give_back(j, rc);
+        return rc;
+    }
     TRY(begin_beside(j, e));
     rc = fetch_file(j, e);
     if (rc == RC_OK)
@@ -660,6 +720,7 @@ static void clear(struct job *j)
     if (j->cipher_fd >= 0)
         (void)close(j->cipher_fd);
     secbuf_clear(&j->key);
+    forget_secrets(j);
     validator_clear(&j->validator);
     results_clear(&j->results);
     journal_entry_clear(&j->entry);

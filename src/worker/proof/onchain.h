@@ -22,7 +22,9 @@ struct onchain_file {
 };
 struct onchain_pool {
     struct address address;
-    char *instruction; /* in the arena */
+    char *instruction;   /* in the arena, as is the next */
+    const char *secrets; /* JSON of what its owner sealed for the validator; NULL: nothing, or the
+                            node is believed (keys for it need proved state) */
 };
 
 /* What a job is about, read in one round trip. Each part says by its own rc how reading it went:
@@ -52,6 +54,9 @@ enum rc onchain_instruction_at(struct worker *w, char **out, struct arena *a,
 
 /* Announce the proof signer if that is not done. RC_DENIED: we are not a registered worker. */
 enum rc onchain_ensure_signer(struct worker *w, struct err *e);
+/* A call of TeePool, signed by the sender key; its receipt is awaited. RC_DENIED: it was reverted.
+ */
+enum rc onchain_send(struct worker *w, const struct buf *data, struct err *e);
 /* Post startJob. */
 enum rc onchain_start_job(struct worker *w, struct hash32 *hash, uint64_t job_id, struct err *e);
 /* A transaction of ours is in the block of this height: looks that follow are not older. */
