@@ -7,7 +7,6 @@
 #pragma once
 
 #include "chain/gen/collateral.h"
-#include "chain/gen/confidential_account.h"
 #include "chain/gen/confidential_contracts.h"
 #include "chain/gen/council.h"
 #include "chain/gen/data_liquidity_pool.h"

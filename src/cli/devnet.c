@@ -182,7 +182,8 @@ static void keeper_args(struct devnet *d, struct daemon *m, size_t i, const char
                      {"--gatekeepers", "Gatekeepers"},
                      {"--council", "Council"},
                      {"--collateral", "Collateral"},
-                     {"--tee-pool", "TeePool"}};
+                     {"--tee-pool", "TeePool"},
+                     {"--confidential", "ConfidentialContracts"}};
 
     add_arg(m, "--listen");
     add_arg(m, listen_at(d, d->base_port + KEEPER_PORTS + i));

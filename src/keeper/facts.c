@@ -130,9 +130,9 @@ static void judge_subject(struct keeper *k, struct release_facts *f, const struc
     case KEY_APP_CA:
     case KEY_APP_SIGN:
     case KEY_IMAGE:
-    case KEY_CONTRACT:
+    case KEY_CONTRACT: /* facts_contract() */
     case KEY_POOL_DATA:
-        /* No contract ties anyone to these yet: nothing is assigned. */
+        /* No contract ties anyone to the others yet: nothing is assigned. */
         return;
     }
 }
@@ -184,6 +184,8 @@ static enum rc read_chain(struct keeper *k, struct release_facts *f,
     TRY(tee_pool_secrets_epoch_get(&pool.epoch, v[V_EPOCH].value, e));
     pool.is_active = tee.status == TEE_ACTIVE && address_eq(&pool_workers, &c->workers);
     judge_subject(k, f, &r->q, &subject, &pool);
+    if (r->q.purpose == KEY_CONTRACT)
+        TRY(facts_contract(k, f, &r->q, &subject, a, min_height, e));
     json = collateral_json_of_key(&c->collateral, entry);
     TRY(light_client_value(k->light, &encoded, a, &json, min_height, e));
     return collateral_json_of_get(&with->collateral, encoded, e);

@@ -25,6 +25,7 @@ static enum rc put_settings(struct buf *out, const struct keeper_config *c, stru
         const char *name;
         const struct address *a;
     } contracts[] = {{"collateral", &c->collateral},
+                     {"confidential_contracts", &c->confidential},
                      {"council", &c->council},
                      {"gatekeepers", &c->gatekeepers},
                      {"tee_pool", &c->tee_pool},

@@ -24,6 +24,7 @@ struct keeper_config {
     struct address council;     /* who allows measurements */
     struct address collateral;
     struct address tee_pool;
+    struct address confidential; /* ConfidentialContracts [the network has none] */
     struct address operator;  /* [its own account] */
     const char *tee;          /* tee_open_option() ["auto"] */
     uint64_t poke_ms;         /* a round waits for a height that does not come: make a block after

@@ -31,7 +31,6 @@ struct world_message {
 
 struct world {
     uint64_t height, time, chain_id;
-    uint64_t gas_left; /* what contracts are told */
     uint64_t profile; /* HOST_PROFILE: 0 public ledger. 1 to 3: all contracts are in one cluster */
     /* Of queries (profile 3). Randomness is a seeded stream, the cache is empty at first. */
     struct bytes http_response;     /* p NULL: no answer */
@@ -40,6 +39,7 @@ struct world {
     struct world_message *messages; /* out, of the last world_call() that succeeded */
     size_t n_messages;
     struct insecure_seed random;
+    uint64_t gas_left; /* what contracts are told */
     /* of the last world_call() or world_view() */
     struct bytes ret; /* result, or the data of the revert */
     struct world_log *logs;
