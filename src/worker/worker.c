@@ -6,6 +6,7 @@
 #include "client/light_client.h"
 #include "client/store_client.h"
 #include "os/file.h"
+#include "os/spawn.h"
 #include "tee/ratls.h"
 #include "tee/tee.h"
 #include "worker/internal/enroll.h"
@@ -13,7 +14,6 @@
 #include "worker/proof/request.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -23,20 +23,6 @@
 static char *copy_or_null(const char *s)
 {
     return s != NULL ? xstrdup(s) : NULL;
-}
-
-/* A program that is installed beside ours. */
-static char *beside_us(const char *name)
-{
-    char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-
-    if (n <= 0)
-        return xstrdup(name);
-    path[n] = '\0';
-    if (name[0] != '\0')
-        *(strrchr(path, '/') + 1) = '\0';
-    return xasprintf("%s%s", path, name);
 }
 
 static void set_defaults(struct worker_config *c, const struct worker_config *in)
@@ -53,9 +39,10 @@ static void set_defaults(struct worker_config *c, const struct worker_config *in
     c->simulator = copy_or_null(in->simulator);
     c->machine = copy_or_null(in->machine);
     c->key_file = in->key_file != NULL ? xstrdup(in->key_file) : xasprintf("%s/worker.key", c->dir);
-    c->jail_path = in->jail_path != NULL ? xstrdup(in->jail_path) : beside_us("cloister-jail");
-    c->validator_path =
-        in->validator_path != NULL ? xstrdup(in->validator_path) : beside_us("cloister-validator");
+    c->jail_path =
+        in->jail_path != NULL ? xstrdup(in->jail_path) : spawn_beside_us("cloister-jail");
+    c->validator_path = in->validator_path != NULL ? xstrdup(in->validator_path)
+                                                   : spawn_beside_us("cloister-validator");
     c->n_jobs = in->n_jobs != 0 ? in->n_jobs : 4;
     c->max_file_size = in->max_file_size != 0 ? in->max_file_size : 64ull << 20;
     c->max_validator_size = in->max_validator_size != 0 ? in->max_validator_size : 2ull << 30;
