@@ -6,6 +6,7 @@
 #include "client/light_client.h"
 #include "client/store_client.h"
 #include "os/file.h"
+#include "os/spawn.h"
 #include "tee/ratls.h"
 #include "tee/tee.h"
 #include "worker/contract/contracts.h"
@@ -15,7 +16,6 @@
 #include "worker/proof/request.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -25,20 +25,6 @@
 static char *copy_or_null(const char *s)
 {
     return s != NULL ? xstrdup(s) : NULL;
-}
-
-/* A program that is installed beside ours. */
-static char *beside_us(const char *name)
-{
-    char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-
-    if (n <= 0)
-        return xstrdup(name);
-    path[n] = '\0';
-    if (name[0] != '\0')
-        *(strrchr(path, '/') + 1) = '\0';
-    return xasprintf("%s%s", path, name);
 }
 
 static void set_defaults(struct worker_config *c, const struct worker_config *in)
@@ -55,11 +41,12 @@ static void set_defaults(struct worker_config *c, const struct worker_config *in
     c->simulator = copy_or_null(in->simulator);
     c->machine = copy_or_null(in->machine);
     c->key_file = in->key_file != NULL ? xstrdup(in->key_file) : xasprintf("%s/worker.key", c->dir);
-    c->jail_path = in->jail_path != NULL ? xstrdup(in->jail_path) : beside_us("cloister-jail");
-    c->validator_path =
-        in->validator_path != NULL ? xstrdup(in->validator_path) : beside_us("cloister-validator");
+    c->jail_path =
+        in->jail_path != NULL ? xstrdup(in->jail_path) : spawn_beside_us("cloister-jail");
+    c->validator_path = in->validator_path != NULL ? xstrdup(in->validator_path)
+                                                   : spawn_beside_us("cloister-validator");
     c->runtime_path =
-        in->runtime_path != NULL ? xstrdup(in->runtime_path) : beside_us("cloister-runtime");
+        in->runtime_path != NULL ? xstrdup(in->runtime_path) : spawn_beside_us("cloister-runtime");
     c->clusters = copy_or_null(in->clusters);
     c->http_allow = copy_or_null(in->http_allow);
     c->role = in->role != 0 ? in->role : WORKER_OPEN;

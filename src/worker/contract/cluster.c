@@ -62,10 +62,11 @@ void cluster_say(struct cluster *c, const char *what, const char *why)
 
 /* ---- the state that is served ---- */
 
-static struct snapshot *dissolve(struct served *s)
+static struct snapshot *dissolve(struct cluster *c, struct served *s)
 {
     struct snapshot *snapshot = s->snapshot;
 
+    c->n_served--;
     free(s->contracts);
     free(s);
     return snapshot;
@@ -82,7 +83,7 @@ static struct snapshot *retire(struct cluster *c)
         return NULL;
     s->is_retired = true;
     if (s->users == 0)
-        idle = dissolve(s);
+        idle = dissolve(c, s);
     return idle;
 }
 
@@ -104,7 +105,7 @@ void cluster_give_served(struct cluster *c, struct served *s)
 
     (void)pthread_mutex_lock(&c->lock);
     if (--s->users == 0 && s->is_retired)
-        idle = dissolve(s);
+        idle = dissolve(c, s);
     (void)pthread_mutex_unlock(&c->lock);
     snapshot_free(idle);
 }
@@ -131,6 +132,7 @@ enum rc cluster_serve_now(struct cluster *c, struct err *e)
     (void)pthread_mutex_lock(&c->lock);
     idle = retire(c);
     c->served = s;
+    c->n_served++;
     (void)pthread_cond_broadcast(&c->changed);
     (void)pthread_mutex_unlock(&c->lock);
     snapshot_free(idle);
@@ -156,6 +158,11 @@ void cluster_unload(struct cluster *c)
 
     (void)pthread_mutex_lock(&c->lock);
     idle = retire(c);
+    while (c->n_served != 0) { /* queries are bounded in time */
+        (void)pthread_mutex_unlock(&c->lock);
+        clock_sleep_ms(5);
+        (void)pthread_mutex_lock(&c->lock);
+    }
     (void)pthread_mutex_unlock(&c->lock);
     snapshot_free(idle);
     runtime_stop(MOVE(c->runtime));

@@ -93,6 +93,7 @@ struct cluster {
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
+    unsigned n_served;             /* states that are served or still being read */
     struct served *served;         /* NULL: nothing can be answered */
     struct receipt_slot *receipts; /* CLUSTER_RECEIPTS, by index */
     bool is_member;
