@@ -62,14 +62,24 @@ void cluster_say(struct cluster *c, const char *what, const char *why)
 
 /* ---- the state that is served ---- */
 
-static struct snapshot *dissolve(struct cluster *c, struct served *s)
+static struct snapshot *dissolve(struct served *s)
 {
     struct snapshot *snapshot = s->snapshot;
 
-    c->n_served--;
     free(s->contracts);
     free(s);
     return snapshot;
+}
+
+/* Not under the lock. The runtime may stop only when all are gone. */
+static void let_go(struct cluster *c, struct snapshot *idle)
+{
+    if (idle == NULL)
+        return;
+    snapshot_free(idle);
+    (void)pthread_mutex_lock(&c->lock);
+    c->n_served--;
+    (void)pthread_mutex_unlock(&c->lock);
 }
 
 /* Under the lock. */
@@ -83,7 +93,7 @@ static struct snapshot *retire(struct cluster *c)
         return NULL;
     s->is_retired = true;
     if (s->users == 0)
-        idle = dissolve(c, s);
+        idle = dissolve(s);
     return idle;
 }
 
@@ -105,9 +115,9 @@ void cluster_give_served(struct cluster *c, struct served *s)
 
     (void)pthread_mutex_lock(&c->lock);
     if (--s->users == 0 && s->is_retired)
-        idle = dissolve(c, s);
+        idle = dissolve(s);
     (void)pthread_mutex_unlock(&c->lock);
-    snapshot_free(idle);
+    let_go(c, idle);
 }
 
 enum rc cluster_serve_now(struct cluster *c, struct err *e)
@@ -135,7 +145,7 @@ enum rc cluster_serve_now(struct cluster *c, struct err *e)
     c->n_served++;
     (void)pthread_cond_broadcast(&c->changed);
     (void)pthread_mutex_unlock(&c->lock);
-    snapshot_free(idle);
+    let_go(c, idle);
     return RC_OK;
 }
 
@@ -158,13 +168,15 @@ void cluster_unload(struct cluster *c)
 
     (void)pthread_mutex_lock(&c->lock);
     idle = retire(c);
+    (void)pthread_mutex_unlock(&c->lock);
+    let_go(c, idle);
+    (void)pthread_mutex_lock(&c->lock);
     while (c->n_served != 0) { /* queries are bounded in time */
         (void)pthread_mutex_unlock(&c->lock);
         clock_sleep_ms(5);
         (void)pthread_mutex_lock(&c->lock);
     }
     (void)pthread_mutex_unlock(&c->lock);
-    snapshot_free(idle);
     runtime_stop(MOVE(c->runtime));
     cluster_roots_free(MOVE(c->roots));
     outbox_clear(c);
@@ -234,9 +246,9 @@ static enum rc join(struct cluster *c, const struct cluster_view *v, struct err 
 
     if (clock_mono_ms() < c->next_join_ms)
         return RC_OK;
-    c->next_join_ms = clock_mono_ms() + JOIN_EVERY_MS;
     if (!v->exists)
         return err_set(e, RC_NOTFOUND, "there is no such cluster yet");
+    c->next_join_ms = clock_mono_ms() + JOIN_EVERY_MS;
     confidential_contracts_put_join(&data, c->id);
     TRY(cluster_transact(c, buf_bytes(&data), &v->stake_wei, JOIN_GAS, e));
     log_info("worker", "cluster %llu: joined", (unsigned long long)c->id);

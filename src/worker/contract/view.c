@@ -133,7 +133,7 @@ enum rc view_batches(struct worker *w, struct batch_view *out, uint64_t cluster,
                      uint64_t n, uint64_t min_height, struct err *e)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
-    struct light_key keys[READ_MAX] = {{{0}}};
+    struct light_key keys[READ_MAX] = {0};
     struct light_value *v;
 
     for (uint64_t at = 0; at < n;) {
@@ -156,7 +156,7 @@ enum rc view_batches(struct worker *w, struct batch_view *out, uint64_t cluster,
 enum rc view_commits(struct worker *w, struct commit_view *out, struct arena *a, uint64_t cluster,
                      uint64_t first, uint64_t n, uint64_t min_height, struct err *e)
 {
-    struct light_key keys[READ_MAX] = {{{0}}};
+    struct light_key keys[READ_MAX] = {0};
     struct light_value *v;
 
     CHECK(n <= READ_MAX);
@@ -223,7 +223,7 @@ enum rc view_contracts(struct worker *w, struct contract_view *out, struct key_v
                        uint64_t min_height, struct err *e)
 {
     const struct address *c = &w->config.confidential;
-    struct light_key keys[3 * VIEW_CONTRACTS_MAX] = {{{0}}};
+    struct light_key keys[3 * VIEW_CONTRACTS_MAX] = {0};
     struct light_value *v, *u;
 
     CHECK(n <= VIEW_CONTRACTS_MAX);
