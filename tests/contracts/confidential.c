@@ -235,8 +235,7 @@ struct confidential_contracts_Commit conf_result(struct conf *c, uint64_t cluste
                                                   .queueHash = last.hash,
                                                   .previousRoot = f.root,
                                                   .newRoot = {{root, 1}},
-                                                  .outboxDigest =
-                                                      outbox == NULL ? none : *outbox};
+                                                  .outboxDigest = outbox == NULL ? none : *outbox};
 }
 
 struct bytes conf_sign(struct conf *c, unsigned worker,

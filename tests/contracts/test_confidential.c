@@ -1,5 +1,5 @@
-/* The rules of ConfidentialContracts, one after another; test_confidential_play.c holds them against
- * a model under random calls. */
+/* The rules of ConfidentialContracts, one after another; test_confidential_play.c holds them
+ * against a model under random calls. */
 #include "contracts/confidential.h"
 #include "crypto/hash.h"
 
