@@ -478,6 +478,21 @@ bool Workers_isBanned(bytes32 platform)
     return banned(platform);
 }
 
+/* The sender, proof and commit keys of a registration belong to its worker for ever. */
+address Workers_ownerOfKey(address key)
+{
+    return owner_of_key(key);
+}
+
+/* The worker that stands in `role` and signs with this commit key now; zero: none. */
+address Workers_workerOfCommitSigner(address signer, u64 role)
+{
+    address account = owner_of_key(signer);
+    worker w = worker_of(account);
+
+    return same(w.commit_signer, signer) && w.role == role && stands(w) ? account : ADDRESS_ZERO;
+}
+
 str Workers_policy(void)
 {
     return policy_json();

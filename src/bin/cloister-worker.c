@@ -41,6 +41,12 @@ static const char help[] =
     "  --tee KIND           whose evidence: none (default), auto (this machine's TDX or SEV-SNP) "
     "or\n"
     "                       simulator, which proves nothing about hardware\n"
+    "  --role NAME          open (default): runs validators; or contract: keeps confidential\n"
+    "                       contracts\n"
+    "  --confidential-contracts ADDRESS, --clusters N,N\n"
+    "                       of role contract: the contract, and the clusters to join\n"
+    "  --http-allow URL,URL scheme and host contracts may fetch from in queries (default: none)\n"
+    "  --runtime PATH       cloister-runtime (default: beside this program)\n"
     "  --tls-listen HOST:PORT\n"
     "                       also serve TLS whose certificates carry the evidence\n"
     "  --insecure-simulator DIR, --machine NAME\n"
@@ -98,9 +104,23 @@ static enum rc read_network(struct options *o, const char *path, struct err *e)
     TRY(network_contract_unless_given(&c->dlp_registry, n, "DLPRegistry", e));
     /* Chains without attestation have none. */
     rc = network_contract_unless_given(&c->workers, n, "Workers", e);
-    if (rc == RC_OK)
-        rc = network_contract_unless_given(&c->gatekeepers, n, "Gatekeepers", e);
+    if (rc != RC_OK && rc != RC_NOTFOUND)
+        return rc;
+    rc = network_contract_unless_given(&c->confidential, n, "ConfidentialContracts", e);
+    if (rc != RC_OK && rc != RC_NOTFOUND)
+        return rc;
+    rc = network_contract_unless_given(&c->gatekeepers, n, "Gatekeepers", e);
     return rc == RC_NOTFOUND ? RC_OK : rc;
+}
+
+static enum rc take_role(void *target, const char *arg, struct err *e)
+{
+    struct options *o = target;
+
+    if (strcmp(arg, "open") != 0 && strcmp(arg, "contract") != 0)
+        return err_set(e, RC_MALFORMED, "'%s' is neither open nor contract", arg);
+    o->c.role = strcmp(arg, "open") == 0 ? WORKER_OPEN : WORKER_CONTRACT;
+    return RC_OK;
 }
 
 static enum rc take_tee(void *target, const char *arg, struct err *e)
@@ -155,6 +175,11 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "gatekeepers", ADDRESS(c.gatekeepers)},
     {.name = "operator", ADDRESS(c.operator)},
     {.name = "tee", .kind = DAEMON_CALL, .take = take_tee},
+    {.name = "role", .kind = DAEMON_CALL, .take = take_role},
+    {.name = "confidential-contracts", ADDRESS(c.confidential)},
+    {.name = "clusters", .kind = DAEMON_TEXT, FIELD(c.clusters)},
+    {.name = "http-allow", .kind = DAEMON_TEXT, FIELD(c.http_allow)},
+    {.name = "runtime", .kind = DAEMON_TEXT, FIELD(c.runtime_path)},
     {.name = "tls-listen", .kind = DAEMON_TEXT, FIELD(c.tls_listen)},
     {.name = "insecure-simulator", .kind = DAEMON_TEXT, FIELD(c.simulator)},
     {.name = "machine", .kind = DAEMON_TEXT, FIELD(c.machine)},

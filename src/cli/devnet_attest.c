@@ -63,6 +63,12 @@ enum rc devnet_simulator(struct devnet *d, struct err *e)
         (void)snprintf(name, sizeof(name), "worker-%zu", i);
         rc = add_machine(sim, name, e);
     }
+    for (size_t i = 0; i < d->n_contract_workers && rc == RC_OK; i++) {
+        char name[48];
+
+        (void)snprintf(name, sizeof(name), "contract-worker-%zu", i);
+        rc = add_machine(sim, name, e);
+    }
     for (size_t i = 0; i < d->n_keepers && rc == RC_OK; i++) {
         char name[32];
 
@@ -395,9 +401,17 @@ enum rc devnet_attest(struct devnet *d, struct err *e)
         TRY(measure(d, d->keeper_argv, &measurement, e));
         TRY(allow(d, &measurement, WORKER_KEEPER, "cloister-keeper of this devnet", e));
     }
+    if (d->n_contract_workers != 0) {
+        TRY(measure(d, d->contract_worker_argv, &measurement, e));
+        TRY(allow(d, &measurement, WORKER_CONTRACT, "cloister-worker for contracts of this devnet",
+                  e));
+    }
     for (size_t i = 0; i < d->n_workers; i++)
         TRY(wait_active(d, &d->worker_address[i], WORKER_OPEN, "worker", i, e));
     for (size_t i = 0; i < d->n_keepers; i++)
         TRY(wait_active(d, &d->keeper_address[i], WORKER_KEEPER, "keeper", i, e));
+    for (size_t i = 0; i < d->n_contract_workers; i++)
+        TRY(wait_active(d, &d->contract_worker_address[i], WORKER_CONTRACT, "contract-worker", i,
+                        e));
     return d->n_keepers != 0 ? share_keys(d, e) : RC_OK;
 }

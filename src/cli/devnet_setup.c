@@ -58,6 +58,16 @@ static enum rc worker_identity(struct devnet *d, size_t i, struct err *e)
     return RC_OK;
 }
 
+static enum rc contract_worker_identity(struct devnet *d, size_t i, struct err *e)
+{
+    json_auto_t *identity = NULL;
+    char url[96];
+
+    (void)snprintf(url, sizeof(url), "%s/identity", d->contract_worker_url[i]);
+    TRY(get_json(&identity, url, UP_TIMEOUT_MS, e));
+    return json_hex_fixed(d->contract_worker_address[i].b, 20, identity, "address", e);
+}
+
 static enum rc keeper_identity(struct devnet *d, size_t i, struct err *e)
 {
     json_auto_t *identity = NULL;
@@ -197,8 +207,16 @@ enum rc devnet_setup(struct devnet *d, struct err *e)
         TRY(fund(d, &d->keeper_address[i], e));
     }
     d->attested = attested;
+    if (d->n_keepers == 0)
+        d->n_contract_workers = 0;
+    for (size_t i = 0; i < d->n_contract_workers; i++) {
+        TRY(contract_worker_identity(d, i, e));
+        TRY(fund(d, &d->contract_worker_address[i], e));
+    }
     if (attested)
         TRY(devnet_attest(d, e));
+    if (d->n_contract_workers != 0)
+        TRY(devnet_cluster(d, e));
     for (size_t i = 0; i < d->n_keepers; i++)
         wait_keeper(d, i);
     return RC_OK;
@@ -257,7 +275,7 @@ enum rc devnet_write(struct devnet *d, struct err *e)
     AUTO_CLEAR(buf) struct buf out = {0};
     json_auto_t *root = NULL;
     json_auto_t *pools = json_array();
-    json_t *contracts, *workers, *keepers;
+    json_t *contracts, *workers, *keepers, *contract_workers;
     char *text;
 
     TRY(pools_json(d, pools, e));
@@ -277,12 +295,19 @@ enum rc devnet_write(struct devnet *d, struct err *e)
         CHECK(json_array_append_new(keepers, json_pack("{s:s, s:s}", "address",
                                                        cli_addr_text(d->cli, &d->keeper_address[i]),
                                                        "url", d->keeper_url[i])) == 0);
+    contract_workers = json_array();
+    for (size_t i = 0; i < d->n_contract_workers; i++)
+        CHECK(json_array_append_new(contract_workers,
+                                    json_pack("{s:s, s:s}", "address",
+                                              cli_addr_text(d->cli, &d->contract_worker_address[i]),
+                                              "url", d->contract_worker_url[i])) == 0);
     root = json_pack("{s:s, s:s, s:I, s:s, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:O}", "rpc", d->rpc,
                      "ws", d->ws, "chain_id", (json_int_t)d->chain_id, "profile",
                      d->vana_compat ? "vana-compat" : "devnet", "store", "rpc", d->store_rpc,
                      "gateway", d->store_gateway, "contracts", contracts, "accounts",
                      accounts_json(d), "workers", workers, "keepers", keepers, "pools", pools);
     CHECK(root != NULL);
+    CHECK(json_object_set_new(root, "contract_workers", contract_workers) == 0);
     if (d->attested) {
         char hex[65];
 

@@ -189,7 +189,7 @@ static void judge_subject(struct keeper *k, struct release_facts *f, const struc
     case KEY_APP_ENV:
     case KEY_APP_CA:
     case KEY_APP_SIGN:
-    case KEY_CONTRACT:
+    case KEY_CONTRACT: /* facts_contract() */
     case KEY_POOL_DATA:
         /* No contract ties anyone to the others yet: nothing is assigned. */
         return;
@@ -251,6 +251,8 @@ static enum rc read_chain(struct keeper *k, struct release_facts *f,
     judge_subject(k, f, &r->q, &subject, &pool);
     if (r->q.purpose == KEY_IMAGE && pool.is_active)
         TRY(image_job_check(k, r, &subject.digest, min_height, &f->is_assigned, no_job, e));
+    if (r->q.purpose == KEY_CONTRACT)
+        TRY(facts_contract(k, f, &r->q, &subject, a, min_height, e));
     return facts_collateral(k, &with->collateral, a, &entry, min_height, e);
 }
 

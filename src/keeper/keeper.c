@@ -24,11 +24,9 @@ static enum rc put_settings(struct buf *out, const struct keeper_config *c, stru
     const struct {
         const char *name;
         const struct address *a;
-    } contracts[] = {{"collateral", &c->collateral},
-                     {"council", &c->council},
-                     {"gatekeepers", &c->gatekeepers},
-                     {"tee_pool", &c->tee_pool},
-                     {"workers", &c->workers}};
+    } contracts[] = {{"collateral", &c->collateral}, {"confidential_contracts", &c->confidential},
+                     {"council", &c->council},       {"gatekeepers", &c->gatekeepers},
+                     {"tee_pool", &c->tee_pool},     {"workers", &c->workers}};
     AUTO_CLEAR(buf) struct buf genesis = {0};
     struct hash32 root_of_trust;
     json_auto_t *o = json_pack("{s:s, s:I}", "role", "keeper", "max_head_age_ms",

@@ -116,6 +116,9 @@ bool http_request_charge(struct http_request *req, unsigned n, unsigned *retry_s
 /* A number that stands for the client's address (network), for sharing things fairly. */
 uint64_t http_request_client(const struct http_request *req);
 
+/* The connection came through http_server_adopt(): net/tls.h's, which are encrypted. */
+bool http_request_is_adopted(const struct http_request *req);
+
 /* First header of this name (any case), or NULL. */
 const char *http_request_header(const struct http_request *req, const char *name);
 /* First query argument of this name, percent-decoded ('+' = space), or NULL. "" for "?name". */

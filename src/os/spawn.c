@@ -117,6 +117,18 @@ static char *find_program(const char *name)
     return NULL;
 }
 
+char *spawn_beside_us(const char *name)
+{
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+    if (n <= 0)
+        return xstrdup(name);
+    path[n] = '\0';
+    *(strrchr(path, '/') + 1) = '\0';
+    return xasprintf("%s%s", path, name);
+}
+
 static char **copy_strings(const char *const *v)
 {
     size_t n = 0;

@@ -5,15 +5,14 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "crypto/closed.h"
 #include "os/file.h"
+#include "sandbox/sandbox.h"
 #include "validator/validator.h"
-
-#include <seccomp.h>
 
 #include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -38,42 +37,19 @@ static enum rc map_fd(struct bytes *out, int fd, uint64_t max, struct err *e)
     return RC_OK;
 }
 
-/* No system call but those that memory, the clock and the open descriptors need. */
+/* Little time, small results, no further process; then no system call but those that memory, the
+ * clock and the open descriptors need. */
 static enum rc close_door(uint64_t wall_ms, struct err *e)
 {
-    static const int allowed[] = {SCMP_SYS(read),          SCMP_SYS(recvmsg),
-                                  SCMP_SYS(write),         SCMP_SYS(lseek),
-                                  SCMP_SYS(close),         SCMP_SYS(fstat),
-                                  SCMP_SYS(newfstatat),    SCMP_SYS(mmap),
-                                  SCMP_SYS(munmap),        SCMP_SYS(mremap),
-                                  SCMP_SYS(mprotect),      SCMP_SYS(madvise),
-                                  SCMP_SYS(brk),           SCMP_SYS(futex),
-                                  SCMP_SYS(rt_sigreturn),  SCMP_SYS(rt_sigprocmask),
-                                  SCMP_SYS(rt_sigaction),  SCMP_SYS(sigaltstack),
-                                  SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep),
-                                  SCMP_SYS(getrandom),     SCMP_SYS(getpid),
-                                  SCMP_SYS(gettid),        SCMP_SYS(mlock),
-                                  SCMP_SYS(munlock),       SCMP_SYS(exit),
-                                  SCMP_SYS(exit_group)};
     const struct rlimit none = {0, 0};
     const struct rlimit cpu = {wall_ms / 1000 + 1, wall_ms / 1000 + 2};
     const struct rlimit out = {VALIDATOR_MAX_RESULTS_SIZE + 65536,
                                VALIDATOR_MAX_RESULTS_SIZE + 65536};
-    scmp_filter_ctx ctx;
-    int bad = 0;
 
-    if (setrlimit(RLIMIT_CORE, &none) != 0 || setrlimit(RLIMIT_CPU, &cpu) != 0 ||
-        setrlimit(RLIMIT_FSIZE, &out) != 0 || setrlimit(RLIMIT_NPROC, &none) != 0 ||
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    if (setrlimit(RLIMIT_CPU, &cpu) != 0 || setrlimit(RLIMIT_FSIZE, &out) != 0 ||
+        setrlimit(RLIMIT_NPROC, &none) != 0)
         return err_errno(e, errno, "validator: limits");
-    ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-    CHECK(ctx != NULL);
-    for (size_t i = 0; i < ARRAY_LEN(allowed); i++)
-        bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
-    if (bad == 0)
-        bad = seccomp_load(ctx);
-    seccomp_release(ctx);
-    return bad == 0 ? RC_OK : err_set(e, RC_IO, "validator: seccomp: %s", strerror(-bad));
+    return sandbox_close(SANDBOX_RECEIVE, e);
 }
 
 /* A byte, and descriptors with it. Without: not wanted any more. */
@@ -145,6 +121,7 @@ int validator_main(int argc, char **argv)
     h = xcalloc(1, sizeof(*h));
     h->magic = CHILD_MAGIC;
     h->outcome.exit_code = -1;
+    crypto_stay_closed();
     json_object_seed(0); /* opens /dev/urandom, which it could not later */
     door = close_door(l.wall_ms, &h->err);
     wait_for_task(fds);

@@ -139,9 +139,11 @@ void *keeper_main(void *worker)
     if (!reach_chain(w))
         return NULL;
     enroll_keep(w);
-    settle_journal(w, true);
+    if (w->config.role == WORKER_OPEN)
+        settle_journal(w, true);
     become_ready(w);
-    settle_journal(w, false);
+    if (w->config.role == WORKER_OPEN)
+        settle_journal(w, false);
     next_claim = clock_mono_ms() + claim_ms;
     next_journal = clock_mono_ms() + JOURNAL_EVERY_MS;
     next_enroll = clock_mono_ms();
@@ -154,6 +156,8 @@ void *keeper_main(void *worker)
             next_enroll =
                 clock_mono_ms() + (w->enroll_failure[0] != 0 ? ENROLL_AGAIN_MS : ENROLL_EVERY_MS);
         }
+        if (w->config.role != WORKER_OPEN)
+            continue;
         if (now >= next_journal) {
             settle_journal(w, true);
             next_journal = clock_mono_ms() + JOURNAL_EVERY_MS;

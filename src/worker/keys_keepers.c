@@ -52,7 +52,8 @@ struct keys_keepers {
     bool stopping;
     bool has_measurement;
     struct hash32 measurement;
-    uint64_t in_force; /* generation, as of the last look; 0: not known */
+    uint64_t in_force;     /* generation, as of the last look; 0: not known */
+    struct hash32 genesis; /* zeros: not read yet */
     uint64_t clock;
     struct kept_key keys[MAX_KEYS];
 };
@@ -148,6 +149,24 @@ static enum rc read_keyset(struct worker *w, struct keyset *out, uint64_t *heigh
     TRY(light_client_value(w->light, &value, &a, &key, *height, e));
     TRY(gatekeepers_keyset_of_get(&encoded, value, e));
     return keyset_decode(out, encoded, e);
+}
+
+enum rc keepers_genesis(struct worker *w, struct hash32 *out, struct err *e)
+{
+    struct keyset keys;
+    uint64_t height;
+
+    (void)pthread_mutex_lock(&w->keepers->lock);
+    *out = w->keepers->genesis;
+    (void)pthread_mutex_unlock(&w->keepers->lock);
+    if (!hash32_is_zero(out))
+        return RC_OK;
+    TRY(read_keyset(w, &keys, &height, e));
+    *out = keys.genesis;
+    (void)pthread_mutex_lock(&w->keepers->lock);
+    w->keepers->genesis = keys.genesis;
+    (void)pthread_mutex_unlock(&w->keepers->lock);
+    return RC_OK;
 }
 
 enum rc keepers_generation(struct worker *w, uint64_t *out, struct err *e)

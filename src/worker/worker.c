@@ -6,16 +6,17 @@
 #include "client/light_client.h"
 #include "client/store_client.h"
 #include "os/file.h"
+#include "os/spawn.h"
 #include "tee/ratls.h"
 #include "tee/tee.h"
 #include "validator/validator.h"
+#include "worker/contract/contracts.h"
 #include "worker/internal/enroll.h"
 #include "worker/internal/keepers.h"
 #include "worker/proof/journal.h"
 #include "worker/proof/request.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -25,20 +26,6 @@
 static char *copy_or_null(const char *s)
 {
     return s != NULL ? xstrdup(s) : NULL;
-}
-
-/* A program that is installed beside ours. */
-static char *beside_us(const char *name)
-{
-    char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-
-    if (n <= 0)
-        return xstrdup(name);
-    path[n] = '\0';
-    if (name[0] != '\0')
-        *(strrchr(path, '/') + 1) = '\0';
-    return xasprintf("%s%s", path, name);
 }
 
 static void set_defaults(struct worker_config *c, const struct worker_config *in)
@@ -55,9 +42,15 @@ static void set_defaults(struct worker_config *c, const struct worker_config *in
     c->simulator = copy_or_null(in->simulator);
     c->machine = copy_or_null(in->machine);
     c->key_file = in->key_file != NULL ? xstrdup(in->key_file) : xasprintf("%s/worker.key", c->dir);
-    c->jail_path = in->jail_path != NULL ? xstrdup(in->jail_path) : beside_us("cloister-jail");
-    c->validator_path =
-        in->validator_path != NULL ? xstrdup(in->validator_path) : beside_us("cloister-validator");
+    c->jail_path =
+        in->jail_path != NULL ? xstrdup(in->jail_path) : spawn_beside_us("cloister-jail");
+    c->validator_path = in->validator_path != NULL ? xstrdup(in->validator_path)
+                                                   : spawn_beside_us("cloister-validator");
+    c->runtime_path =
+        in->runtime_path != NULL ? xstrdup(in->runtime_path) : spawn_beside_us("cloister-runtime");
+    c->clusters = copy_or_null(in->clusters);
+    c->http_allow = copy_or_null(in->http_allow);
+    c->role = in->role != 0 ? in->role : WORKER_OPEN;
     c->n_jobs = in->n_jobs != 0 ? in->n_jobs : 4;
     c->max_file_size = in->max_file_size != 0 ? in->max_file_size : 64ull << 20;
     c->max_validator_size = in->max_validator_size != 0 ? in->max_validator_size : 2ull << 30;
@@ -111,6 +104,9 @@ static void free_worker(struct worker *w)
     free_text(w->config.machine);
     free_text(w->config.jail_path);
     free_text(w->config.validator_path);
+    free_text(w->config.runtime_path);
+    free_text(w->config.clusters);
+    free_text(w->config.http_allow);
     (void)pthread_mutex_destroy(&w->lock);
     (void)pthread_mutex_destroy(&w->send);
     (void)pthread_mutex_destroy(&w->images);
@@ -233,15 +229,19 @@ static enum rc start(struct worker *w, struct err *e)
     w->chain = chain_client_new(w->config.rpc_url);
     TRY(open_light(w, e));
     TRY(open_validators(w, e));
+    if (keepers_configured(w))
+        keepers_open(w);
+    if (w->config.role == WORKER_CONTRACT)
+        TRY(contracts_start(&w->contracts, w, e));
     TRY(listen_and_serve(w, e));
     TRY(serve_tls(w, e));
     rc = pthread_create(&w->keeper, NULL, keeper_main, w);
     if (rc != 0)
         return err_errno(e, rc, "worker: thread");
     w->has_keeper = true;
-    if (!keepers_configured(w))
+    /* The pool's secrets are for those who run validators. */
+    if (!keepers_configured(w) || w->config.role != WORKER_OPEN)
         return RC_OK;
-    keepers_open(w);
     rc = pthread_create(&w->secrets, NULL, pool_secrets_main, w);
     w->has_secrets = rc == 0;
     return rc == 0 ? RC_OK : err_errno(e, rc, "worker: thread");
@@ -333,5 +333,6 @@ void worker_stop(struct worker *w)
         (void)pthread_join(w->secrets, NULL);
     if (w->has_keeper)
         (void)pthread_join(w->keeper, NULL);
+    contracts_stop(w->contracts);
     free_worker(w);
 }

@@ -7,6 +7,7 @@
 
 #define DEVNET_MAX_WORKERS 16 /* ports BASE+10.., with TLS BASE+26.. */
 #define DEVNET_MAX_KEEPERS 7  /* ports BASE+50.., with TLS BASE+57.. */
+#define DEVNET_MAX_CONTRACT_WORKERS 4 /* ports BASE+42.., with TLS BASE+46.. */
 #define DEVNET_SPARE "spare"  /* the simulator's machine for a worker started by hand */
 
 struct devnet_account {
@@ -31,6 +32,10 @@ struct devnet {
     char keeper_url[DEVNET_MAX_KEEPERS][64];
     struct address keeper_address[DEVNET_MAX_KEEPERS];
     const char *const *keeper_argv;
+    size_t n_contract_workers; /* that keep confidential contracts, in cluster 1 */
+    char contract_worker_url[DEVNET_MAX_CONTRACT_WORKERS][64];
+    struct address contract_worker_address[DEVNET_MAX_CONTRACT_WORKERS];
+    const char *const *contract_worker_argv;
     uint64_t n_pools;      /* in devnet.json */
     uint64_t collateral_s; /* when collateral was posted, Unix seconds */
     bool attested;         /* the chain has a Workers contract */
@@ -70,6 +75,8 @@ enum rc devnet_has_workers_contract(struct devnet *d, bool *out, struct err *e);
 /* Collateral on chain, measurements allowed, workers and keepers registered, a sharing of the keys
  * in force. */
 enum rc devnet_attest(struct devnet *d, struct err *e);
+/* Cluster 1, with all contract workers in it. After devnet_attest. */
+enum rc devnet_cluster(struct devnet *d, struct err *e);
 /* Post collateral again when it is a day old; called often. */
 enum rc devnet_renew_collateral(struct devnet *d, struct err *e);
 /* How many pools are registered on the chain. */

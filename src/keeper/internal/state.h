@@ -183,6 +183,10 @@ enum rc facts_listed(struct keeper *k, const struct hash32 *measurement, uint64_
 enum rc facts_judge_keeper(struct keeper *k, const struct keeper_serving *s,
                            const struct address *who, const struct partial_request *r,
                            enum release_reason *out, struct err *why, struct err *e);
+/* assigned.c: is_assigned and the epochs, for purpose contract. */
+enum rc facts_contract(struct keeper *k, struct release_facts *f, const struct key_request *q,
+                       const struct key_subject *subject, struct arena *a, uint64_t min_height,
+                       struct err *e);
 
 /* Take what the council decided as of min_height: at each request, and now and then without, so
  * that no removal is missed. */

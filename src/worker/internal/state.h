@@ -20,6 +20,7 @@ struct tee;
 struct ratls_server;
 struct light_client;
 struct validator_pool;
+struct contracts;
 struct keys_keepers;
 
 enum task_state { TASK_RUNNING, TASK_DONE, TASK_FAILED };
@@ -68,6 +69,7 @@ struct worker {
     pthread_mutex_t attest;            /* guards the next; one piece of evidence at a time */
     struct ratls_server *ratls;        /* NULL: no TLS port */
     struct worker_metrics *metrics;
+    struct contracts *contracts; /* NULL: none are kept here */
     int dir_lock;
     pthread_t keeper;
     bool has_keeper;
