@@ -129,6 +129,18 @@ static struct snapshot *snap(struct world *w)
 
 /* ---- the processes ---- */
 
+/* The number that begins the text, or what follows its blanks. */
+static long long number_at(const char *text)
+{
+    long long v = 0;
+
+    while (*text == ' ' || *text == '\t')
+        text++;
+    for (; *text >= '0' && *text <= '9'; text++)
+        v = v * 10 + (*text - '0');
+    return v;
+}
+
 /* Their numbers: what descends from us and is cloister-runtime. */
 static size_t processes(pid_t *out, size_t max)
 {
@@ -139,19 +151,18 @@ static size_t processes(pid_t *out, size_t max)
 
     CHECK_TRUE(d != NULL);
     while ((entry = readdir(d)) != NULL && n < ARRAY_LEN(all)) {
-        char path[300], text[512] = "";
-        int pid, parent;
+        char path[300], text[512] = "", *after;
         FILE *f;
 
         (void)snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
         f = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' ? fopen(path, "r") : NULL;
         if (f == NULL)
             continue;
-        if (fgets(text, sizeof(text), f) != NULL && strrchr(text, ')') != NULL &&
-            sscanf(text, "%d", &pid) == 1 &&
-            sscanf(strrchr(text, ')') + 1, " %*c %d", &parent) == 1) {
-            all[n] = pid;
-            up[n++] = parent;
+        /* "123 (name) S 45 ..." */
+        after = fgets(text, sizeof(text), f) != NULL ? strrchr(text, ')') : NULL;
+        if (after != NULL && strlen(after) > 4) {
+            all[n] = (pid_t)number_at(text);
+            up[n++] = (pid_t)number_at(after + 4);
         }
         (void)fclose(f);
     }
@@ -196,7 +207,7 @@ static long long status_of(pid_t pid, const char *name)
     CHECK_TRUE(f != NULL);
     while (fgets(line, sizeof(line), f) != NULL)
         if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':')
-            (void)sscanf(line + strlen(name) + 1, "%lld", &value);
+            value = number_at(line + strlen(name) + 1);
     (void)fclose(f);
     return value;
 }
@@ -826,15 +837,15 @@ TEST(no_process_stays)
         size_t left = 0;
 
         for (size_t i = 0; i < n; i++) {
-            char path[64], state = 'Z';
+            char path[64], text[512] = "", *after;
             FILE *f;
 
             (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pids[i]);
             f = fopen(path, "r");
             if (f == NULL)
                 continue;
-            if (fscanf(f, "%*d %*s %c", &state) == 1 && state != 'Z')
-                left++;
+            after = fgets(text, sizeof(text), f) != NULL ? strrchr(text, ')') : NULL;
+            left += after != NULL && strncmp(after, ") Z", 3) != 0;
             (void)fclose(f);
         }
         if (left == 0)
