@@ -18,6 +18,7 @@ enum state_item {
     ITEM_CODE = 3,
     ITEM_RECEIPT = 4,
     ITEM_EVENT = 5,
+    ITEM_MESSAGE = 6,
 };
 
 #define STATE_SECTION_MAX (4u << 20)   /* bytes of plaintext */
