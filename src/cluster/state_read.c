@@ -232,7 +232,7 @@ enum rc state_item_next(enum state_item *tag, struct bytes *item, struct bytes *
         *plain = (struct bytes){0};
         return err_set(e, RC_NOTFOUND, "state file: no further item");
     }
-    if (t > ITEM_EVENT)
+    if (t > ITEM_MESSAGE)
         return bad_item(plain, "an item of an unknown kind", e);
     n = plain->n < STATE_ITEM_HEAD ? SIZE_MAX : load_u32be(plain->p + 1);
     if (plain->n < STATE_ITEM_HEAD || n > plain->n - STATE_ITEM_HEAD)

@@ -28,7 +28,7 @@ static struct bytes salts(void)
 
 struct walk {
     struct state_file_writer *writer; /* NULL: only count */
-    size_t n[ITEM_EVENT + 1];
+    size_t n[ITEM_MESSAGE + 1];
     struct cluster_roots *roots; /* NULL: none */
 };
 
@@ -59,6 +59,9 @@ static enum rc walk_item(struct walk *w, const struct state_file_contract *c, en
     case ITEM_EVENT:
         TRY(state_item_event(&index, &event, item, NULL));
         return w->writer == NULL ? RC_OK : state_file_event(w->writer, index, &event, NULL);
+    case ITEM_MESSAGE:
+        return w->writer == NULL ? RC_OK
+                                 : state_file_item(w->writer, tag, item, (struct bytes){0}, NULL);
     }
     return RC_MALFORMED;
 }
@@ -175,6 +178,8 @@ TEST(receipts_and_events_of_a_delta)
     CHECK_MEM(BYTES_OF(&log.topics[1]), v_bytes(json_array_get(v_of(event, "topics"), 1)));
     CHECK_MEM(log.data, v_hex(event, "data"));
     CHECK_RC(state_item_event(&index, &log, bytes_of(item.p, 72), &e), RC_MALFORMED, &e, "event");
+    CHECK_OK(state_item_next(&tag, &item, &left, &e), &e);
+    CHECK_INT(tag, ITEM_MESSAGE);
     CHECK_RC(state_item_next(&tag, &item, &left, &e), RC_NOTFOUND, &e, "no further item");
 }
 
@@ -326,7 +331,7 @@ TEST(a_writer_that_cannot_write_says_so)
 
 TEST(plaintexts_that_no_writer_made)
 {
-    static const uint8_t unknown[] = {6, 0, 0, 0, 0}, cut[] = {3, 0, 0}, beyond[] = {3, 0, 0, 0, 9};
+    static const uint8_t unknown[] = {7, 0, 0, 0, 0}, cut[] = {3, 0, 0}, beyond[] = {3, 0, 0, 0, 9};
     static const uint8_t dirty[] = {0, 0, 0, 1}, blind[] = {1, 0, 0, 0, 1, 7};
     struct contract_keys k = v_keys(0), other = v_keys(1);
     struct state_key own = state_key_storage(&k.contract, bytes_str("k"));

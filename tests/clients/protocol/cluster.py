@@ -336,7 +336,8 @@ def make():
     delta = state_file(1, 10, 12, 140, state_vectors[0]["root"], state_vectors[1]["root"], [
         (one, roots[one.contract], after[one.contract], salts[0],
          [item(1, one.blind) + b"".join(change(x) for x in changes[:4]) +
-          item(4, u64(10) + out["receipts"][0]["sealed"]) + item(5, event)]),
+          item(4, u64(10) + out["receipts"][0]["sealed"]) + item(5, event) +
+          item(6, u32(0) + message(messages[0]))]),
         (two, roots[two.contract], after[two.contract], salts[1],
          [item(1, two.blind) + b"".join(change(x) for x in changes[4:])])])
     checkpoint = state_file(2, 0, 12, 140, bytes(32), state_vectors[1]["root"], [
