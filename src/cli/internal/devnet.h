@@ -5,10 +5,10 @@
 
 #include "cli/internal/commands.h"
 
-#define DEVNET_MAX_WORKERS 16 /* ports BASE+10.., with TLS BASE+26.. */
-#define DEVNET_MAX_KEEPERS 7  /* ports BASE+50.., with TLS BASE+57.. */
+#define DEVNET_MAX_WORKERS 16         /* ports BASE+10.., with TLS BASE+26.. */
+#define DEVNET_MAX_KEEPERS 7          /* ports BASE+50.., with TLS BASE+57.. */
 #define DEVNET_MAX_CONTRACT_WORKERS 4 /* ports BASE+42.., with TLS BASE+46.. */
-#define DEVNET_SPARE "spare"  /* the simulator's machine for a worker started by hand */
+#define DEVNET_SPARE "spare"          /* the simulator's machine for a worker started by hand */
 
 struct devnet_account {
     char name[24];
