@@ -69,6 +69,10 @@ static json_t *info_json(struct cli *cli, const struct worker_evidence *w)
         (json_int_t)i->evaluationNumber, "attested_at", (json_int_t)i->attestedAt, "expires_at",
         (json_int_t)i->expiresAt, "registrations", (json_int_t)i->registrations);
 
+    if (o != NULL)
+        CHECK(json_object_set_new(o, "receive_key", json_hex_new(BYTES_OF(&i->receiveKey))) == 0 &&
+              json_object_set_new(o, "commit_signer",
+                                  json_string(cli_addr_text(cli, &i->commitSigner))) == 0);
     if (o == NULL) /* a URL on chain may be any bytes */
         o = json_pack("{s:s}", "worker", cli_addr_text(cli, &i->worker));
     return o;

@@ -3,18 +3,62 @@
 
 #include "cli/internal/command.h"
 
-extern const struct cli_command CLI_DEVNET, CLI_KEY_NEW, CLI_KEY_IMPORT, CLI_KEY_SHOW, CLI_KEY_LIST,
-    CLI_CONTRIBUTE, CLI_FILE, CLI_JOB, CLI_PROOF_SHOW, CLI_PROOF_VERIFY, CLI_POOL_CREATE,
-    CLI_POOL_LIST, CLI_POOL_SHOW, CLI_REWARD, CLI_BALANCE, CLI_SEND, CLI_CONTRACT_BUILD,
-    CLI_CONTRACT_DEPLOY, CLI_CONTRACT_CALL, CLI_CONTRACT_SEND, CLI_CONTRACT_QUERY,
-    CLI_CONTRACT_SHOW, CLI_STORE_ADD, CLI_STORE_GET, CLI_LEDGER_CHECK, CLI_LEDGER_EXPORT,
-    CLI_COMPLETION, CLI_LEDGER_BACKUP, CLI_LEDGER_RESTORE, CLI_STORE_BACKUP, CLI_STORE_RESTORE,
-    CLI_MAN, CLI_JOB_CANCEL, CLI_VERIFY, CLI_LIGHT_SYNC, CLI_LIGHT_SHOW, CLI_LIGHT_FORGET,
-    CLI_WORKER_LIST, CLI_WORKER_SHOW, CLI_WORKER_SWEEP, CLI_WORKER_DEREGISTER, CLI_WORKER_EVICT,
-    CLI_WORKER_ADMIT, CLI_COUNCIL_SHOW, CLI_COUNCIL_PROPOSE, CLI_COUNCIL_SIGN, CLI_COUNCIL_EXECUTE,
-    CLI_COUNCIL_CANCEL, CLI_MEASUREMENT_LIST, CLI_MEASUREMENT_ALLOW, CLI_MEASUREMENT_REMOVE,
-    CLI_COLLATERAL_FETCH, CLI_COLLATERAL_POST, CLI_COLLATERAL_LIST;
+extern const struct cli_command CLI_BALANCE;
+extern const struct cli_command CLI_COLLATERAL_FETCH;
+extern const struct cli_command CLI_COLLATERAL_LIST;
+extern const struct cli_command CLI_COLLATERAL_POST;
+extern const struct cli_command CLI_COMPLETION;
+extern const struct cli_command CLI_CONTRACT_BUILD;
+extern const struct cli_command CLI_CONTRACT_CALL;
+extern const struct cli_command CLI_CONTRACT_DEPLOY;
+extern const struct cli_command CLI_CONTRACT_LOGS;
+extern const struct cli_command CLI_CONTRACT_QUERY;
+extern const struct cli_command CLI_CONTRACT_SEND;
+extern const struct cli_command CLI_CONTRACT_SHOW;
+extern const struct cli_command CLI_CONTRIBUTE;
+extern const struct cli_command CLI_COUNCIL_CANCEL;
+extern const struct cli_command CLI_COUNCIL_EXECUTE;
+extern const struct cli_command CLI_COUNCIL_PROPOSE;
+extern const struct cli_command CLI_COUNCIL_SHOW;
+extern const struct cli_command CLI_COUNCIL_SIGN;
+extern const struct cli_command CLI_DEVNET;
+extern const struct cli_command CLI_FILE;
+extern const struct cli_command CLI_JOB;
+extern const struct cli_command CLI_JOB_CANCEL;
+extern const struct cli_command CLI_KEY_IMPORT;
+extern const struct cli_command CLI_KEY_LIST;
+extern const struct cli_command CLI_KEY_NEW;
+extern const struct cli_command CLI_KEY_SHOW;
+extern const struct cli_command CLI_LEDGER_BACKUP;
+extern const struct cli_command CLI_LEDGER_CHECK;
+extern const struct cli_command CLI_LEDGER_EXPORT;
+extern const struct cli_command CLI_LEDGER_RESTORE;
+extern const struct cli_command CLI_LIGHT_FORGET;
+extern const struct cli_command CLI_LIGHT_SHOW;
+extern const struct cli_command CLI_LIGHT_SYNC;
+extern const struct cli_command CLI_MAN;
+extern const struct cli_command CLI_MEASUREMENT_ALLOW;
+extern const struct cli_command CLI_MEASUREMENT_LIST;
+extern const struct cli_command CLI_MEASUREMENT_REMOVE;
+extern const struct cli_command CLI_POOL_CREATE;
+extern const struct cli_command CLI_POOL_LIST;
 extern const struct cli_command CLI_POOL_SEAL;
+extern const struct cli_command CLI_POOL_SHOW;
+extern const struct cli_command CLI_PROOF_SHOW;
+extern const struct cli_command CLI_PROOF_VERIFY;
+extern const struct cli_command CLI_REWARD;
+extern const struct cli_command CLI_SEND;
+extern const struct cli_command CLI_STORE_ADD;
+extern const struct cli_command CLI_STORE_BACKUP;
+extern const struct cli_command CLI_STORE_GET;
+extern const struct cli_command CLI_STORE_RESTORE;
+extern const struct cli_command CLI_VERIFY;
+extern const struct cli_command CLI_WORKER_ADMIT;
+extern const struct cli_command CLI_WORKER_DEREGISTER;
+extern const struct cli_command CLI_WORKER_EVICT;
+extern const struct cli_command CLI_WORKER_LIST;
+extern const struct cli_command CLI_WORKER_SHOW;
+extern const struct cli_command CLI_WORKER_SWEEP;
 
 #define CLI_VERSION "0.1.0"
 

@@ -1,0 +1,139 @@
+/** "0x" and hexadecimal digits, or the bytes themselves. */
+export type Bytes = `0x${string}` | Uint8Array;
+export type Integer = number | bigint;
+export type Hex = `0x${string}`;
+
+/** done; reverted; trapped (or out of gas); unreadable (the envelope did not open); no contract. */
+export type Status = 'done' | 'reverted' | 'trapped' | 'unreadable' | 'no contract';
+
+/** What names the network: its chain id, and the hash of block 0. */
+export interface Network {
+  chainId: Integer;
+  genesis: Bytes;
+}
+
+export interface KeyPair {
+  privateKey: Uint8Array;
+  publicKey: Uint8Array;
+}
+
+export interface Command extends Network {
+  contract: Bytes;
+  /** Account that will send the transaction. */
+  sender: Bytes;
+  /** nextSequence(contract, sender) */
+  sequence: Integer;
+  /** Last block height in which it may be queued. */
+  expiry: Integer;
+  /** A power of two: see gasClass. */
+  gas: Integer;
+  /** keyEpoch, codeHash, publicKey of the contract's record. */
+  epoch: Integer;
+  codeHash: Bytes;
+  publicKey: Bytes;
+  /** As ethers' or viem's encodeFunctionData makes it; at most 32,731 bytes. */
+  calldata: Bytes;
+  /** Public half of a reply key: a receipt is wanted. */
+  replyKey?: Bytes;
+}
+
+export interface CommandTransaction {
+  /** ConfidentialContracts */
+  registry: Bytes;
+  contract: Bytes;
+  sequence: Integer;
+  expiry: Integer;
+  gas: Integer;
+  /** Of the cluster's record. */
+  gasPrice: Integer;
+  /** Coin for the contract, besides the fee. */
+  value?: Integer;
+  /** From sealCommand; with `plain`: calldata that all can read. */
+  payload: Bytes;
+  plain?: boolean;
+}
+
+export interface Receipt extends Network {
+  cluster: Integer;
+  index: Integer;
+  replyPrivateKey: Bytes;
+}
+
+export interface Outcome {
+  status: Status;
+  /** Return data, or the data of the revert. */
+  output: Hex;
+}
+
+export interface TypedData {
+  domain: { name: string; version: string; chainId: bigint; verifyingContract: Hex };
+  types: { Query: { name: string; type: string }[] };
+  primaryType: 'Query';
+  message: {
+    contractAddress: Hex;
+    worker: Hex;
+    payloadHash: Hex;
+    nonce: Hex;
+    minimumHeight: bigint;
+    expiry: bigint;
+  };
+}
+
+export interface QueryContext extends Network {
+  /** ConfidentialContracts */
+  registry: Bytes;
+  contract: Bytes;
+  /** Calldata. */
+  data: Bytes;
+  /** The worker's account, its receive key and its commit signer, as Workers records them. */
+  worker: Bytes;
+  receiveKey: Bytes;
+  commitSigner: Bytes;
+  /** The answer's state is that of this block or a later one; 0: any. */
+  minimumHeight?: Integer;
+}
+
+export interface Query extends QueryContext {
+  /** http://HOST:PORT of the worker. */
+  url: string;
+  /** Both, or the contract sees nobody. */
+  caller?: Bytes;
+  signTypedData?: (data: TypedData) => Promise<Hex>;
+  /** Unix seconds [in five minutes]. */
+  expiry?: Integer;
+  fetch?: typeof fetch;
+}
+
+export interface PreparedQuery extends QueryContext {
+  nonce: Bytes;
+  expiry: Integer;
+  replyKey: Bytes;
+  caller?: Bytes;
+  signature?: Bytes;
+}
+
+export interface Answer {
+  /** One past the last batch of the state answered from, and that batch's block height. */
+  batch: bigint;
+  height: bigint;
+  /** To be compared with what ConfidentialContracts confirmed. */
+  root: Hex;
+  status: Status;
+  result: Hex;
+}
+
+export const registryAbi: readonly string[];
+export function generateReplyKey(): Promise<KeyPair>;
+export function gasClass(gas: Integer): bigint;
+export function sealCommand(command: Command): Promise<Hex>;
+export function commandTransaction(t: CommandTransaction): { to: Hex; data: Hex; value: bigint };
+export function openReceipt(receipt: Receipt & { sealed: Bytes }): Promise<Outcome>;
+export function receipt(receipt: Receipt & { url: string; fetch?: typeof fetch }): Promise<Outcome | null>;
+export function queryTypedData(query: QueryContext & { nonce: Bytes; expiry: Integer }): TypedData;
+export function sealQuery(query: PreparedQuery): Promise<Hex>;
+export function openAnswer(
+  query: QueryContext & { nonce: Bytes },
+  replyPrivateKey: Bytes,
+  sealed: Bytes,
+): Promise<Answer>;
+export function query(query: Query): Promise<Answer>;
