@@ -40,6 +40,8 @@ const struct cli_command *const CLI_COMMANDS[] = {
     &CLI_CONTRACT_DEPLOY,
     &CLI_CONTRACT_CALL,
     &CLI_CONTRACT_SEND,
+    &CLI_CONTRACT_QUERY,
+    &CLI_CONTRACT_SHOW,
     &CLI_STORE_ADD,
     &CLI_STORE_GET,
     &CLI_STORE_BACKUP,

@@ -78,7 +78,7 @@ enum rc cli_ask(struct cli *cli, struct bytes *out, const struct address *to, st
 
 /* Block 0 answers the hash that names the chain. The node's word: another chain's name would not be
  * in the evidence of a worker that the proved state of this one lists. */
-static enum rc genesis_hash(struct cli *cli, struct hash32 *out, struct err *e)
+enum rc cli_genesis_hash(struct cli *cli, struct hash32 *out, struct err *e)
 {
     json_auto_t *block = NULL;
     struct chain_client *c;
@@ -253,7 +253,7 @@ enum rc cli_evidence_load(struct cli *cli, struct worker_evidence *w, const stru
     TRY(check_form(cli, w, e));
     TRY(load_standing(cli, w, &workers, &collateral, e));
     TRY(load_collateral(cli, w, &collateral, &key, e));
-    return genesis_hash(cli, &w->genesis, e);
+    return cli_genesis_hash(cli, &w->genesis, e);
 }
 
 enum rc cli_evidence_workers(struct cli *cli, struct address **out, size_t *n, struct err *e)

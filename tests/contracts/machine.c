@@ -83,6 +83,13 @@ static const struct {
     {HOST_GENESIS_HASH, {OUT(0, 32)}},
     {HOST_BLOCK_HASH, {OUT(1, 32)}},
     {HOST_ECRECOVER, {IN(0, 32), IN(1, 65), OUT(2, 20)}},
+    {HOST_PROFILE, {{0}}},
+    {HOST_SEND, {IN(0, 20), IN_OR_NULL(1, 32), IN_N(2, 3)}},
+    {HOST_RANDOM, {OUT_N(0, 1)}},
+    {HOST_SIGN, {IN_N(0, 1), OUT(2, 65)}},
+    {HOST_HTTP, {IN_N(0, 1)}},
+    {HOST_CACHE_GET, {IN_N(0, 1), OUT_N(2, 3)}},
+    {HOST_CACHE_SET, {IN_N(0, 1), IN_N(2, 3)}},
     {HOST_RISTRETTO_FROM_HASH, {IN(0, 64), OUT(1, 32)}},
     {HOST_RISTRETTO_SUM, {OUT(3, 32)}},    /* scalars and elements, below */
     {HOST_RISTRETTO_SCALAR, {OUT(3, 32)}}, /* operands, below */

@@ -25,6 +25,8 @@ const char *worker_standing(const struct worker_evidence *w);
 const char *worker_role_name(uint64_t role);
 #define WORKER_ROLE_LAST 4u
 
+/* The hash that names the chain, on the node's word: evidence that is judged binds it. */
+enum rc cli_genesis_hash(struct cli *cli, struct hash32 *out, struct err *e);
 /* The network has a Workers contract. */
 bool cli_has_workers(struct cli *cli);
 /* An answer of a view at a height, on the node's word; the calldata is cleared. In cli->mem. */

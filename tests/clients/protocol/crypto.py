@@ -283,10 +283,16 @@ def _expand(suite, prk, label, info, n):
     return hmac.new(prk, info + b"\1", "sha256").digest()[:n]
 
 
-def hpke_seal(pub, info, aad, plain):
+def hpke_derive(ikm):
+    """DeriveKeyPair: the private key"""
+    kem = b"KEM\0\x20"
+    return _expand(kem, _extract(kem, b"", b"dkp_prk", ikm), b"sk", b"", 32)
+
+
+def hpke_seal(pub, info, aad, plain, ephemeral=None):
     """enc | ciphertext | tag"""
     kem, suite = b"KEM\0\x20", b"HPKE\0\x20\0\1\0\2"
-    ephemeral = os.urandom(32)
+    ephemeral = ephemeral or os.urandom(32)
     enc = x25519(ephemeral, (9).to_bytes(32, "little"))
     eae = _extract(kem, b"", b"eae_prk", x25519(ephemeral, pub))
     shared = _expand(kem, eae, b"shared_secret", enc + pub, 32)
