@@ -33,7 +33,7 @@ static const char *wei_text(struct cli *cli, const struct u256 *v)
 {
     AUTO_CLEAR(buf) struct buf b = {0};
 
-    u256_put_dec(&b, v);
+    u256_put_units(&b, v, 0);
     return arena_strdup(&cli->mem, buf_bytes(&b));
 }
 
