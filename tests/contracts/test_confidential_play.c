@@ -186,28 +186,30 @@ static struct contract *any_contract(struct play *p)
 
 static void step_send(struct play *p)
 {
-    AUTO_CLEAR(buf) struct buf entry = {0};
+    AUTO_CLEAR(buf) struct buf entry = {0}, payload = {0};
     struct contract *x = any_contract(p);
     unsigned who = (unsigned)t_rand_below(PEOPLE);
     uint64_t value = t_rand_below(100), sequence, expiry = p->c.w->height + t_rand_below(3);
     uint64_t class = one_in(8) ? 3 : UINT64_C(1) << t_rand_below(4);
     struct buf b = {0};
-    bool plain = one_in(4), may;
+    bool plain = one_in(4), old = one_in(10), may;
 
     if (x == NULL)
         return;
+    buf_u8(&payload, 1); /* as an envelope begins */
+    buf_u64be(&payload, x->key_epoch - old);
     sequence = x->sequences[who] + one_in(10) - (one_in(10) && x->sequences[who] > 0);
     if (plain && one_in(2))
         sequence = UINT64_MAX;
     expiry -= one_in(10);
     may = x->status == 2 && class != 3 && class <= 4 && expiry >= p->c.w->height &&
-          (sequence == x->sequences[who] || (plain && sequence == UINT64_MAX));
+          (sequence == x->sequences[who] || (plain && sequence == UINT64_MAX)) && (plain || !old);
     confidential_contracts_put_send(&b, &x->at, sequence, expiry, class * GAS_CLASS,
-                                    plain ? PLAIN : SEALED, bytes_str("payload"));
+                                    plain ? PLAIN : SEALED, buf_bytes(&payload));
     if (!AGREE(conf_call(&p->c, p->people[who], class * FEE + value, &b), may))
         return;
     conf_entry(&entry, plain ? PLAIN : SEALED, x->at, p->people[who], x->cluster->count,
-               x->sequences[who]++, expiry, class * GAS_CLASS, value, bytes_str("payload"));
+               x->sequences[who]++, expiry, class * GAS_CLASS, value, buf_bytes(&payload));
     enqueue(p, x->cluster, buf_bytes(&entry), class * FEE, value);
 }
 
@@ -332,8 +334,8 @@ static void activate(struct play *p, struct contract *x, uint8_t code)
         buf_u32be(&payload, 4);
         buf_put_str(&payload, "init");
     }
-    conf_entry(&entry, is_first ? ACTIVATE : UPGRADE, x->at, p->c.owner, x->cluster->count, 0, 0,
-               GAS_CLASS, x->value, buf_bytes(&payload));
+    conf_entry(&entry, is_first ? ACTIVATE : UPGRADE, x->at, p->c.owner, x->cluster->count,
+               x->key_epoch, 0, GAS_CLASS, x->value, buf_bytes(&payload));
     enqueue(p, x->cluster, buf_bytes(&entry), x->fee, x->value);
     x->status = 2;
     x->code = code;

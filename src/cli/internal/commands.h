@@ -4,6 +4,11 @@
 #include "cli/internal/command.h"
 
 extern const struct cli_command CLI_BALANCE;
+extern const struct cli_command CLI_CLUSTER_CREATE;
+extern const struct cli_command CLI_CLUSTER_INVITE;
+extern const struct cli_command CLI_CLUSTER_LIST;
+extern const struct cli_command CLI_CLUSTER_REMOVE;
+extern const struct cli_command CLI_CLUSTER_SHOW;
 extern const struct cli_command CLI_COLLATERAL_FETCH;
 extern const struct cli_command CLI_COLLATERAL_LIST;
 extern const struct cli_command CLI_COLLATERAL_POST;
