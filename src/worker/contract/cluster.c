@@ -16,6 +16,8 @@
 #define LOOK_EVERY_MS 15
 #define RETRY_MS 500
 #define JOIN_EVERY_MS 2000
+#define AWAIT_TRIES 20
+#define AWAIT_EACH_MS 1000
 #define COMMIT_GAS 3000000
 #define JOIN_GAS 1500000
 #define VOUCH_GAS 500000
@@ -207,6 +209,22 @@ enum rc cluster_load_nothing(struct cluster *c, struct err *e)
 
 /* ---- transactions ---- */
 
+/* A ledger that was started anew has forgotten what was not in a block yet: say it again. */
+static enum rc await(struct cluster *c, struct chain_receipt *out, struct arena *a,
+                     struct bytes raw, const struct hash32 *tx_hash, struct err *e)
+{
+    enum rc rc = RC_TIMEOUT;
+
+    for (int i = 0; i < AWAIT_TRIES && !c->stopping; i++) {
+        rc = chain_receipt_wait(c->w->chain, out, a, tx_hash, AWAIT_EACH_MS, e);
+        if (rc != RC_TIMEOUT)
+            return rc;
+        (void)!chain_send_raw(c->w->chain, raw, NULL);
+    }
+    chain_nonce_reset(c->w->chain, &c->w->keys->sender_address);
+    return rc;
+}
+
 enum rc cluster_transact(struct cluster *c, struct bytes calldata, const struct u256 *value,
                          uint64_t gas, struct err *e)
 {
@@ -230,7 +248,7 @@ enum rc cluster_transact(struct cluster *c, struct bytes calldata, const struct 
     }
     (void)pthread_mutex_unlock(&c->w->send);
     TRY(rc);
-    TRY(chain_receipt_wait(c->w->chain, &receipt, &a, &tx_hash, 30000, e));
+    TRY(await(c, &receipt, &a, buf_bytes(&raw), &tx_hash, e));
     /* What we read from now on is not older than this. */
     seen = c->own_height;
     if (receipt.height > seen)
@@ -499,10 +517,11 @@ static enum rc step(struct cluster *c, struct err *e)
     c->as_of = v.height;
     (void)pthread_mutex_unlock(&c->lock);
     TRY(records_publish(c, &v, e));
+    if (!c->pending.is_set)
+        files_checkpoint(c, &v); /* the roots are those of the state that is served */
     TRY(answer_round(c, &v, e));
     TRY(outbox_deliver(c, &v, e));
     TRY(claim(c, &v, e));
-    files_checkpoint(c, &v);
     return vouch(c, &v, e);
 }
 

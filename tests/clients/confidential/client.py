@@ -154,7 +154,7 @@ class Chain:
                     raise
                 time.sleep(0.1)
         if "error" in reply:
-            raise Failed(reply["error"]["message"])
+            raise Failed("%s %s" % (reply["error"]["message"], reply["error"].get("data", "")))
         return reply["result"]
 
     def genesis(self):
@@ -230,10 +230,13 @@ class Contract:
         return u8(1) + u64(epoch) + hpke_seal(public, b"cloister/cluster/command/v1", aad, plain)
 
     def send_payload(self, account, sequence, expiry, gas, kind, payload, price, value=0):
-        receipt = account.send(self.chain.registry,
-                               call("send(address,uint64,uint64,uint64,uint8,bytes)", self.address,
-                                    sequence, expiry, gas, kind, Long(payload)),
-                               value=gas * price + value, gas=2000000)
+        data = call("send(address,uint64,uint64,uint64,uint8,bytes)", self.address, sequence, expiry,
+                    gas, kind, Long(payload))
+        # Refusals with their reason, and without a transaction.
+        self.chain.rpc("eth_call", {"from": "0x" + account.address.hex(),
+                                    "to": "0x" + self.chain.registry.hex(), "data": "0x" + data.hex(),
+                                    "value": hex(gas * price + value)}, "latest")
+        receipt = account.send(self.chain.registry, data, value=gas * price + value, gas=2000000)
         for log in receipt["logs"]:
             if unhex(log["topics"][0]) == QUEUED:
                 return int(log["topics"][2], 16)
