@@ -24,9 +24,9 @@ struct fixture {
     struct dkg_member m[KEEPERS];
 };
 
-/* ---- Workers, written as contracts/layout/Workers.h has it ---- */
+/* ---- Workers, written as its declaration has it ---- */
 
-static void put_int(struct buf *b, uint64_t v)
+static void put_u64(struct buf *b, uint64_t v)
 {
     uint8_t be[8];
     size_t n = 8;
@@ -38,52 +38,81 @@ static void put_int(struct buf *b, uint64_t v)
     buf_put(b, be + 8 - n, n);
 }
 
-static void put_zero32(struct buf *b)
+static void put_str(struct buf *b, const char *v)
 {
-    buf_put_zero(b, 32);
+    put_u64(b, v != NULL ? strlen(v) : 0);
+    if (v != NULL)
+        buf_put_str(b, v);
 }
+
+/* clang-format off */
+#define u64 uint64_t
+#define str const char *
+#define address struct address
+#define bytes32 struct hash32
+#define put_address(b, v) buf_put_bytes(b, BYTES_OF(&(v)))
+#define put_bytes32(b, v) buf_put_bytes(b, BYTES_OF(&(v)))
+#define HELD(type, name) type name;
+#define PUT(type, name) PUT_(type, put_##type, name)
+#define PUT_(type, put, name) put(b, v->name);
+#define RECORD(name, FIELDS)                                                                       \
+    struct kept_##name { FIELDS(HELD) };                                                           \
+    static void put_##name(struct buf *b, const struct kept_##name *v) { FIELDS(PUT) }
+#define TAGGED(name, tag, ...) enum { TAG_##name = tag };
+#define VALUE TAGGED
+#define MAP TAGGED
+#define MAP2 TAGGED
+#define LIST TAGGED
+#define LIST_OF TAGGED
+#define SET TAGGED
+#define SET_OF TAGGED
+/* keys/purpose.h names the roles too */
+#define ROLE_OPEN LAYOUT_OPEN
+#define ROLE_CONTRACT LAYOUT_CONTRACT
+#define ROLE_ANALYSIS LAYOUT_ANALYSIS
+#define ROLE_KEEPER LAYOUT_KEEPER
+#define ROLE_LAST LAYOUT_LAST
+#include "layout/Workers.h"
+#undef ROLE_OPEN
+#undef ROLE_CONTRACT
+#undef ROLE_ANALYSIS
+#undef ROLE_KEEPER
+#undef ROLE_LAST
+#undef u64
+#undef str
+#undef address
+#undef bytes32
+/* clang-format on */
 
 static void set_keeper(struct fixture *f, unsigned i, unsigned operator_n, uint8_t root,
                        uint64_t expires_at)
 {
     AUTO_CLEAR(buf) struct buf key = {0}, v = {0};
-    struct address operator_at = world_account(300 + operator_n);
+    const struct kept_worker w = {.status = WORKER_ATTESTED,
+                                  .role = ROLE_KEEPER,
+                                  .operator= world_account(300 + operator_n),
+                                  .measurement = {{[31] = 1}},
+                                  .root = {{[31] = root}},
+                                  .attested_at = f->w->time,
+                                  .expires_at = expires_at,
+                                  .registrations = 1,
+                                  .height = 1};
 
-    buf_u8(&key, 6);
+    buf_u8(&key, TAG_worker_of);
     buf_put_bytes(&key, BYTES_OF(&f->who[i]));
-    put_int(&v, 1); /* attested */
-    put_int(&v, 4); /* keeper */
-    buf_put_bytes(&v, BYTES_OF(&operator_at));
-    buf_put_zero(&v, 40); /* proof and commit signer */
-    put_zero32(&v);       /* receive keys, URL */
-    put_int(&v, 0);
-    put_int(&v, 0);
-    put_zero32(&v);       /* platform */
-    buf_put_zero(&v, 31); /* measurement 1 */
-    buf_u8(&v, 1);
-    buf_put_zero(&v, 31); /* root */
-    buf_u8(&v, root);
-    put_int(&v, 0);
-    put_int(&v, 0);
-    put_int(&v, 0);
-    put_int(&v, f->w->time);
-    put_int(&v, expires_at);
-    put_int(&v, 1);
-    put_int(&v, 1);
-    put_zero32(&v);
+    put_worker(&v, &w);
     world_store(f->w, f->workers, buf_bytes(&key), buf_bytes(&v));
 }
 
 static void allow_keepers(struct fixture *f)
 {
     AUTO_CLEAR(buf) struct buf key = {0}, v = {0};
+    const struct kept_measurement m = {.roles = 1u << ROLE_KEEPER, .allowed_at = f->w->time};
 
-    buf_u8(&key, 10);
+    buf_u8(&key, TAG_measurement_of);
     buf_put_zero(&key, 31);
     buf_u8(&key, 1);
-    put_int(&v, 1u << 4);
-    put_int(&v, 0);
-    put_int(&v, f->w->time);
+    put_measurement(&v, &m);
     world_store(f->w, f->workers, buf_bytes(&key), buf_bytes(&v));
 }
 
@@ -101,7 +130,8 @@ static void fixture_init(struct fixture *f, bool one_vendor)
     collateral = world_place(f->w, "Collateral");
     collateral_put_initialize(&b, &f->council, true, (struct collateral_Root_list){0});
     CHECK_CALL(f->w, world_call(f->w, f->council, collateral, 0, &b));
-    world_store(f->w, f->workers, bytes_of("\2", 1), BYTES_OF(&collateral));
+    world_store(f->w, f->workers, bytes_of((uint8_t[]){TAG_collateral_contract}, 1),
+                BYTES_OF(&collateral));
     f->gate = world_place(f->w, "Gatekeepers");
     for (unsigned i = 0; i < KEEPERS; i++) {
         f->who[i] = world_account(60 + i);
