@@ -36,7 +36,9 @@ static int call(const char *method, const char *body, char *answer, size_t cap)
     start = strstr(text, "\r\n\r\n");
     if (start != NULL)
         (void)snprintf(answer, cap, "%s", start + 4);
-    (void)sscanf(text, "HTTP/1.1 %d", &status);
+    if (strncmp(text, "HTTP/1.1 ", 9) == 0)
+        for (const char *p = text + 9; *p >= '0' && *p <= '9' && status < 1000; p++)
+            status = status * 10 + (*p - '0');
     return status;
 }
 
