@@ -29,6 +29,8 @@ static const char *const STAGES[] = {
     [ATTEST_STAGE_SNP_TCB] = "snp-tcb",
     [ATTEST_STAGE_BINDING] = "binding",
     [ATTEST_STAGE_POLICY] = "policy",
+    [ATTEST_STAGE_NITRO_CHAIN] = "nitro-chain",
+    [ATTEST_STAGE_NITRO_SIGNATURE] = "nitro-signature",
 };
 static const char *const TEES[] = {
     [TEE_NONE] = "none",   [TEE_SGX] = "sgx",     [TEE_TDX] = "tdx",

@@ -29,9 +29,11 @@ enum attest_stage {
     ATTEST_STAGE_REPORT = 18,     /* SEV-SNP: fields of the report that may not be so */
     ATTEST_STAGE_SNP_CHAIN = 19,  /* SEV-SNP: certificate chain, its CRL */
     ATTEST_STAGE_SNP_SIGNATURE = 20,
-    ATTEST_STAGE_SNP_TCB = 21, /* SEV-SNP: report and certificate disagree on TCB or chip */
-    ATTEST_STAGE_BINDING = 22, /* the evidence does not bind this key */
-    ATTEST_STAGE_POLICY = 23,  /* verified, but the policy refuses */
+    ATTEST_STAGE_SNP_TCB = 21,     /* SEV-SNP: report and certificate disagree on TCB or chip */
+    ATTEST_STAGE_BINDING = 22,     /* the evidence does not bind this key */
+    ATTEST_STAGE_POLICY = 23,      /* verified, but the policy refuses */
+    ATTEST_STAGE_NITRO_CHAIN = 24, /* AWS Nitro: certificate chain, dates */
+    ATTEST_STAGE_NITRO_SIGNATURE = 25,
 };
 
 /* "pck-crl", "tcb-level", ... */

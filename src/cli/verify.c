@@ -454,6 +454,12 @@ static enum rc verify(struct cli *cli, struct err *e)
     if (cli->n_args == 0)
         return err_set(e, RC_MALFORMED, "expected FILE, URL, or --worker ADDRESS");
     TRY(setup(&r, &in, &policy, e));
+    if (!is_url(cli->args[0]) && verify_nitro_find(&in, in)) {
+        if (collateral_files.n != 0 || policy_file != NULL)
+            return err_set(e, RC_UNSUPPORTED,
+                           "a Nitro enclave's document takes no collateral and no policy");
+        return verify_nitro(cli, in, &r.roots, r.now, e);
+    }
     if (is_url(cli->args[0])) {
         rc = verify_at(&r, &policy, &why, e);
         if (rc != RC_OK && why.msg[0] == '\0')
@@ -479,12 +485,13 @@ static enum rc verify(struct cli *cli, struct err *e)
 const struct cli_command CLI_VERIFY = {
     .name = "verify",
     .args = "[FILE|URL]",
-    .summary = "verify evidence of an SGX, TDX or SEV-SNP machine",
+    .summary = "verify evidence of an SGX, TDX, SEV-SNP machine or a Nitro enclave",
     .details =
         "FILE is a quote (version 3, 4, 5; binary or hexadecimal), a SEV-SNP report (alone, or "
         "with\n"
         "its certificate table behind it), or a certificate with evidence inside (RA-TLS; PEM or "
-        "DER).\n"
+        "DER),\n"
+        "or a Nitro enclave's attestation document (COSE).\n"
         "URL is a worker's or keeper's TLS port: its certificate is judged, and asked for fresh "
         "evidence\n"
         "over a nonce; collateral and policy are the network's unless others are given.\n"

@@ -42,6 +42,12 @@ enum rc verify_url_answer(struct cli *cli, struct bytes *quote, uint8_t report_d
 enum rc cli_pccs(struct cli *cli, struct bytes *json, const struct pccs_source *source,
                  struct bytes quote, enum attest_stage *stage, struct err *e);
 
+/* An AWS Nitro enclave's document, alone or in dstack's wrapper: *out is the document. */
+bool verify_nitro_find(struct bytes *out, struct bytes in);
+/* Verify and print it; cli->exit_code as of `cloister verify`. */
+enum rc verify_nitro(struct cli *cli, struct bytes document, const struct attest_roots *roots,
+                     uint64_t now, struct err *e);
+
 void verify_print(struct cli *cli, const struct verify_result *r);
 json_t *verify_json(struct cli *cli, const struct verify_result *r);
 /* As `cloister verify` exits: 0 allowed, 1 refused, 2 not verified. */
