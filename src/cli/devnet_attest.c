@@ -26,6 +26,7 @@
 #define ACTIVATION_DELAY 2
 #define REFRESH_AFTER 1000
 #define WORKER_LABEL "cloister-worker of this devnet"
+#define CONTRACT_LABEL "cloister-worker for contracts of this devnet"
 #define WORKER_STATUS_ATTESTED 1 /* contracts/layout/Workers.h */
 /* The simulator's machines run no debug TDs and are up to date. */
 #define POLICY                                                                                     \
@@ -403,8 +404,8 @@ enum rc devnet_attest(struct devnet *d, struct err *e)
     }
     if (d->n_contract_workers != 0) {
         TRY(measure(d, d->contract_worker_argv, &measurement, e));
-        TRY(allow(d, &measurement, WORKER_CONTRACT, "cloister-worker for contracts of this devnet",
-                  e));
+        TRY(retire(d, &measurement, CONTRACT_LABEL, e));
+        TRY(allow(d, &measurement, WORKER_CONTRACT, CONTRACT_LABEL, e));
     }
     for (size_t i = 0; i < d->n_workers; i++)
         TRY(wait_active(d, &d->worker_address[i], WORKER_OPEN, "worker", i, e));
