@@ -19,7 +19,7 @@ def free_ports():
         base = random.randrange(12000, 32000, 100)
         socks = []
         try:
-            for p in [0, 1, 2, 10, 11, 12, 13, 26, 27, 28, 29, 50, 51, 52, 57, 58, 59]:
+            for p in [0, 1, 2, 10, 11, 12, 13, 26, 27, 28, 29, 50, 51, 52, 53, 57, 58, 59, 60]:
                 s = socket.socket()
                 socks.append(s)
                 s.bind(("127.0.0.1", base + p))
