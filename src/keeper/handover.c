@@ -164,14 +164,15 @@ static enum rc judge(struct keeper *k, const struct keeper_serving *s, struct ke
                                       .endorsements = buf_bytes(&in->endorsements)};
     struct hash32 entry;
 
-    TRY(agree_now(k, s, &f, e));
-    heads_newest(k, &head);
     /* By the node's word: of another platform the collateral would not fit the evidence. */
     if (with.endorsements.n == 0) {
         TRY(enroll_collateral_key(&n, &entry, in->r.evidence, e));
-        TRY(facts_collateral(k, &with.collateral, &a, &entry, head.height - 1, e));
+        TRY(facts_collateral(k, &with.collateral, &a, &entry, 0, e));
     }
+    /* First: who has no evidence costs us no transaction. */
     TRY(facts_evidence(k, &f, &in->r, &with, e));
+    TRY(agree_now(k, s, &f, e));
+    heads_newest(k, &head);
     TRY(facts_listed(k, &f.measurement, head.height - 1, &roles, &listed, e));
     if (listed == 0 || (roles >> ROLE_KEEPER & 1) == 0)
         return err_set(e, RC_DENIED, "the chain does not list the taker's measurement");
