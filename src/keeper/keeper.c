@@ -147,6 +147,7 @@ static enum rc start(struct keeper *k, struct err *e)
     TRY(check(&k->config, e));
     TRY(dir_make(k->config.dir, 0700, e));
     TRY(dir_lock(&k->dir_lock, k->config.dir, e));
+    TRY(dir_clean(k->config.dir, e)); /* shares of before too */
     TRY(open_tee(&k->tee, &k->config, e));
     TRY(enroll_measurement(&k->measurement, k->tee, e));
     TRY(open_chain(k, e));

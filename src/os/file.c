@@ -301,6 +301,41 @@ enum rc dir_list(const char *path, enum rc (*fn)(void *ctx, const char *name, st
     return rc;
 }
 
+/* "...tmp.12.34" */
+static bool is_leftover(const char *name)
+{
+    static const char digits[] = "0123456789";
+    const char *at = strstr(name, ".tmp.");
+    size_t pid, thread;
+
+    if (at == NULL)
+        return false;
+    at += strlen(".tmp.");
+    pid = strspn(at, digits);
+    if (pid == 0 || at[pid] != '.')
+        return false;
+    at += pid + 1;
+    thread = strspn(at, digits);
+    return thread != 0 && at[thread] == '\0';
+}
+
+static enum rc clean_one(void *ctx, const char *name, struct err *e)
+{
+    AUTO_FREE char *path = NULL;
+
+    if (!is_leftover(name))
+        return RC_OK;
+    path = xasprintf("%s/%s", (const char *)ctx, name);
+    return file_remove(path, e);
+}
+
+enum rc dir_clean(const char *path, struct err *e)
+{
+    AUTO_FREE char *copy = xstrdup(path);
+
+    return dir_list(path, clean_one, copy, e);
+}
+
 enum rc dir_lock(int *fd, const char *dir, struct err *e)
 {
     AUTO_FREE char *path = xasprintf("%s/lock", dir);

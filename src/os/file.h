@@ -37,6 +37,9 @@ enum rc dir_remove(const char *path, struct err *e);
  * RC_IO, or what fn returned. */
 enum rc dir_list(const char *path, enum rc (*fn)(void *ctx, const char *name, struct err *e),
                  void *ctx, struct err *e);
+/* Remove what file_write_atomic() and file_write_new() left in a folder when they were cut off
+ * (NAME.tmp.PID.THREAD). For who has the folder to itself. RC_NOTFOUND, RC_IO. */
+enum rc dir_clean(const char *path, struct err *e);
 /* One process a folder: takes an exclusive lock on DIR/lock (made if absent, holds the owner's
  * process id as text). *fd is the lock's descriptor: closing it, or the end of the process, gives
  * the lock back. RC_EXISTS: another process has it (its id is in the text); RC_IO. */

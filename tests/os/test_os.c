@@ -231,3 +231,34 @@ TEST(secrets_are_read_into_one_allocation)
     CHECK_INT(n, 0);
     CHECK_MEM(bytes_of(p, 9), bytes_of("\0\0\0\0\0\0\0\0\7", 9)); /* nothing is left */
 }
+
+TEST(what_a_write_left_is_removed)
+{
+    static const char *const stay[] = {"a",        "a.tmp",      "a.tmp.1", "a.tmp.1.",
+                                       "a.tmp..2", "a.tmp.1.2x", "tmp.1.2"};
+    static const char *const go[] = {"a.tmp.1.2", "keeper.sealed.tmp.4711.4712"};
+    const char *dir = t_tmpdir();
+    struct err e;
+
+    for (size_t i = 0; i < ARRAY_LEN(stay); i++) {
+        AUTO_FREE char *path = xasprintf("%s/%s", dir, stay[i]);
+
+        CHECK_OK(file_write_atomic(path, bytes_str("x"), 0600, &e), &e);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(go); i++) {
+        AUTO_FREE char *path = xasprintf("%s/%s", dir, go[i]);
+
+        CHECK_OK(file_write_atomic(path, bytes_str("x"), 0600, &e), &e);
+    }
+    CHECK_OK(dir_clean(dir, &e), &e);
+    for (size_t i = 0; i < ARRAY_LEN(stay); i++) {
+        AUTO_FREE char *path = xasprintf("%s/%s", dir, stay[i]);
+
+        CHECK_TRUE(file_exists(path));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(go); i++) {
+        AUTO_FREE char *path = xasprintf("%s/%s", dir, go[i]);
+
+        CHECK_TRUE(!file_exists(path));
+    }
+}
