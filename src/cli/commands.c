@@ -34,7 +34,7 @@ const struct cli_command *const CLI_COMMANDS[] = {
     &CLI_POOL_CREATE,
     &CLI_POOL_LIST,
     &CLI_POOL_SHOW,
-    &CLI_POOL_SEAL_SECRET,
+    &CLI_POOL_SEAL,
     &CLI_REWARD,
     &CLI_BALANCE,
     &CLI_SEND,

@@ -159,7 +159,7 @@ enum rc cli_secrets_seal(struct cli *cli, json_t *out, const struct cli_list *li
     return RC_OK;
 }
 
-/* ---- pool seal-secret ---- */
+/* ---- pool seal ---- */
 
 static bool set;
 static struct cli_list secrets, forgotten;
@@ -270,8 +270,8 @@ static enum rc pool_seal_secret(struct cli *cli, struct err *e)
     return RC_OK;
 }
 
-const struct cli_command CLI_POOL_SEAL_SECRET = {
-    .name = "pool seal-secret",
+const struct cli_command CLI_POOL_SEAL = {
+    .name = "pool seal",
     .args = "POOL",
     .summary = "seal a secret for the pool's validator, so that only workers can open it",
     .details =
