@@ -43,6 +43,7 @@ const struct cli_command *const CLI_COMMANDS[] = {
     &CLI_CONTRACT_QUERY,
     &CLI_CONTRACT_SHOW,
     &CLI_CONTRACT_LOGS,
+    &CLI_CONTRACT_AUDIT,
     &CLI_STORE_ADD,
     &CLI_STORE_GET,
     &CLI_STORE_BACKUP,
