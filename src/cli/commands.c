@@ -44,6 +44,7 @@ const struct cli_command *const CLI_COMMANDS[] = {
     &CLI_CONTRACT_SHOW,
     &CLI_CONTRACT_LOGS,
     &CLI_CONTRACT_AUDIT,
+    &CLI_CONTRACT_UPGRADE,
     &CLI_STORE_ADD,
     &CLI_STORE_GET,
     &CLI_STORE_BACKUP,
