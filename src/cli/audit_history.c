@@ -12,7 +12,7 @@
 static enum rc read_batches(struct audit *x, struct err *e)
 {
     struct cli *cli = x->cli;
-    struct light_key keys[LIGHT_PROOFS_MAX];
+    struct light_key *keys = arena_array(&cli->mem, LIGHT_PROOFS_MAX, sizeof(*keys));
     struct light_value *v;
 
     x->n_batches = x->c.confirmed.batches;
@@ -36,7 +36,7 @@ static enum rc read_batches(struct audit *x, struct err *e)
 static enum rc read_commits(struct audit *x, struct err *e)
 {
     struct cli *cli = x->cli;
-    struct light_key keys[LIGHT_PROOFS_MAX];
+    struct light_key *keys = arena_array(&cli->mem, LIGHT_PROOFS_MAX, sizeof(*keys));
     struct light_value *v;
     uint64_t n_all;
 
