@@ -119,10 +119,14 @@ static void run(struct bytes rest, size_t threads, struct hash32 *root)
     cluster_roots_loaded(roots, root);
     cpu = seconds(CLOCK_THREAD_CPUTIME_ID) - cpu;
     wall = seconds(CLOCK_MONOTONIC) - wall;
-    printf(
-        "  %zu threads: open %.2f s, key leaves %.2f s, insert %.2f s, root %.2f s of processor; "
-        "%.2f s in all by the clock; %zu MB\n",
-        threads, opened, keyed, loaded, cpu, wall, cluster_roots_ram_size(roots) >> 20);
+    printf("roots|open sections, processor time (%zu threads)|%.2f s||\n"
+           "roots|key leaves, processor time (%zu threads)|%.2f s||\n"
+           "roots|insert leaves, processor time (%zu threads)|%.2f s||\n"
+           "roots|compute the root, processor time (%zu threads)|%.2f s||\n"
+           "roots|all of it, by the clock (%zu threads)|%.2f s||\n"
+           "roots|memory of the roots (%zu threads)|%zu MiB||\n",
+           threads, opened, threads, keyed, threads, loaded, threads, cpu, threads, wall, threads,
+           cluster_roots_ram_size(roots) >> 20);
     cluster_roots_free(roots);
 }
 
@@ -141,8 +145,8 @@ int main(int argc, char **argv)
     (void)buf_reserve(&file, n * (VALUE_SIZE + 64) + (size_t)2 * STATE_SECTION_MAX);
     t = seconds(CLOCK_THREAD_CPUTIME_ID);
     write_file(&file, n);
-    printf("checkpoint of %zu keys of 1 KiB: %zu MB, sealed in %.2f s of processor\n", n,
-           file.n >> 20, seconds(CLOCK_THREAD_CPUTIME_ID) - t);
+    printf("roots|seal a checkpoint, %zu keys of 1 KiB, %zu MiB|%.2f s||\n", n, file.n >> 20,
+           seconds(CLOCK_THREAD_CPUTIME_ID) - t);
     CHECK(state_file_parse(&head, &rest, buf_bytes(&file), &mem, NULL) == RC_OK);
     for (size_t i = 0; i < THREADS; i++)
         run(rest, i + 1, &root[i]);

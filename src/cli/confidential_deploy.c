@@ -1,5 +1,5 @@
-/* contract deploy --confidential: code into the store, the contract onto its cluster, and the wait
- * for its members to publish its key. */
+/* contract deploy --confidential, contract upgrade: code into the store, the contract onto its
+ * cluster, and the wait for its members to publish its key. */
 #include "chain/abi_sig.h"
 #include "chain/gen/confidential_contracts.h"
 #include "cli/internal/commands.h"
@@ -171,3 +171,95 @@ enum rc confidential_deploy(struct cli *cli, const struct confidential_deploy *d
                             "key_epoch", (json_int_t)c.record.key_epoch));
     return RC_OK;
 }
+
+/* ---- upgrade ---- */
+
+static const char *upgrade_gas;
+static const struct cli_option UPGRADE_OPTIONS[] = {
+    {.name = "gas", .arg = "N", .help = "gas of the replacement [4194304]", .value = &upgrade_gas},
+    {0},
+};
+
+static enum rc send_upgrade(struct cli *cli, const struct confidential *c,
+                            const struct secp_key *key, const struct hash32 *hash, const char *url,
+                            struct chain_receipt *receipt, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf calldata = {0};
+    struct chain_send s = {.to = &c->registry};
+    struct chain_client *chain;
+    uint64_t gas;
+
+    TRY(confidential_fee(c, upgrade_gas, &gas, &s.value, e));
+    confidential_contracts_put_upgrade(&calldata, &c->contract, hash, bytes_str(url), gas);
+    s.data = buf_bytes(&calldata);
+    TRY(cli_chain(cli, &chain, e));
+    TRY(chain_transact(chain, receipt, &cli->mem, key, &s, e));
+    cli_light_at_least(cli, receipt->height);
+    return RC_OK;
+}
+
+/* The record names the new code once a quorum of members has it. */
+static enum rc await_code(struct cli *cli, struct confidential *c, const struct hash32 *hash,
+                          struct err *e)
+{
+    const struct address contract = c->contract;
+    uint64_t give_up = clock_mono_ms() + KEY_WAIT_MS;
+
+    for (;;) {
+        TRY(cli_confidential(cli, c, &contract, e));
+        if (hash32_eq(&c->record.code_hash, hash))
+            return RC_OK;
+        if (clock_mono_ms() > give_up)
+            return err_set(e, RC_TIMEOUT,
+                           "the members of cluster %llu have not taken the new code in %d s; the "
+                           "old one goes on until they have",
+                           (unsigned long long)c->record.cluster, KEY_WAIT_MS / 1000);
+        clock_sleep_ms(LOOK_EVERY_MS);
+        TRY(cli_light_newest(cli, e));
+    }
+}
+
+static enum rc contract_upgrade(struct cli *cli, struct err *e)
+{
+    AUTO_CLEAR(secp_key) struct secp_key key = {0};
+    AUTO_CLEAR(buf) struct buf elf = {0};
+    struct address contract, me;
+    struct chain_receipt receipt;
+    struct confidential c;
+    struct hash32 hash;
+    const char *url;
+
+    TRY(cli_address(cli, &contract, cli->args[0], e));
+    TRY(read_code(cli->args[1], &elf, &hash, e));
+    TRY(cli_confidential_active(cli, &c, &contract, e));
+    TRY(cli_key(cli, &key, e));
+    secp_key_address(&me, &key);
+    if (!address_eq(&me, &c.record.owner) || !c.record.upgradable)
+        return err_set(e, RC_DENIED, "%s %s", cli_addr_text(cli, &contract),
+                       c.record.upgradable ? "is upgraded by its owner alone"
+                                           : "was deployed without --upgradable");
+    TRY(store_code(cli, &url, &elf, e));
+    TRY(send_upgrade(cli, &c, &key, &hash, url, &receipt, e));
+    cli_step(cli, "asked for, transaction %s, block %llu; its members fetch the code",
+             cli_hash_text(cli, &receipt.tx_hash), (unsigned long long)receipt.height);
+    TRY(await_code(cli, &c, &hash, e));
+    cli_print(cli, "%s runs %s", cli_addr_text(cli, &contract), cli_hash_text(cli, &hash));
+    cli_json(cli, json_pack("{s:s, s:s, s:I, s:s, s:s}", "address", cli_addr_text(cli, &contract),
+                            "transaction", cli_hash_text(cli, &receipt.tx_hash), "height",
+                            (json_int_t)receipt.height, "code_hash", cli_hash_text(cli, &hash),
+                            "code_url", url));
+    return RC_OK;
+}
+
+const struct cli_command CLI_CONTRACT_UPGRADE = {
+    .name = "contract upgrade",
+    .args = "ADDRESS FILE.elf",
+    .summary = "other code for a confidential contract that is upgradable",
+    .details = "Its state stays, and its key. Commands that were sealed for the old code and meet "
+               "the new one\n"
+               "are not opened.",
+    .fn = contract_upgrade,
+    .options = UPGRADE_OPTIONS,
+    .min_args = 2,
+    .max_args = 2,
+};

@@ -54,7 +54,6 @@ enum rc contracts_start(struct contracts **out, struct worker *w, struct err *e)
 
     *out = NULL;
     c->w = w;
-    (void)pthread_mutex_init(&c->fresh, NULL);
     c->cache = query_cache_new();
     rc = start(c, e);
     if (rc == RC_OK)
@@ -77,6 +76,5 @@ void contracts_stop(struct contracts *c)
         c->clusters = next;
     }
     query_cache_free(c->cache);
-    (void)pthread_mutex_destroy(&c->fresh);
     free(c);
 }

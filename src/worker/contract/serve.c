@@ -12,10 +12,10 @@
 #include "cluster/query.h"
 #include "codec/json.h"
 #include "os/clock.h"
+#include "worker/internal/fresh.h"
 #include "worker/internal/keepers.h"
 
 #define QUERY_GAS 50000000ull
-#define FRESH_MS 10000   /* how old a proof of freshness may be */
 #define CATCH_UP_MS 3000 /* how long a query waits for the height it asks for */
 #define EXPIRY_MAX_S 600 /* how far away the end of a query may be */
 #define ASK_TIMEOUT_MS 15000
@@ -122,23 +122,6 @@ static enum rc any_genesis(struct contracts *c, struct hash32 *out, struct err *
 
 /* ---- queries ---- */
 
-/* What we say is the confirmed state must be so by a chain that was alive a moment ago. One
- * transaction serves all queries for a while. */
-static enum rc make_fresh(struct contracts *c, struct err *e)
-{
-    uint64_t now = clock_mono_ms();
-    enum rc rc = RC_OK;
-
-    (void)pthread_mutex_lock(&c->fresh);
-    if (c->fresh_ms == 0 || now - c->fresh_ms > FRESH_MS / 2) {
-        rc = light_client_refresh(c->w->light, c->w->chain, &c->w->keys->sender, FRESH_MS, e);
-        if (rc == RC_OK)
-            c->fresh_ms = clock_mono_ms();
-    }
-    (void)pthread_mutex_unlock(&c->fresh);
-    return rc;
-}
-
 /* The newest state as of at least this height. */
 static struct served *served_at(struct cluster *c, uint64_t minimum_height, uint64_t *as_of)
 {
@@ -180,7 +163,7 @@ static enum rc run_query(struct contracts *c, const struct query_request *q,
     if (k == NULL)
         return err_set(e, RC_NOTFOUND, "no such contract is kept here");
     cluster_give_served(k, s);
-    TRY(make_fresh(c, e));
+    TRY(fresh_ensure(c->w, e));
     s = served_at(k, q->query.minimum_height, &as_of);
     if (s == NULL)
         return err_set(e, RC_AGAIN, "the state here is as of height %llu, not %llu",
@@ -359,7 +342,7 @@ static enum rc check_owner(struct contracts *c, struct contract_view *view, stru
 {
     uint64_t now_s = clock_wall_ns() / 1000000000u;
 
-    TRY(make_fresh(c, e));
+    TRY(fresh_ensure(c->w, e));
     TRY(view_contract(c->w, view, a, contract, 0, e));
     if (view->cluster == 0)
         return err_set(e, RC_NOTFOUND, "no such contract");

@@ -11,8 +11,6 @@ struct contracts {
     struct worker *w;
     struct cluster *clusters; /* fixed once started */
     struct query_cache *cache;
-    pthread_mutex_t fresh; /* guards the next: one proof of freshness at a time */
-    uint64_t fresh_ms;     /* monotonic, of the newest; 0: none */
 };
 
 /* ---- effects.c ---- */
