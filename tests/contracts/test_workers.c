@@ -362,6 +362,49 @@ TEST(no_key_serves_two_workers)
     fixture_clear(&f);
 }
 
+static struct address who_signs(struct fixture *f, struct address signer, uint64_t role)
+{
+    struct buf b = {0};
+    struct address who;
+    struct err e;
+
+    workers_put_workerOfCommitSigner(&b, &signer, role);
+    CHECK_CALL(f->w, world_view(f->w, f->workers, &b));
+    CHECK_OK(workers_get_workerOfCommitSigner(&who, NULL, f->w->ret, &e), &e);
+    return who;
+}
+
+static struct address owner_of(struct fixture *f, struct address key)
+{
+    struct buf b = {0};
+    struct address who;
+    struct err e;
+
+    workers_put_ownerOfKey(&b, &key);
+    CHECK_CALL(f->w, world_view(f->w, f->workers, &b));
+    CHECK_OK(workers_get_ownerOfKey(&who, NULL, f->w->ret, &e), &e);
+    return who;
+}
+
+/* Whose commits count, and who answers for one for ever. */
+TEST(a_commit_key_speaks_while_its_worker_stands)
+{
+    struct address none = {0};
+    struct fixture f;
+
+    fixture_init(&f);
+    CHECK_CALL(f.w, join(&f, 1, "one"));
+    CHECK_ADDRESS(who_signs(&f, world_account(201), ROLE_OPEN), sender(1));
+    CHECK_ADDRESS(who_signs(&f, world_account(201), ROLE_KEEPER), none);
+    CHECK_ADDRESS(who_signs(&f, world_account(101), ROLE_OPEN), none); /* its proof key */
+    CHECK_ADDRESS(who_signs(&f, none, ROLE_OPEN), none);
+    CHECK_ADDRESS(owner_of(&f, world_account(101)), sender(1));
+    f.w->time += LIFETIME;
+    CHECK_ADDRESS(who_signs(&f, world_account(201), ROLE_OPEN), none);
+    CHECK_ADDRESS(owner_of(&f, world_account(201)), sender(1));
+    fixture_clear(&f);
+}
+
 TEST(what_runs_must_be_allowed_for_the_role)
 {
     struct fixture f;
