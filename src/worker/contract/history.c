@@ -176,7 +176,7 @@ static enum rc load_checkpoint(struct cluster *c, const struct commit_view *all,
     struct file f = {.c = c};
     struct batch_view last;
     struct commit_view at;
-    struct bytes sections;
+    struct bytes sections = {0};
     struct hash32 root;
     enum rc rc = open_file(&f, all->checkpoint, CHECKPOINT_MAX, &sections, e);
 
@@ -286,7 +286,7 @@ static enum rc use_delta(struct cluster *c, const struct commit_view *k, uint64_
 {
     struct file f = {.c = c};
     struct batch_view last;
-    struct bytes sections;
+    struct bytes sections = {0};
     enum rc rc = view_batches(c->w, &last, c->id, k->end_batch - 1, 1, min_height, e);
 
     f.outgoing = outgoing_new(n_outboxes_before);
@@ -464,7 +464,7 @@ enum rc history_check_checkpoint(struct cluster *c, const char *cid, uint64_t nu
     struct looked l = {.roots = cluster_roots_new()};
     struct file f = {.c = c};
     struct commit_view at;
-    struct bytes sections;
+    struct bytes sections = {0};
     struct hash32 root;
     enum rc rc = open_file(&f, cid, CHECKPOINT_MAX, &sections, e);
 
@@ -524,7 +524,7 @@ static enum rc events_of_commit(struct cluster *c, json_t *list, size_t *size,
     struct file f = {.c = c};
     struct state_sections it;
     struct state_section s;
-    struct bytes sections;
+    struct bytes sections = {0};
     enum rc rc;
 
     if (k->delta[0] == '\0')

@@ -114,11 +114,11 @@ def done(contract, account, data, value=0):
 
 
 def ask(worker, contract, data, account=None):
-    """A worker that was just started answers soon."""
+    """A worker that was just started answers soon. The newest block proves the state before it."""
     until = time.time() + 60
     while True:
         try:
-            return query(chain, worker, contract.address, data, account, minimum_height=chain.height())
+            return query(chain, worker, contract.address, data, account, minimum_height=chain.height() - 1)
         except (OSError, Failed) as e:
             check("a query", time.time() < until and ("again" in str(e) or "not found" in str(e) or
                                                       isinstance(e, OSError)), str(e))
