@@ -157,6 +157,8 @@ enum rc machine_put_code(struct machine *m, struct bytes elf, struct hash32 *has
 
     journal_init(&checked, (struct state_source){.get = no_state});
     rc = ledger_put_code(m->executor, &checked, elf, hash, e);
+    if (rc == RC_OK) /* the first caller, and every snapshot, shall find it ready */
+        rc = ledger_warm_code(m->executor, &checked, hash, e);
     journal_clear(&checked);
     if (rc != RC_OK || machine_has_code(m, hash))
         return rc;

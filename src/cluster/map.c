@@ -33,24 +33,28 @@ void state_map_init(struct state_map *m)
 {
     memset(m, 0, sizeof(*m));
     m->n_slots = SLOTS_MIN;
-    m->slots = xcalloc(m->n_slots, sizeof(*m->slots));
+    m->slots = slab_table(m->n_slots * sizeof(*m->slots));
     random_bytes(m->seed, sizeof(m->seed));
     m->seed[1] |= 1;
 }
 
-static void item_free(struct map_item *i)
+static size_t item_size(size_t key_n, size_t value_n)
 {
-    if (i == NULL)
-        return;
-    wipe(i->bytes, (size_t)i->key_n + i->value_n);
-    free(i);
+    return sizeof(struct map_item) + key_n + value_n;
+}
+
+static void item_free(struct state_map *m, struct map_item *i)
+{
+    size_t n = item_size(i->key_n, i->value_n);
+
+    wipe(i, n);
+    slab_free(&m->items, i, n);
 }
 
 void state_map_clear(struct state_map *m)
 {
-    for (size_t i = 0; i < m->n_slots; i++)
-        item_free(m->slots[i].item);
-    free(m->slots);
+    slab_clear(&m->items);
+    slab_table_free(m->slots, m->n_slots * sizeof(*m->slots));
     memset(m, 0, sizeof(*m));
 }
 
@@ -74,7 +78,7 @@ static void grow(struct state_map *m)
 
     m->n_slots *= 2;
     CHECK(m->n_slots <= UINT32_MAX);
-    m->slots = xcalloc(m->n_slots, sizeof(*m->slots));
+    m->slots = slab_table(m->n_slots * sizeof(*m->slots));
     for (size_t i = 0; i < old_n; i++) {
         size_t at = old[i].hash & (m->n_slots - 1);
 
@@ -84,7 +88,7 @@ static void grow(struct state_map *m)
             at = (at + 1) & (m->n_slots - 1);
         m->slots[at] = old[i];
     }
-    free(old);
+    slab_table_free(old, old_n * sizeof(*old));
 }
 
 struct bytes state_map_get(const struct state_map *m, struct bytes key)
@@ -125,7 +129,7 @@ void state_map_set(struct state_map *m, struct bytes key, struct bytes value)
             m->size += key.n + value.n;
             return;
         }
-        item_free(item);
+        item_free(m, item);
         m->slots[at].item = NULL;
     }
     if (value.n == 0) {
@@ -138,7 +142,7 @@ void state_map_set(struct state_map *m, struct bytes key, struct bytes value)
         at = slot_find(m, key, hash);
     }
     m->n += item == NULL;
-    item = xmalloc(sizeof(*item) + key.n + value.n);
+    item = slab_alloc(&m->items, item_size(key.n, value.n));
     *item = (struct map_item){.key_n = (uint32_t)key.n, .value_n = (uint32_t)value.n};
     memcpy(item->bytes, key.p, key.n);
     memcpy(item->bytes + key.n, value.p, value.n);

@@ -378,3 +378,13 @@ enum rc ledger_put_code(struct executor *x, struct journal *j, struct bytes elf,
     key = state_key_code(hash);
     return journal_set(j, state_key_bytes(&key), elf, e);
 }
+
+enum rc ledger_warm_code(struct executor *x, struct journal *j, const struct hash32 *hash,
+                         struct err *e)
+{
+    struct program *p;
+
+    TRY(program_use(x, j, hash, &p, e));
+    program_release(p);
+    return RC_OK;
+}

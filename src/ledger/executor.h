@@ -116,6 +116,11 @@ enum rc ledger_estimate(struct executor *x, struct state_source source, const st
                         const struct ledger_tx *tx, struct arena *mem, uint64_t *gas,
                         struct exec_result *out, struct err *e);
 
+/* Have the program of a code hash decoded before it is called; results do not depend on it.
+ * RC_NOTFOUND: no such code. RC_CORRUPT, RC_* of the source. */
+enum rc ledger_warm_code(struct executor *x, struct journal *j, const struct hash32 *hash,
+                         struct err *e);
+
 /* Make the code known without a transaction (genesis). *hash = keccak256(elf). RC_MALFORMED,
  * RC_UNSUPPORTED, RC_LIMIT: not a program. */
 enum rc ledger_put_code(struct executor *x, struct journal *j, struct bytes elf,

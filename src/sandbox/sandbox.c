@@ -66,6 +66,25 @@ static int add_rules(scmp_filter_ctx ctx, unsigned extra)
     return bad;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    const int *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+/* glibc's qsort asks the system how much memory there is, the first time that it has much to sort,
+ * and remembers. */
+static void ask_beforehand(void)
+{
+    int much[4096];
+
+    for (size_t i = 0; i < ARRAY_LEN(much); i++)
+        much[i] = (int)(ARRAY_LEN(much) - i);
+    qsort(much, ARRAY_LEN(much), sizeof(*much), by_value);
+    __asm__ __volatile__("" : : "r"(much) : "memory");
+}
+
 enum rc sandbox_close(unsigned extra, struct err *e)
 {
     const struct rlimit none = {0, 0};
@@ -75,6 +94,7 @@ enum rc sandbox_close(unsigned extra, struct err *e)
     _Static_assert(SANDBOX_CLONE_FLAGS == (CLONE_PIDFD | SIGCHLD), "as the header says");
     if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_errno(e, errno, "sandbox: limits");
+    ask_beforehand();
     ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
     CHECK(ctx != NULL);
     bad = add_rules(ctx, extra);

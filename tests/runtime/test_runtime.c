@@ -343,6 +343,42 @@ TEST(commands_as_in_process)
     world_clear(&w);
 }
 
+/* More than fits into one reading of the socket, both ways. */
+TEST(a_large_range)
+{
+    enum { N = 300, SETS = 20 };
+    struct world w;
+    struct command c[N];
+    struct err e;
+
+    world_start(&w, NULL);
+    add_contracts(&w);
+    for (uint32_t i = 0; i < N; i++) {
+        struct script s = script_new(SETS);
+        uint64_t at = 0;
+
+        for (uint32_t k = 0; k < SETS; k++) {
+            uint32_t name = i * SETS + k;
+
+            at = script_data(&s, BYTES_OF(&name));
+            STEP(&s, HOST_STORAGE_SET, at, 4, GUEST_BUF, 500, 0, 0, 0);
+        }
+        c[i] = command_to(&w.r, 1, script_bytes(&w.r, &s));
+        c[i].gas = 1u << 22;
+    }
+    CHECK_OK(try_run(&w, c, N, &e), &e);
+    for (size_t i = 0; i < N; i++)
+        CHECK_INT(w.r.results[i].status, RECEIPT_DONE);
+    CHECK_INT(w.r.changes.n, N * SETS);
+    /* And the same as a delta, on another one. */
+    struct world other;
+
+    world_start(&other, NULL);
+    CHECK_OK(runtime_apply(other.rt, w.r.changes.items, w.r.changes.n, &e), &e);
+    world_clear(&other);
+    world_clear(&w);
+}
+
 TEST(errors_come_back)
 {
     struct world w;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "cluster/internal/slab.h"
 
 /* One key and its value, one allocation. */
 struct map_item {
@@ -18,7 +19,8 @@ struct map_slot {
 struct state_map {
     struct map_slot *slots; /* open addressing, power of two, at most 3/4 full */
     size_t n_slots, n;
-    size_t size;      /* bytes of keys and values */
+    size_t size; /* bytes of keys and values */
+    struct slab items;
     uint64_t seed[2]; /* contracts choose their keys: nobody may know which collide */
 };
 
