@@ -338,6 +338,7 @@ TEST(commands_as_in_process)
     for (size_t i = 0; i < here.changes.n; i++) {
         CHECK_MEM(w.r.changes.items[i].key, here.changes.items[i].key);
         CHECK_MEM(w.r.changes.items[i].value, here.changes.items[i].value);
+        CHECK_MEM(w.r.changes.items[i].old, here.changes.items[i].old);
     }
     rig_clear(&here);
     world_clear(&w);
@@ -829,6 +830,7 @@ TEST(killed_at_any_moment)
                 break; /* it was a snapshot's process */
         }
         CHECK_INT(pthread_join(killer, NULL), 0);
+        CHECK_INT(runtime_is_alive(w.rt), rc == RC_OK);
         if (rc == RC_IO) {
             struct command c = command_to(&w.r, 1, set_word(&w, 1));
 
