@@ -316,7 +316,6 @@ TEST(enemies)
         "printf '\\000\\000\\000\\001\\101' >&3; sleep 1000",       /* DONE, with nothing */
         "printf '\\000\\000\\000\\001\\143' >&3; sleep 1000",       /* no such type */
         "while :; do printf '\\000\\000\\000\\001\\101'; done >&3", /* DONE for ever */
-        "exit 0",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rests); i++) {
