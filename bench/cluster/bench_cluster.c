@@ -299,24 +299,38 @@ static enum rc count_items(void *data, struct bytes key, struct bytes value, str
     return RC_OK;
 }
 
+/* Processor time of a load in this process: the least of three, since a virtual machine is slow to
+ * get memory the first time. */
+static void load_here(uint32_t n)
+{
+    double least = INFINITY;
+
+    for (int round = 0; round < 3; round++) {
+        struct machine *m = machine_new(&(struct machine_config){.chain_id = 1});
+        double start = cpu_s();
+        struct err e;
+
+        for (uint32_t i = 0; i < n; i++) {
+            struct state_key key;
+            uint8_t value[VALUE];
+
+            make_item(&key, value, i);
+            or_die(machine_load(m, state_key_bytes(&key), BYTES_OF(&value), &e), &e);
+        }
+        least = fmin(least, cpu_s() - start);
+        machine_free(m);
+    }
+    row("large state: load in process, processor time", "%.2f s", least);
+}
+
 static void large_state(struct runtime *rt, uint32_t n, struct bytes sign, struct bytes count)
 {
-    struct machine *m = machine_new(&(struct machine_config){.chain_id = 1});
     struct snapshot *s;
-    double start = now_us(), cpu = cpu_s(), first;
+    double start, first;
     size_t seen = 0;
     struct err e;
 
-    for (uint32_t i = 0; i < n; i++) {
-        struct state_key key;
-        uint8_t value[VALUE];
-
-        make_item(&key, value, i);
-        or_die(machine_load(m, state_key_bytes(&key), BYTES_OF(&value), &e), &e);
-    }
-    row("large state: load in process", "%.2f s", (now_us() - start) / 1e6);
-    row("large state: load in process, processor time", "%.2f s", cpu_s() - cpu);
-    machine_free(m);
+    load_here(n);
     start = now_us();
     for (uint32_t i = 0; i < n; i++) {
         struct state_key key;
@@ -340,8 +354,6 @@ static void large_state(struct runtime *rt, uint32_t n, struct bytes sign, struc
 
 static void print_memory(void)
 {
-    /* The largest of our children that ended: cloister-runtime's first process waits for the one
-     * that has the state, so its own peak is what the kernel told it. */
     AUTO_CLEAR(buf) struct buf text = {0};
     const char *peak;
 

@@ -456,7 +456,7 @@ static enum rc copy_changes(struct run *r, struct state_changes *out, struct err
     struct state_change *items = arena_array(r->mem, c.n + 1, sizeof(*items));
 
     for (size_t i = 0; i < c.n; i++)
-        r->size += sizeof(*items) + c.items[i].key.n + c.items[i].value.n;
+        r->size += sizeof(*items) + c.items[i].key.n + c.items[i].value.n + c.items[i].old.n;
     if (r->size > MACHINE_RANGE_MAX)
         return err_set(e, RC_LIMIT, "cluster: the commands change above %u bytes: run fewer",
                        MACHINE_RANGE_MAX);
@@ -464,6 +464,8 @@ static enum rc copy_changes(struct run *r, struct state_changes *out, struct err
         items[i].key = arena_dup(r->mem, c.items[i].key);
         if (c.items[i].value.n != 0)
             items[i].value = arena_dup(r->mem, c.items[i].value);
+        if (c.items[i].old.n != 0)
+            items[i].old = arena_dup(r->mem, c.items[i].old);
     }
     *out = (struct state_changes){.items = items, .n = c.n};
     return RC_OK;

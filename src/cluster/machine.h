@@ -51,12 +51,12 @@ bool machine_has_code(const struct machine *m, const struct hash32 *hash);
 #define MACHINE_RANGE_MAX (256u << 20)
 
 /* Run the commands of a commit's range, in order. Results (n of them), messages and changes live in
- * `mem`; changes are sorted, each key once, `old` is not filled in. State has moved on when this
- * returns RC_OK, and only then.
- * RC_NOTFOUND: an activate or upgrade names code that is not known: put the code and run again.
- * RC_LIMIT: what the range makes is above MACHINE_RANGE_MAX: run fewer commands at a time.
- * RC_RANGE: a value of 2^192 and more, which no chain has. RC_CORRUPT: a contract's code was never
- * put. Any other failure of a command is its result. */
+ * `mem`; changes are sorted, each key once, `old` is what was there before: applied backwards they
+ * undo it. State has moved on when this returns RC_OK, and only then. RC_NOTFOUND: an activate or
+ * upgrade names code that is not known: put the code and run again. RC_LIMIT: what the range makes
+ * is above MACHINE_RANGE_MAX: run fewer commands at a time. RC_RANGE: a value of 2^192 and more,
+ * which no chain has. RC_CORRUPT: a contract's code was never put. Any other failure of a command
+ * is its result. */
 enum rc machine_run(struct machine *m, const struct command *commands, size_t n, struct arena *mem,
                     struct command_result *results, const struct out_message **messages,
                     size_t *n_messages, struct state_changes *changes, struct err *e);

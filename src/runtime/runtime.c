@@ -172,22 +172,6 @@ static enum rc alive(const struct runtime *r, struct err *e)
     return r->is_dead ? err_set(e, RC_IO, "runtime: its process is gone") : RC_OK;
 }
 
-static enum rc ask(struct runtime *r, enum frame_type type, struct bytes body, size_t max,
-                   uint64_t wall_ms, struct bytes *answer, struct err *e)
-{
-    enum rc rc;
-
-    TRY(alive(r, e));
-    if (body.n > WIRE_DOWN_MAX)
-        return err_set(e, RC_LIMIT, "runtime: %zu bytes at a time, at most %u", body.n,
-                       WIRE_DOWN_MAX);
-    rc = process_ask(&r->channel, type, body, max, clock_mono_ms() + wall_ms, answer, &r->is_dead,
-                     e);
-    if (r->is_dead)
-        child_kill(&r->child, SIGKILL);
-    return rc;
-}
-
 static enum rc send_load(struct runtime *r, struct err *e)
 {
     enum rc rc;
@@ -202,6 +186,23 @@ static enum rc send_load(struct runtime *r, struct err *e)
     r->is_dead = true;
     child_kill(&r->child, SIGKILL);
     return err_wrap(e, RC_IO, "runtime: load");
+}
+
+static enum rc ask(struct runtime *r, enum frame_type type, struct bytes body, size_t max,
+                   uint64_t wall_ms, struct bytes *answer, struct err *e)
+{
+    enum rc rc;
+
+    TRY(alive(r, e));
+    if (body.n > WIRE_DOWN_MAX)
+        return err_set(e, RC_LIMIT, "runtime: %zu bytes at a time, at most %u", body.n,
+                       WIRE_DOWN_MAX);
+    TRY(send_load(r, e)); /* in the order it was asked for */
+    rc = process_ask(&r->channel, type, body, max, clock_mono_ms() + wall_ms, answer, &r->is_dead,
+                     e);
+    if (r->is_dead)
+        child_kill(&r->child, SIGKILL);
+    return rc;
 }
 
 bool runtime_is_alive(const struct runtime *r)
@@ -223,8 +224,6 @@ enum rc runtime_loaded(struct runtime *r, struct err *e)
 {
     struct bytes none;
 
-    TRY(alive(r, e));
-    TRY(send_load(r, e));
     return ask(r, FRAME_LOADED, bytes_of(NULL, 0), 0, LOAD_MS, &none, e);
 }
 

@@ -214,8 +214,10 @@ void wire_put_run(struct buf *b, const struct wire_run *x, size_t n)
         wire_put_lp(b, x->messages[i].data);
     }
     buf_u32be(b, (uint32_t)x->changes.n);
-    for (size_t i = 0; i < x->changes.n; i++)
+    for (size_t i = 0; i < x->changes.n; i++) {
         wire_put_item(b, x->changes.items[i].key, x->changes.items[i].value);
+        wire_put_lp(b, x->changes.items[i].old);
+    }
 }
 
 static enum receipt_status get_status(struct reader *r)
@@ -272,23 +274,33 @@ static void get_messages(struct wire_run *out, struct reader *r, struct arena *m
     out->messages = m;
 }
 
+static enum rc get_change(struct state_change *c, struct reader *r, struct err *e)
+{
+    enum rc rc = wire_next_item(r, &c->key, &c->value, e);
+
+    if (rc == RC_NOTFOUND)
+        return err_set(e, RC_MALFORMED, "changes: cut");
+    TRY(rc);
+    c->old = wire_get_lp(r, STATE_VALUE_MAX);
+    if (c->key.p[0] == STATE_CODE || (reader_ok(r) && !item_ok(c->key, c->old)))
+        return err_set(e, RC_MALFORMED, "changes: not of contracts' state");
+    if (c->value.n == 0)
+        c->value.p = NULL;
+    if (c->old.n == 0)
+        c->old.p = NULL;
+    return RC_OK;
+}
+
 static enum rc get_changes(struct state_changes *out, struct reader *r, struct arena *mem,
                            struct err *e)
 {
-    size_t n = reader_count(r, reader_u32be(r), 26, UINT32_MAX);
+    size_t n = reader_count(r, reader_u32be(r), 30, UINT32_MAX);
     struct state_change *items = arena_array(mem, n + 1, sizeof(*items));
 
     for (size_t i = 0; i < n; i++) {
-        enum rc rc = wire_next_item(r, &items[i].key, &items[i].value, e);
-
-        if (rc == RC_NOTFOUND)
-            return err_set(e, RC_MALFORMED, "changes: cut");
-        TRY(rc);
-        if (items[i].key.p[0] == STATE_CODE ||
-            (i != 0 && bytes_cmp(items[i - 1].key, items[i].key) >= 0))
-            return err_set(e, RC_MALFORMED, "changes: not in order, or not of contracts' state");
-        if (items[i].value.n == 0)
-            items[i].value.p = NULL;
+        TRY(get_change(&items[i], r, e));
+        if (i != 0 && bytes_cmp(items[i - 1].key, items[i].key) >= 0)
+            return err_set(e, RC_MALFORMED, "changes: not in order");
     }
     *out = (struct state_changes){.items = items, .n = n};
     return RC_OK;

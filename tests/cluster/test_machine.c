@@ -811,6 +811,29 @@ static void check_coin(const struct rig *r, uint64_t came_in, const struct out_m
     CHECK_INT(held + left, came_in);
 }
 
+/* The last run, undone: what was there before is there again. */
+static void check_undo(struct rig *r)
+{
+    struct state_change *back = arena_array(&r->mem, r->changes.n + 1, sizeof(*back));
+    struct rig fresh;
+    struct hash32 got, want;
+    struct err e;
+
+    for (size_t i = 0; i < r->changes.n; i++) {
+        CHECK_TRUE(!bytes_eq(r->changes.items[i].old, r->changes.items[i].value));
+        back[i].key = r->changes.items[i].key;
+        back[i].value = r->changes.items[i].old;
+    }
+    CHECK_OK(machine_apply(r->m, back, r->changes.n, &e), &e);
+    rig_init(&fresh, 0);
+    rig_contracts(&fresh);
+    got = digest_of(r->m);
+    want = digest_of(fresh.m);
+    CHECK_MEM(BYTES_OF(&got), BYTES_OF(&want));
+    CHECK_INT(machine_state_size(r->m), machine_state_size(fresh.m));
+    rig_clear(&fresh);
+}
+
 /* The same commands in one run, in runs of any length, and on machines that were made anew from
  * what the last one held, give the same. */
 TEST(runs_split_anyhow)
@@ -858,6 +881,7 @@ TEST(runs_split_anyhow)
         CHECK_MEM(BYTES_OF(&db), BYTES_OF(&da));
         db = digest_of(follower.m);
         CHECK_MEM(BYTES_OF(&db), BYTES_OF(&da));
+        check_undo(&one);
         rig_clear(&one);
         rig_clear(&many);
         rig_clear(&follower);

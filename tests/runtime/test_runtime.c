@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 struct world {
@@ -290,6 +291,60 @@ TEST(a_program_that_is_none)
     wait_for_processes(0);
 }
 
+/* A program in place of cloister-runtime that says what an enemy would: READY, then `rest`. */
+static const char *enemy(const char *rest)
+{
+    static char path[600];
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "%s/enemy", t_tmpdir());
+    f = fopen(path, "w");
+    CHECK_TRUE(f != NULL);
+    (void)fprintf(f, "#!/bin/sh\nprintf '\\000\\000\\000\\002\\100\\001' >&3\n%s\n", rest);
+    CHECK_INT(fclose(f), 0);
+    CHECK_INT(chmod(path, 0700), 0);
+    return path;
+}
+
+TEST(enemies)
+{
+    static const char *const rests[] = {
+        "sleep 1000",                                               /* silence */
+        "while :; do printf '\\000' >&3; sleep 0.05; done",         /* a word at a time */
+        "printf '\\377\\377\\377\\377\\101' >&3; sleep 1000",       /* 4 GiB are coming */
+        "printf '\\000\\000\\000\\000' >&3; sleep 1000",            /* no type */
+        "printf '\\000\\000\\000\\001\\101' >&3; sleep 1000",       /* DONE, with nothing */
+        "printf '\\000\\000\\000\\001\\143' >&3; sleep 1000",       /* no such type */
+        "while :; do printf '\\000\\000\\000\\001\\101'; done >&3", /* DONE for ever */
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rests); i++) {
+        AUTO_CLEAR(arena) struct arena mem = {0};
+        struct runtime_config config = {.path = enemy(rests[i]), .run_wall_ms = 300};
+        const struct command c = {.kind = ENTRY_PLAIN, .contract = contract_at(1)};
+        struct command_result result;
+        const struct out_message *messages;
+        struct state_changes changes;
+        struct runtime *rt;
+        struct snapshot *s;
+        size_t n;
+        struct err e;
+
+        CHECK_OK(runtime_start(&rt, &config, &e), &e);
+        CHECK_INT(runtime_run(rt, &c, 1, &mem, &result, &messages, &n, &changes, &e), RC_IO);
+        CHECK_TRUE(!runtime_is_alive(rt));
+        CHECK_INT(runtime_snapshot(rt, &s, &e), RC_IO);
+        runtime_stop(rt);
+        /* Snapshots without a process behind them. */
+        if (i < 3)
+            continue; /* these would make us wait */
+        CHECK_OK(runtime_start(&rt, &config, &e), &e);
+        CHECK_INT(runtime_snapshot(rt, &s, &e), RC_IO);
+        runtime_stop(rt);
+    }
+    wait_for_processes(0);
+}
+
 /* ---- the same as in process ---- */
 
 TEST(commands_as_in_process)
@@ -338,6 +393,7 @@ TEST(commands_as_in_process)
     for (size_t i = 0; i < here.changes.n; i++) {
         CHECK_MEM(w.r.changes.items[i].key, here.changes.items[i].key);
         CHECK_MEM(w.r.changes.items[i].value, here.changes.items[i].value);
+        CHECK_MEM(w.r.changes.items[i].old, here.changes.items[i].old);
     }
     rig_clear(&here);
     world_clear(&w);
@@ -829,6 +885,7 @@ TEST(killed_at_any_moment)
                 break; /* it was a snapshot's process */
         }
         CHECK_INT(pthread_join(killer, NULL), 0);
+        CHECK_INT(runtime_is_alive(w.rt), rc == RC_OK);
         if (rc == RC_IO) {
             struct command c = command_to(&w.r, 1, set_word(&w, 1));
 
