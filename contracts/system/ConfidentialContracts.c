@@ -380,6 +380,18 @@ static u64 take_sequence(address contract, address sender, u64 sequence, u64 kin
     return next;
 }
 
+/* Members must be able to open what is queued, for as long as it waits: version 1, then the epoch. */
+static u64 epoch_of_envelope(str payload)
+{
+    u64 epoch = 0;
+
+    if (payload.n < 9 || payload.p[0] != 1)
+        return 0;
+    for (u64 i = 1; i < 9; i++)
+        epoch = epoch << 8 | payload.p[i];
+    return epoch;
+}
+
 u64 ConfidentialContracts_send(address contractAddress, u64 sequence, u64 expiry, u64 gas, u64 kind,
                                str payload)
 {
@@ -394,6 +406,8 @@ u64 ConfidentialContracts_send(address contractAddress, u64 sequence, u64 expiry
         revert_PayloadTooLong(PAYLOAD_MAX);
     if (expiry < block_height())
         revert_Expired(block_height());
+    if (kind == SEALED && epoch_of_envelope(payload) != k.key_epoch)
+        revert_WrongEpoch(k.key_epoch);
     u256 fee = fee_of(cluster_of(k.cluster), gas);
 
     sequence = take_sequence(contractAddress, sender, sequence, kind);
@@ -588,7 +602,7 @@ static void activate(address at, contract_record k, key_vote v)
     contract_of_set(at, k);
     emit_KeyActive(at, v.epoch, v.public_key, v.code_hash);
     if (is_new_code)
-        enqueue(k.cluster, &(struct entry){is_first ? ACTIVATE : UPGRADE, at, k.owner, 0, 0, p.gas,
+        enqueue(k.cluster, &(struct entry){is_first ? ACTIVATE : UPGRADE, at, k.owner, v.epoch, 0, p.gas,
                                            p.value, p.fee,
                                            is_first ? activate_payload(p) : (str){v.code_hash.b, 32}});
 }

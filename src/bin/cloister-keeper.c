@@ -32,6 +32,8 @@ static const char help[] =
     "  --confidential ADDRESS\n"
     "                       ConfidentialContracts [none: no keys of confidential contracts]\n"
     "  --operator ADDRESS   who may deregister it besides itself [its own account]\n"
+    "  --take-over-from URL take all from the keeper there if DIR is empty: another build of it,\n"
+    "                       allowed by the council before this one; it ends with that\n"
     "  --tee SOURCE         auto, configfs, tdx_guest, sev_guest, or simulator:DIR/MACHINE, which\n"
     "                       proves nothing about hardware [auto]; TDX cannot seal and is refused\n"
     "  --print-measurement  print what this keeper measures as, and end\n"
@@ -97,6 +99,7 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "tee-pool", ADDRESS(c.tee_pool)},
     {.name = "confidential", ADDRESS(c.confidential)},
     {.name = "operator", ADDRESS(c.operator)},
+    {.name = "take-over-from", .kind = DAEMON_TEXT, FIELD(c.take_over_from)},
     {.name = "tee", .kind = DAEMON_TEXT, FIELD(c.tee)},
     {.name = "print-measurement", .kind = DAEMON_FLAG, FIELD(print_measurement)},
     {.name = "poke-ms", .kind = DAEMON_CALL, .take = take_poke},

@@ -175,7 +175,9 @@ static enum rc code_hash(struct devnet *d, struct hash32 *out, const char *elf, 
 /* The calldata of a contract's first call. */
 static enum rc init_data(struct devnet *d, const char *name, struct buf *out, struct err *e)
 {
-    const struct address admin = d->accounts[0].address;
+    /* Code, roles and settings of the system are the council's where there is one (P13). */
+    const struct address admin =
+        d->vana_compat ? d->accounts[0].address : devnet_address("Council");
     const struct address none = {0};
     const struct address registry = devnet_address("DataRegistry");
     const struct address tee_pool = devnet_address("TeePool");

@@ -26,6 +26,8 @@ const char *worker_standing(const struct worker_evidence *w)
 {
     if (w->info.status == WORKER_NONE)
         return "unknown";
+    if (w->evicted)
+        return "evicted";
     if (w->info.status == WORKER_REMOVED)
         return "removed";
     if (w->active)
@@ -145,6 +147,7 @@ static enum rc load_standing(struct cli *cli, struct worker_evidence *w,
 {
     const struct light_key keys[] = {workers_measurement_of_key(workers, w->info.measurement),
                                      workers_banned_key(workers, w->info.platform),
+                                     workers_evicted_key(workers, w->info.worker),
                                      collateral_root_of_key(collateral, w->info.root)};
     struct light_value *v;
     st_measurement m;
@@ -153,7 +156,8 @@ static enum rc load_standing(struct cli *cli, struct worker_evidence *w,
     TRY(cli_read(cli, &v, keys, ARRAY_LEN(keys), e));
     TRY(workers_measurement_of_get(&m, v[0].value, e));
     TRY(workers_banned_get(&w->banned, v[1].value, e));
-    TRY(collateral_root_of_get(&root, v[2].value, e));
+    TRY(workers_evicted_get(&w->evicted, v[2].value, e));
+    TRY(collateral_root_of_get(&root, v[3].value, e));
     TRY(head(cli, w, e));
     w->info.insecureSimulator = root.insecure_simulator;
     w->label = m.roles == 0 ? NULL : arena_strdup(&cli->mem, m.label);

@@ -52,7 +52,8 @@ struct keys_keepers {
     bool stopping;
     bool has_measurement;
     struct hash32 measurement;
-    uint64_t in_force; /* generation, as of the last look; 0: not known */
+    uint64_t in_force;     /* generation, as of the last look; 0: not known */
+    struct hash32 genesis; /* zeros: not read yet */
     uint64_t clock;
     struct kept_key keys[MAX_KEYS];
 };
@@ -150,6 +151,24 @@ static enum rc read_keyset(struct worker *w, struct keyset *out, uint64_t *heigh
     return keyset_decode(out, encoded, e);
 }
 
+enum rc keepers_genesis(struct worker *w, struct hash32 *out, struct err *e)
+{
+    struct keyset keys;
+    uint64_t height;
+
+    (void)pthread_mutex_lock(&w->keepers->lock);
+    *out = w->keepers->genesis;
+    (void)pthread_mutex_unlock(&w->keepers->lock);
+    if (!hash32_is_zero(out))
+        return RC_OK;
+    TRY(read_keyset(w, &keys, &height, e));
+    *out = keys.genesis;
+    (void)pthread_mutex_lock(&w->keepers->lock);
+    w->keepers->genesis = keys.genesis;
+    (void)pthread_mutex_unlock(&w->keepers->lock);
+    return RC_OK;
+}
+
 enum rc keepers_generation(struct worker *w, uint64_t *out, struct err *e)
 {
     struct keyset keys;
@@ -217,11 +236,12 @@ static void log_liars(const struct keeper_answer *answers, uint32_t n)
 }
 
 static enum rc ask(struct worker *w, struct secret32 *out, uint64_t *generation,
-                   const struct kept_key *wish, struct err *e)
+                   const struct kept_key *wish, const char *job, struct err *e)
 {
     AUTO_FREE struct keeper_answer *answers = xcalloc(KEYS_MAX_KEEPERS, sizeof(*answers));
     AUTO_FREE struct group *g = xcalloc(1, sizeof(*g));
-    struct keeper_group group = {.keys = &g->keys, .urls = g->url_of, .timeout_ms = ASK_TIMEOUT_MS};
+    struct keeper_group group = {
+        .keys = &g->keys, .urls = g->url_of, .timeout_ms = ASK_TIMEOUT_MS, .job = job};
     struct key_request q = {.purpose = wish->purpose,
                             .subject_n = wish->subject_n,
                             .epoch = wish->epoch,
@@ -325,7 +345,7 @@ static void wait_until(struct keys_keepers *k, uint64_t ms)
 }
 
 /* Under the lock, which is let go while keepers are asked. */
-static void fill(struct worker *w, struct kept_key *x)
+static void fill(struct worker *w, struct kept_key *x, const char *job)
 {
     struct keys_keepers *k = w->keepers;
     AUTO_CLEAR(secret32) struct secret32 key = {0};
@@ -336,7 +356,7 @@ static void fill(struct worker *w, struct kept_key *x)
 
     x->state = KEY_ASKING;
     (void)pthread_mutex_unlock(&k->lock);
-    rc = ask(w, &key, &generation, &wish, &e);
+    rc = ask(w, &key, &generation, &wish, job, &e);
     (void)pthread_mutex_lock(&k->lock);
     if (generation != 0)
         k->in_force = generation;
@@ -366,7 +386,8 @@ static enum rc failure(const struct kept_key *x, struct err *e)
 }
 
 /* Under the lock. */
-static enum rc get_locked(struct worker *w, struct kept_key *x, unsigned wait_ms, struct err *e)
+static enum rc get_locked(struct worker *w, struct kept_key *x, const char *job, unsigned wait_ms,
+                          struct err *e)
 {
     struct keys_keepers *k = w->keepers;
     uint64_t started = clock_mono_ms(), now = started, until = started + wait_ms, give_up;
@@ -382,7 +403,7 @@ static enum rc get_locked(struct worker *w, struct kept_key *x, unsigned wait_ms
         if (x->rc == RC_RANGE)
             give_up = started;
         if (x->state == KEY_ABSENT && now >= x->again_ms)
-            fill(w, x);
+            fill(w, x, job);
         else if (now >= give_up)
             return failure(x, e);
         else
@@ -417,7 +438,7 @@ enum rc keys_keepers_get(struct worker *w, struct secret32 *out, uint64_t *gener
     }
     x->touched = ++k->clock;
     x->n_waiting++;
-    rc = get_locked(w, x, wait_ms, e);
+    rc = get_locked(w, x, wish->job, wait_ms, e);
     x->n_waiting--;
     if (rc == RC_OK) {
         *out = x->key;

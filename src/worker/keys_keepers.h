@@ -18,6 +18,7 @@ struct key_wish {
     struct key_subject subject;
     uint64_t epoch;
     uint64_t generation;  /* 0: of the sharing in force */
+    const char *job;      /* KEY_IMAGE: JSON of the running job that names it; else NULL */
     struct bytes context; /* at most KEYS_KEEPERS_CONTEXT_MAX bytes */
 };
 

@@ -15,7 +15,7 @@
 
 #define LOOK_EVERY_MS 3000
 #define LOOK_SOON_MS 500 /* while something of ours is not done yet */
-#define LOOK_MOST_MS 60000
+#define LOOK_MOST_MS 8000
 /* TeePool's, where the chain has no value: contracts/system/TeePool.c */
 #define PERIOD_DEFAULT_S (7u * 24 * 3600)
 #define OPEN_DEFAULT_S (90u * 24 * 3600)
@@ -184,19 +184,23 @@ void *pool_secrets_main(void *worker)
         struct err e = {0};
         bool done = false;
         bool ready;
+        enum rc rc;
 
         (void)pthread_mutex_lock(&w->lock);
         ready = w->ready;
         (void)pthread_mutex_unlock(&w->lock);
         if (!ready)
             continue;
-        if (keep(w, &done, &e) == RC_OK) {
+        rc = keep(w, &done, &e);
+        if (rc == RC_OK) {
             said[0] = '\0';
             pause = done ? LOOK_EVERY_MS : LOOK_SOON_MS;
             continue;
         }
         /* The same complaint again and again would hide everything else. */
-        if (strcmp(said, e.msg) != 0)
+        if (strcmp(said, e.msg) != 0 && rc == RC_DENIED)
+            log_warn("worker", "no key for secrets: %s", e.msg);
+        else if (strcmp(said, e.msg) != 0)
             log_info("worker", "no key for secrets yet: %s", e.msg);
         (void)snprintf(said, sizeof(said), "%s", e.msg);
         pause = pause * 2 < LOOK_MOST_MS ? pause * 2 : LOOK_MOST_MS;

@@ -36,15 +36,21 @@ struct rig {
     struct state_changes changes;
 };
 
-UNUSED static void rig_code(struct rig *r)
+UNUSED static void rig_elf(struct buf *elf, unsigned i)
 {
     static const uint8_t marked[][4] = {{HOST_STORAGE_SET, 0, 0, 0}};
+
+    guest_elf(elf, i + 1, marked, i == 0);
+}
+
+UNUSED static void rig_code(struct rig *r)
+{
     struct err e;
 
     for (unsigned i = 0; i < 2; i++) {
         AUTO_CLEAR(buf) struct buf elf = {0};
 
-        guest_elf(&elf, i + 1, marked, i == 0);
+        rig_elf(&elf, i);
         CHECK_OK(machine_put_code(r->m, buf_bytes(&elf), &r->code[i], &e), &e);
     }
 }

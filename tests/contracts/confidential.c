@@ -210,10 +210,14 @@ struct address conf_add_contract(struct conf *c, uint64_t cluster, uint8_t salt,
 enum world_outcome conf_send(struct conf *c, struct address from, struct address contract,
                              uint64_t sequence, uint64_t value)
 {
+    AUTO_CLEAR(buf) struct buf payload = {0};
     struct buf b = {0};
 
+    buf_u8(&payload, 1);
+    buf_u64be(&payload, conf_contract(c, contract).keyEpoch);
+    buf_put_str(&payload, "sealed");
     confidential_contracts_put_send(&b, &contract, sequence, c->w->height + 5, GAS_CLASS, SEALED,
-                                    bytes_str("sealed"));
+                                    buf_bytes(&payload));
     return conf_call(c, from, FEE + value, &b);
 }
 
@@ -235,8 +239,7 @@ struct confidential_contracts_Commit conf_result(struct conf *c, uint64_t cluste
                                                   .queueHash = last.hash,
                                                   .previousRoot = f.root,
                                                   .newRoot = {{root, 1}},
-                                                  .outboxDigest =
-                                                      outbox == NULL ? none : *outbox};
+                                                  .outboxDigest = outbox == NULL ? none : *outbox};
 }
 
 struct bytes conf_sign(struct conf *c, unsigned worker,

@@ -1,5 +1,5 @@
-/* The rules of ConfidentialContracts, one after another; test_confidential_play.c holds them against
- * a model under random calls. */
+/* The rules of ConfidentialContracts, one after another; test_confidential_play.c holds them
+ * against a model under random calls. */
 #include "contracts/confidential.h"
 #include "crypto/hash.h"
 
@@ -294,7 +294,7 @@ TEST(a_contract_is_active_when_a_quorum_has_signed_the_same_key)
     buf_put_str(&payload, "init");
     WORKS(conf_publish(&c, at, 0, conf_code(1))); /* is active already: nothing is queued */
     CHECK_INT(conf_queue(&c, id).count, 1);
-    conf_entry(&entry, ACTIVATE, at, c.owner, 0, 0, 0, GAS_CLASS, 7, buf_bytes(&payload));
+    conf_entry(&entry, ACTIVATE, at, c.owner, 0, 1, 0, GAS_CLASS, 7, buf_bytes(&payload));
     conf_queue_begin(&queue, id);
     conf_queue_add(&queue, buf_bytes(&entry));
     CHECK_HASH(conf_queue(&c, id).hash, queue);
@@ -401,6 +401,10 @@ static enum world_outcome send(struct conf *c, struct address at, uint64_t seque
     AUTO_FREE uint8_t *payload = xcalloc(n + 1, 1);
     struct buf b = {0};
 
+    if (n >= 9) {
+        payload[0] = 1; /* version and epoch of an envelope */
+        payload[8] = 1;
+    }
     confidential_contracts_put_send(&b, &at, sequence, expiry, gas, kind, bytes_of(payload, n));
     return conf_call(c, c->alice, value, &b);
 }
@@ -427,6 +431,7 @@ TEST(commands_are_numbered_paid_and_hashed)
     REVERTS(send(&c, at, 0, now, GAS_CLASS, ACTIVATE, 9, FEE), "InvalidKind(uint8)");
     REVERTS(send(&c, at, 0, now, GAS_CLASS, 0, 9, FEE), "InvalidKind(uint8)");
     REVERTS(send(&c, at, 0, now, GAS_CLASS, SEALED, 33025, FEE), "PayloadTooLong(uint64)");
+    REVERTS(send(&c, at, 0, now, GAS_CLASS, SEALED, 8, FEE), "WrongEpoch(uint64)");
     REVERTS(send(&c, c.bob, 0, now, GAS_CLASS, SEALED, 9, FEE), "NotActive(address)");
 
     WORKS(send(&c, at, 0, now, GAS_CLASS, SEALED, 33024, FEE));

@@ -412,11 +412,11 @@ TEST(a_message_that_fails_holds_up_nobody)
     data_registry_put_addFile(&b, (struct bytes){0});
     m[0] = conf_message(&c, at, c.n.registry, 5, buf_bytes(&b)); /* takes no coin */
     buf_clear(&b);
-    m[1] = conf_message(&c, at, zara, 1000, (struct bytes){0});     /* more than there is */
-    m[2] = conf_message(&c, other, zara, 1, (struct bytes){0});     /* of another cluster */
-    m[3] = conf_message(&c, zara, c.alice, 1, (struct bytes){0});   /* of nobody */
-    m[4] = conf_message(&c, at, other, 2, (struct bytes){0});       /* could not leave again */
-    m[5] = conf_message(&c, at, c.at, 3, (struct bytes){0});        /* nor here */
+    m[1] = conf_message(&c, at, zara, 1000, (struct bytes){0});   /* more than there is */
+    m[2] = conf_message(&c, other, zara, 1, (struct bytes){0});   /* of another cluster */
+    m[3] = conf_message(&c, zara, c.alice, 1, (struct bytes){0}); /* of nobody */
+    m[4] = conf_message(&c, at, other, 2, (struct bytes){0});     /* could not leave again */
+    m[5] = conf_message(&c, at, c.at, 3, (struct bytes){0});      /* nor here */
     m[6] = conf_message(&c, at, at, 4, (struct bytes){0});
     m[7] = conf_message(&c, at, zara, 6, (struct bytes){0});
     confirm_outbox(&c, id, 2, 1, m, 8);

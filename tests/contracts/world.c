@@ -26,7 +26,7 @@ struct code {
     void (*main)(void);
     void *state;
     size_t state_size;
-    struct bytes reentrant; /* selectors, one after another */
+    struct bytes reentrant;     /* selectors, one after another */
     struct vm_program *program; /* on the machine, instead of main and state */
 };
 
@@ -817,8 +817,7 @@ struct hash32 world_block_hash(uint64_t height)
 
 void world_init(struct world *w)
 {
-    *w = (struct world){
-        .height = 1, .time = 1700000000, .chain_id = 1480, .gas_left = 10000000};
+    *w = (struct world){.height = 1, .time = 1700000000, .chain_id = 1480, .gas_left = 10000000};
     chain.w = w;
     chain.evidence = evidence_cache_new();
 }

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "chain/address.h"
 #include "chain/contracts.h"
+#include "chain/contribution.h"
 #include "chain/council.h"
 #include "client/enroll.h"
 #include "client/keeper_client.h"
@@ -37,6 +38,7 @@ struct net {
     struct tee *tee;
     struct hash32 measurement;
     struct arena a;
+    const char *job; /* goes along with requests */
     struct keyset keys;
     const char *urls[KEYS_MAX_KEEPERS];
 };
@@ -47,18 +49,6 @@ static struct address contract(const struct net *n, const char *name)
 
     CHECK_OK(json_hex_fixed(a.b, 20, json_object_get(n->file, "contracts"), name, &e), &e);
     return a;
-}
-
-/* One platform is one worker: each requester has its own. */
-static void add_machine(const char *simulator, const char *name)
-{
-    struct tee_sim *sim;
-    enum rc rc;
-
-    CHECK_OK(tee_sim_open(&sim, simulator, &e), &e);
-    rc = tee_sim_machine_add(sim, name, NULL, clock_wall_ns() / 1000000000u, &e);
-    CHECK_TRUE(rc == RC_OK || rc == RC_EXISTS);
-    tee_sim_close(sim);
 }
 
 static void open_net(struct net *n, const char *who)
@@ -73,10 +63,9 @@ static void open_net(struct net *n, const char *who)
     AUTO_FREE char *path = xasprintf("%s/devnet.json", n->dir);
     AUTO_FREE char *simulator = xasprintf("%s/simulator", n->dir);
     struct tee_sim_launch launch = {
-        .dir = simulator, .machine = who, .image = bytes_str("a requester")};
+        .dir = simulator, .machine = "spare", .image = bytes_str("a requester")};
     struct tee_config t = {.source = TEE_SOURCE_SIMULATOR, .launch = &launch};
 
-    add_machine(simulator, who);
     CHECK_OK(file_read(&text, path, MAX, &e), &e);
     CHECK_OK(json_parse(&n->file, buf_bytes(&text), MAX, &e), &e);
     CHECK_OK(json_str(&rpc, n->file, "rpc", 256, &e), &e);
@@ -139,7 +128,7 @@ static void act(struct net *n, const struct address *to, struct buf *data)
     buf_clear(data);
 }
 
-static void register_as(struct net *n, enum worker_role role)
+static void register_me(struct net *n)
 {
     struct enrollment r = {.chain = n->chain,
                            .tee = n->tee,
@@ -150,7 +139,7 @@ static void register_as(struct net *n, enum worker_role role)
                                  .proof_signer = n->my_address,
                                  .commit_signer = n->my_address,
                                  .operator= n->my_address,
-                                 .role = role}};
+                                 .role = WORKER_OPEN}};
     struct chain_send coins = {.to = &n->my_address, .value = u256_from_u64(1000000000000000000u)};
     struct chain_receipt receipt;
     struct buf data = {0};
@@ -162,7 +151,7 @@ static void register_as(struct net *n, enum worker_role role)
     if (!soon)
         return;
     CHECK_OK(chain_transact(n->chain, &receipt, &n->a, &n->admin, &coins, &e), &e);
-    workers_put_allowMeasurement(&data, &n->measurement, 1u << WORKER_OPEN | 1u << WORKER_CONTRACT,
+    workers_put_allowMeasurement(&data, &n->measurement, 1u << WORKER_OPEN,
                                  bytes_str("a requester of the tests"));
     act(n, &n->workers, &data);
     CHECK_OK(enroll_register(&r, &e), &e);
@@ -193,11 +182,12 @@ static void read_keepers(struct net *n)
     }
 }
 
-static enum rc get_subject_key(struct net *n, uint8_t key[32], uint64_t epoch,
-                               enum key_purpose purpose, const struct key_subject *subject,
-                               struct keeper_answer *answers)
+static enum rc get_key(struct net *n, uint8_t key[32], uint64_t epoch, enum key_purpose purpose,
+                       const struct hash32 *digest, struct keeper_answer *answers)
 {
-    const struct keeper_group g = {.keys = &n->keys, .urls = n->urls, .timeout_ms = 4000};
+    const struct keeper_group g = {
+        .keys = &n->keys, .urls = n->urls, .timeout_ms = 4000, .job = n->job};
+    const struct key_subject subject = {.account = n->tee_pool, .digest = *digest};
     AUTO_CLEAR(buf) struct buf s = {0};
     struct key_request q = {.genesis = n->keys.genesis,
                             .purpose = purpose,
@@ -206,20 +196,12 @@ static enum rc get_subject_key(struct net *n, uint8_t key[32], uint64_t epoch,
                             .requester = n->my_address,
                             .measurement = n->measurement};
 
-    key_subject_encode(&s, purpose, subject);
+    key_subject_encode(&s, purpose, &subject);
     memcpy(q.subject, s.p, s.n);
     q.subject_n = s.n;
     memcpy(q.receive32, n->receive32, 32);
     random_bytes(q.nonce, sizeof(q.nonce));
     return keeper_client_key(key, 32, &g, &q, bytes_str("test"), n->tee, &n->receive, answers, &e);
-}
-
-static enum rc get_key(struct net *n, uint8_t key[32], uint64_t epoch, enum key_purpose purpose,
-                       const struct hash32 *digest, struct keeper_answer *answers)
-{
-    const struct key_subject subject = {.account = n->tee_pool, .digest = *digest};
-
-    return get_subject_key(n, key, epoch, purpose, &subject, answers);
 }
 
 TEST(a_registered_worker_gets_its_key)
@@ -233,7 +215,7 @@ TEST(a_registered_worker_gets_its_key)
     uint32_t used = 0;
 
     open_net(&n, "requester");
-    register_as(&n, WORKER_OPEN);
+    register_me(&n);
     read_keepers(&n);
     CHECK_OK(get_key(&n, key, 0, KEY_POOL_SECRETS, &none, answers), &e);
     for (uint32_t i = 0; i < n.keys.n; i++) {
@@ -262,7 +244,7 @@ TEST(refusals_name_their_rule)
     struct net n = {0}, stranger = {0};
 
     open_net(&n, "requester");
-    register_as(&n, WORKER_OPEN);
+    register_me(&n);
     read_keepers(&n);
     refused(&n, 1, KEY_POOL_SECRETS, release_reason_text(RELEASE_EPOCH));
     refused(&n, 0, KEY_IMAGE, release_reason_text(RELEASE_NOT_ASSIGNED));
@@ -276,123 +258,128 @@ TEST(refusals_name_their_rule)
     close_net(&stranger);
 }
 
-/* ---- keys of confidential contracts ---- */
+/* ---- a key of an image: for a worker that runs a job of it ---- */
 
-static void transact(struct net *n, const struct secp_key *from, uint64_t value, struct buf *data,
-                     struct chain_receipt *receipt)
+#define IMAGE_BYTE 7
+#define ENV_HASH_BYTE 9
+
+static uint64_t mine(struct net *n, const struct address *to, struct buf *data, uint64_t wei)
 {
-    const struct address at = contract(n, "ConfidentialContracts");
-    const struct chain_send s = {.to = &at, .value = u256_from_u64(value), .data = buf_bytes(data)};
+    const struct chain_send s = {.to = to, .data = buf_bytes(data), .value = u256_from_u64(wei)};
+    struct chain_receipt receipt;
 
-    CHECK_OK(chain_transact(n->chain, receipt, &n->a, from, &s, &e), &e);
+    CHECK_OK(chain_transact(n->chain, &receipt, &n->a, &n->me, &s, &e), &e);
     buf_clear(data);
+    return receipt.height;
 }
 
-/* A cluster of the administrator's, which one worker may join. */
-static uint64_t make_cluster(struct net *n, const struct address *worker)
+/* A file of ours, and a job about it, which is ours too: no other worker is there. */
+static uint64_t add_job(struct net *n, struct u256 *file)
 {
-    const struct confidential_contracts_ClusterParams p = {
-        .replicas = 1, .quorum = 1, .mostGas = 65536};
-    const struct address at = contract(n, "ConfidentialContracts");
-    struct chain_receipt receipt;
+    const struct address registry = contract(n, "DataRegistry");
     struct buf data = {0};
-    uint64_t id;
+    struct u256 id;
+    uint64_t job;
 
-    confidential_contracts_put_createCluster(&data, &p);
-    transact(n, &n->admin, 0, &data, &receipt);
-    confidential_contracts_put_clustersCount(&data);
-    CHECK_OK(confidential_contracts_get_clustersCount(&id, NULL, ask(n, &at, &data), &e), &e);
-    confidential_contracts_put_invite(&data, id, worker);
-    transact(n, &n->admin, 0, &data, &receipt);
-    return id;
+    data_registry_put_addFile(&data, bytes_str("ipfs://the-file"));
+    (void)mine(n, &registry, &data, 0);
+    data_registry_put_filesCount(&data);
+    CHECK_OK(data_registry_get_filesCount(file, NULL, ask(n, &registry, &data), &e), &e);
+    tee_pool_put_requestContributionProof(&data, file);
+    (void)mine(n, &n->tee_pool, &data, 100000000000000000u);
+    tee_pool_put_jobsCount(&data);
+    CHECK_OK(tee_pool_get_jobsCount(&id, NULL, ask(n, &n->tee_pool, &data), &e), &e);
+    CHECK_TRUE(u256_to_u64(&id, &job));
+    return job;
 }
 
-static struct address deploy(struct net *n, uint64_t cluster)
+/* What goes to keepers, signed by `by`. */
+static void claim(struct net *n, struct run_authorization *a, const struct secp_key *by)
 {
-    const struct confidential_contracts_DeployParams p = {
-        .codeHash = {{1}}, .codeUrl = bytes_str("ipfs://code"), .gas = 65536};
-    const struct address at = contract(n, "ConfidentialContracts");
-    struct chain_receipt receipt;
-    struct buf data = {0};
-    struct address made;
+    AUTO_CLEAR(buf) struct buf text = {0};
+    struct hash32 digest;
+    struct secp_sig sig;
 
-    confidential_contracts_put_deploy(&data, cluster, &p);
-    transact(n, &n->admin, 0, &data, &receipt);
-    confidential_contracts_put_contractAt(&data, cluster, 0);
-    CHECK_OK(confidential_contracts_get_contractAt(&made, NULL, ask(n, &at, &data), &e), &e);
-    return made;
+    run_authorization_digest(&digest, a);
+    secp_sign(&sig, by, &digest);
+    json_auto_t *v =
+        json_pack("{s:I, s:I, s:s%, s:o, s:I, s:o}", "job_id", (json_int_t)a->job_id, "dlp_id",
+                  (json_int_t)a->dlp_id, "validator", a->validator.p, a->validator.n, "env_hash",
+                  json_hex_new(BYTES_OF(&a->env_hash)), "expiry", (json_int_t)a->expiry_s,
+                  "signature", json_hex_new(BYTES_OF(&sig)));
+
+    CHECK_TRUE(v != NULL);
+    json_put(&text, v);
+    n->job = arena_strdup(&n->a, buf_bytes(&text));
 }
 
-static enum rc contract_key(struct net *n, uint8_t key[32], uint64_t epoch, uint64_t cluster,
-                            struct address at)
+static void refused_image(struct net *n, const char *why)
 {
-    const struct key_subject subject = {.account = at, .cluster = cluster};
-
-    return get_subject_key(n, key, epoch, KEY_CONTRACT, &subject, NULL);
-}
-
-/* Keepers judge by a state that may be some seconds old. */
-static enum rc contract_key_until(struct net *n, enum rc want, uint8_t key[32], uint64_t epoch,
-                                  uint64_t cluster, struct address at)
-{
-    uint64_t give_up = clock_mono_ms() + 20000;
-    enum rc rc;
-
-    do
-        rc = contract_key(n, key, epoch, cluster, at);
-    while (rc != want && clock_mono_ms() < give_up);
-    return rc;
-}
-
-static void contract_refused(struct net *n, uint64_t epoch, uint64_t cluster, struct address at,
-                             enum release_reason why)
-{
+    const struct hash32 digest = {{IMAGE_BYTE}};
     uint8_t key[32];
 
-    CHECK_INT(contract_key(n, key, epoch, cluster, at), RC_DENIED);
-    if (strstr(e.msg, release_reason_text(why)) == NULL)
-        t_fail(__FILE__, __LINE__, "refused, but not by the rule '%s': %s",
-               release_reason_text(why), e.msg);
+    CHECK_RC(get_key(n, key, 0, KEY_IMAGE, &digest, NULL), RC_DENIED, &e, why);
 }
 
-TEST(only_members_of_a_cluster_get_its_contracts_keys)
+TEST(an_image_gets_keys_while_its_job_runs)
 {
-    struct address mine, theirs;
-    struct chain_receipt receipt;
-    uint64_t cluster, other;
-    struct buf data = {0};
+    const char *instruction = "https://example.com/i#sha256="
+                              "0700000000000000000000000000000000000000000000000000000000000000";
+    const struct hash32 digest = {{IMAGE_BYTE}};
     uint8_t key[32], again[32];
+    struct run_authorization a;
     struct net n = {0};
+    struct buf data = {0};
+    struct u256 file, id;
 
-    open_net(&n, "member");
-    register_as(&n, WORKER_CONTRACT);
+    open_net(&n, "requester");
+    register_me(&n);
     read_keepers(&n);
-    cluster = make_cluster(&n, &n.my_address);
-    mine = deploy(&n, cluster);
-    contract_refused(&n, 1, cluster, mine, RELEASE_NOT_ASSIGNED); /* not yet */
-    confidential_contracts_put_join(&data, cluster);
-    transact(&n, &n.me, 0, &data, &receipt);
-    CHECK_OK(contract_key_until(&n, RC_OK, key, 1, cluster, mine), &e);
-    CHECK_OK(contract_key(&n, again, 1, cluster, mine), &e);
-    CHECK_MEM(BYTES_OF(&again), BYTES_OF(&key));
-    contract_refused(&n, 2, cluster, mine, RELEASE_EPOCH);
-    contract_refused(&n, 0, cluster, mine, RELEASE_EPOCH);
-    contract_refused(&n, 1, cluster, n.my_address, RELEASE_NOT_ASSIGNED); /* no contract */
-    other = make_cluster(&n, &n.admin_address);
-    theirs = deploy(&n, other);
-    contract_refused(&n, 1, other, theirs, RELEASE_NOT_ASSIGNED);
-    contract_refused(&n, 1, cluster, theirs, RELEASE_NOT_ASSIGNED);
-    contract_refused(&n, 1, other, mine, RELEASE_NOT_ASSIGNED);
-    confidential_contracts_put_leave(&data, cluster);
-    transact(&n, &n.me, 0, &data, &receipt);
-    CHECK_INT(contract_key_until(&n, RC_DENIED, again, 1, cluster, mine), RC_DENIED);
-    contract_refused(&n, 1, cluster, mine, RELEASE_NOT_ASSIGNED);
-    confidential_contracts_put_join(&data, cluster);
-    transact(&n, &n.me, 0, &data, &receipt);
-    CHECK_OK(contract_key_until(&n, RC_OK, again, 2, cluster, mine), &e);
-    CHECK_TRUE(memcmp(again, key, 32) != 0); /* a new epoch's key is another one */
-    CHECK_OK(contract_key(&n, again, 1, cluster, mine), &e);
-    CHECK_MEM(BYTES_OF(&again), BYTES_OF(&key));
+    refused_image(&n, "no running job was named");
+    a = (struct run_authorization){.chain_id = n.chain_id,
+                                   .tee_pool = n.tee_pool,
+                                   .job_id = add_job(&n, &file),
+                                   .file_cid = bytes_str("the-file"),
+                                   .dlp_id = 1,
+                                   .validator = bytes_str(instruction),
+                                   .env_hash = {{ENV_HASH_BYTE}},
+                                   .worker = n.my_address,
+                                   .expiry_s = clock_wall_ns() / 1000000000 + 600};
+    CHECK_TRUE(u256_to_u64(&file, &a.file_id));
+    claim(&n, &a, &n.me);
+    refused_image(&n, "is not running at this worker");
+    id = u256_from_u64(a.job_id);
+    tee_pool_put_startJob(&data, &id);
+    (void)mine(&n, &n.tee_pool, &data, 0);
+    CHECK_OK(get_key(&n, key, 0, KEY_IMAGE, &digest, NULL), &e);
+    claim(&n, &a, &n.admin);
+    refused_image(&n, "the file's owner did not sign");
+    a.validator = bytes_str("ipfs://bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy");
+    claim(&n, &a, &n.me);
+    refused_image(&n, "the job is for another image");
+    a.validator = bytes_str("http://example.com/latest");
+    claim(&n, &a, &n.me);
+    refused_image(&n, "is pinned neither");
+    a.validator = bytes_str(instruction);
+    a.expiry_s = 1;
+    claim(&n, &a, &n.me);
+    refused_image(&n, "expired");
+    a.expiry_s = clock_wall_ns() / 1000000000 + 600;
+    a.job_id += 1000;
+    claim(&n, &a, &n.me);
+    refused_image(&n, "is not running at this worker");
+    a.job_id -= 1000;
+    n.job = "{\"job_id\":\"x\"}";
+    refused_image(&n, "job_id");
+    claim(&n, &a, &n.me);
+    CHECK_OK(get_key(&n, again, 0, KEY_IMAGE, &digest, NULL), &e);
+    CHECK_MEM(BYTES_OF(&key), BYTES_OF(&again));
+    /* The job ends, and with it what it gave a right to. */
+    tee_pool_put_rejectJob(&data, &id);
+    (void)mine(&n, &n.tee_pool, &data, 0);
+    for (int i = 0; i < 60 && get_key(&n, key, 0, KEY_IMAGE, &digest, NULL) == RC_OK; i++)
+        clock_sleep_ms(200); /* keepers may be some seconds behind */
+    refused_image(&n, "is not running at this worker");
     close_net(&n);
 }
 
@@ -411,4 +398,20 @@ TEST(reshare)
                                (struct gatekeepers_address_list){keepers, n.keys.n});
     act(&n, &n.gatekeepers, &data);
     close_net(&n);
+}
+
+/* A machine gets a microcode update: KEEPER_MACHINE of the simulator. */
+TEST(a_platform_goes_up)
+{
+    const char *dir = getenv("KEEPER_NETWORK"), *machine = getenv("KEEPER_MACHINE");
+    struct tee_sim_level level = TEE_SIM_LEVEL_NOW;
+    struct tee_sim *s;
+
+    if (dir == NULL || machine == NULL)
+        t_skip("KEEPER_MACHINE is not set: tests/e2e/keeper-state sets it");
+    AUTO_FREE char *simulator = xasprintf("%s/simulator", dir);
+    level.sgx[0]++;
+    CHECK_OK(tee_sim_open(&s, simulator, &e), &e);
+    CHECK_OK(tee_sim_machine_update(s, machine, &level, clock_wall_ns() / 1000000000u, &e), &e);
+    tee_sim_close(s);
 }

@@ -13,6 +13,9 @@ void keepers_open(struct worker *w);
 void keepers_stop(struct worker *w);
 /* Of the sharing in force, read anew. RC_AGAIN: there is none yet. */
 enum rc keepers_generation(struct worker *w, uint64_t *out, struct err *e);
+/* The hash of the network's genesis, as the sharing in force names it; remembered. RC_AGAIN: there
+ * is none yet. */
+enum rc keepers_genesis(struct worker *w, struct hash32 *out, struct err *e);
 /* Wipes. */
 void keepers_free(struct worker *w);
 

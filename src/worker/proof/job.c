@@ -16,6 +16,7 @@
 #include "worker/proof/container.h"
 #include "worker/proof/document.h"
 #include "worker/proof/fetch.h"
+#include "worker/proof/image_agent.h"
 #include "worker/proof/journal.h"
 #include "worker/proof/onchain.h"
 #include "worker/proof/request.h"
@@ -63,6 +64,7 @@ struct job {
     struct validator validator;
     struct validator_process *program; /* waits for the plaintext; one of the two */
     struct jail_process *container;
+    struct image_agent *agent; /* of the container; NULL: none */
     struct validator_outcome outcome;
     struct results results;
     struct journal_entry entry;
@@ -421,12 +423,23 @@ static struct validator_limits limits_of(const struct job *j)
     return (struct validator_limits){c->gas, c->memory_size, c->wall_ms};
 }
 
+/* Where dstack's SDKs look first. */
+static enum rc start_agent(struct job *j, struct validator_jail *jail, json_t *env, struct err *e)
+{
+    TRY(image_agent_start(&j->agent, j->w, j->r, j->pool.instruction, e));
+    if (j->agent == NULL)
+        return RC_OK;
+    jail->agent = image_agent_path(j->agent);
+    set(env, "DSTACK_SIMULATOR_ENDPOINT", json_string(JAIL_AGENT));
+    return RC_OK;
+}
+
 /* Up to the moment when it needs the plaintext, so that it is ready when that is there. */
 static enum rc start_validator(struct job *j, struct err *e)
 {
     const struct worker_config *c = &j->w->config;
     const struct validator_limits limits = limits_of(j);
-    const struct validator_jail jail = {c->jail_path, c->jail_rlimit_only};
+    struct validator_jail jail = {.jail_path = c->jail_path, .rlimit_only = c->jail_rlimit_only};
     const struct consent_subject s = subject_of(j);
     json_auto_t *env = NULL;
     enum rc rc;
@@ -437,9 +450,11 @@ static enum rc start_validator(struct job *j, struct err *e)
     env = consent_env(&s, j->dlp_id, j->secrets);
     j->http = 500;
     j->code = "VALIDATOR_ERROR";
+    if (j->validator.kind == VALIDATOR_IMAGE)
+        TRY(start_agent(j, &jail, env, e));
     if (j->validator.kind == VALIDATOR_PROGRAM)
-        rc = validator_start(&j->program, c->validator_path, buf_bytes(&j->validator.elf),
-                             j->plain_fd, env, &limits, e);
+        rc = validator_start(&j->program, j->w->validators, buf_bytes(&j->validator.elf),
+                             j->plain_fd, env, e);
     else
         rc = validator_image_start(&j->container, &j->validator.image, &jail, j->plain_fd, env,
                                    &limits, e);
@@ -456,6 +471,7 @@ static enum rc run_validator(struct job *j, struct buf *text, struct err *e)
         TRY(validator_finish(&j->outcome, text, j->program, e));
     else
         TRY(validator_image_finish(&j->outcome, text, j->container, &limits, e));
+    image_agent_stop(MOVE(j->agent));
     forget_plaintext(j);
     j->http = 400;
     if (j->outcome.error[0] != '\0')
@@ -491,7 +507,7 @@ static enum rc judge(struct job *j, struct err *e)
 
 /* ---- 5: document and proof ---- */
 
-static enum rc store_document(struct job *j, struct err *e)
+static void encode_document(struct job *j, struct buf *out)
 {
     struct document_input in = {.chain_id = j->w->chain_id,
                                 .tee_pool = j->w->config.tee_pool,
@@ -513,21 +529,30 @@ static enum rc store_document(struct job *j, struct err *e)
                                 .duration_ms = clock_mono_ms() - j->started_ms,
                                 .results = &j->results};
     const struct secp_key *key = worker_proof_key(j->w, &in.signer);
-    AUTO_CLEAR(buf) struct buf text = {0};
-    struct store_client *store = NULL;
-    char cid_text[CID_TEXT_SIZE];
-    struct cid cid;
-    enum rc rc;
 
-    step(j, "document", 502, "STORE_UNAVAILABLE");
-    document_encode(&text, &in, key);
-    TRY(worker_store_take(j->w, &store, e));
-    rc = store_client_add_bytes(store, &cid, buf_bytes(&text), e);
-    worker_store_give_back(j->w, store);
-    TRY(rc);
-    cid_format(cid_text, &cid);
-    (void)snprintf(j->entry.proof_url, sizeof(j->entry.proof_url), URL_PREFIX "%s", cid_text);
-    return RC_OK;
+    document_encode(out, &in, key);
+}
+
+/* Adding the document waits for the store's disk: a thread does it. */
+struct adding {
+    struct worker *w;
+    struct bytes text;
+    enum rc rc;
+    struct err err;
+};
+
+static void *add_main(void *arg)
+{
+    struct adding *a = arg;
+    struct store_client *store = NULL;
+    struct cid cid;
+
+    a->rc = worker_store_take(a->w, &store, &a->err);
+    if (a->rc != RC_OK)
+        return NULL;
+    a->rc = store_client_add_bytes(store, &cid, a->text, &a->err);
+    worker_store_give_back(a->w, store);
+    return NULL;
 }
 
 static void encode_proof(struct job *j, struct buf *calldata)
@@ -601,14 +626,45 @@ static enum rc await_proof(struct job *j, struct err *e)
     return RC_OK;
 }
 
+/* The document goes to the store, and meanwhile the ledger says what recording the proof will cost:
+ * both need no more than the document's CID. Nothing is sent before the store has the document. */
+static enum rc store_document(struct job *j, struct buf *calldata, struct chain_price *price,
+                              struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+    struct adding a = {.w = j->w};
+    char cid_text[CID_TEXT_SIZE];
+    struct err price_err;
+    pthread_t thread;
+    struct cid cid;
+    enum rc rc;
+    int failed;
+
+    step(j, "document", 502, "STORE_UNAVAILABLE");
+    encode_document(j, &text);
+    a.text = buf_bytes(&text);
+    TRY(store_client_cid(&cid, a.text, e));
+    cid_format(cid_text, &cid);
+    (void)snprintf(j->entry.proof_url, sizeof(j->entry.proof_url), URL_PREFIX "%s", cid_text);
+    failed = pthread_create(&thread, NULL, add_main, &a);
+    if (failed != 0)
+        return err_errno(e, failed, "thread");
+    encode_proof(j, calldata);
+    rc = onchain_price_proof(j->w, price, buf_bytes(calldata), &price_err);
+    (void)pthread_join(thread, NULL);
+    TRY(part(a.rc, &a.err, e));
+    j->code = "CHAIN_ERROR";
+    return part(rc, &price_err, e);
+}
+
 static enum rc send_proof(struct job *j, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf calldata = {0};
+    struct chain_price price;
 
-    TRY(store_document(j, e));
+    TRY(store_document(j, &calldata, &price, e));
     step(j, "record", 502, "CHAIN_ERROR");
-    encode_proof(j, &calldata);
-    TRY(onchain_submit_proof(j->w, &j->entry, buf_bytes(&calldata), e));
+    TRY(onchain_submit_proof(j->w, &j->entry, buf_bytes(&calldata), &price, e));
     return await_proof(j, e);
 }
 
@@ -716,6 +772,7 @@ static void clear(struct job *j)
 {
     validator_process_free(j->program);
     jail_process_free(j->container);
+    image_agent_stop(j->agent);
     forget_plaintext(j);
     if (j->cipher_fd >= 0)
         (void)close(j->cipher_fd);

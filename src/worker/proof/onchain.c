@@ -4,6 +4,7 @@
 #include "chain/contracts.h"
 #include "client/light_client.h"
 #include "light/contracts.h"
+#include "worker/internal/fresh.h"
 
 _Static_assert(ONCHAIN_NONE == (int)JOB_NONE && ONCHAIN_SUBMITTED == (int)JOB_SUBMITTED &&
                    ONCHAIN_COMPLETED == (int)JOB_COMPLETED && ONCHAIN_CANCELED == (int)JOB_CANCELED,
@@ -253,6 +254,7 @@ static enum rc look_proved(struct worker *w, struct onchain_view *out, struct ar
 {
     uint64_t newest;
 
+    TRY(fresh_ensure(w, e));
     TRY(prove_view(w, out, a, job_id, file_id, dlp_id, w->own_height, e));
     if (out->job_rc != RC_OK || out->job.status != JOB_NONE)
         return RC_OK;
@@ -479,10 +481,18 @@ static bool is_transport(enum rc rc)
     return rc == RC_IO || rc == RC_TIMEOUT || rc == RC_CLOSED || rc == RC_AGAIN;
 }
 
-static enum rc submit_locked(struct worker *w, struct journal_entry *j, struct bytes calldata,
-                             struct err *e)
+enum rc onchain_price_proof(struct worker *w, struct chain_price *out, struct bytes calldata,
+                            struct err *e)
 {
     const struct chain_send s = {.to = &w->config.tee_pool, .data = calldata};
+
+    return chain_ask_price(w->chain, out, &w->keys->sender_address, &s, e);
+}
+
+static enum rc submit_locked(struct worker *w, struct journal_entry *j, struct bytes calldata,
+                             const struct chain_price *price, struct err *e)
+{
+    const struct chain_send s = {.to = &w->config.tee_pool, .data = calldata, .price = price};
     enum rc rc;
 
     buf_reset(&j->tx);
@@ -504,12 +514,12 @@ static enum rc submit_locked(struct worker *w, struct journal_entry *j, struct b
 }
 
 enum rc onchain_submit_proof(struct worker *w, struct journal_entry *j, struct bytes calldata,
-                             struct err *e)
+                             const struct chain_price *price, struct err *e)
 {
     enum rc rc;
 
     (void)pthread_mutex_lock(&w->send);
-    rc = submit_locked(w, j, calldata, e);
+    rc = submit_locked(w, j, calldata, price, e);
     (void)pthread_mutex_unlock(&w->send);
     return rc;
 }

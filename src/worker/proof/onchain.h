@@ -64,10 +64,13 @@ void onchain_saw(struct worker *w, uint64_t height);
 /* Give the job back: its payment returns to the requester. Nothing happens on a contract without
  * this function (Vana's), or when the job is not open any more. */
 enum rc onchain_reject_job(struct worker *w, uint64_t job_id, struct err *e);
+/* What the addProof with this calldata would cost. RC_DENIED: it would be refused (reason in e). */
+enum rc onchain_price_proof(struct worker *w, struct chain_price *out, struct bytes calldata,
+                            struct err *e);
 /* Sign addProof, write it to the journal, send it. RC_AGAIN: it stands in the journal but the node
  * was not reached. Others: nothing was sent and the journal holds no transaction. */
 enum rc onchain_submit_proof(struct worker *w, struct journal_entry *j, struct bytes calldata,
-                             struct err *e);
+                             const struct chain_price *price, struct err *e);
 
 struct onchain_proof {
     uint64_t index;
