@@ -399,9 +399,111 @@ static enum rc conclude(struct range *r, struct err *e)
     return r->writes_delta ? files_put_delta(c, touched, n_touched, &extra, e) : RC_OK;
 }
 
-static enum rc run(struct range *r, struct err *e)
+/* ---- running them ---- */
+
+/* What slices of a range gave, put together. */
+struct gathered {
+    struct state_change *changes;
+    struct out_message *messages;
+    size_t n_changes, n_messages;
+};
+
+static void gather(struct gathered *g, const struct state_changes *changes,
+                   const struct out_message *messages, size_t n_messages)
+{
+    g->changes = xreallocarray(g->changes, g->n_changes + changes->n + 1, sizeof(*g->changes));
+    if (changes->n != 0)
+        memcpy(g->changes + g->n_changes, changes->items, changes->n * sizeof(*g->changes));
+    g->n_changes += changes->n;
+    g->messages = xreallocarray(g->messages, g->n_messages + n_messages + 1, sizeof(*g->messages));
+    if (n_messages != 0)
+        memcpy(g->messages + g->n_messages, messages, n_messages * sizeof(*g->messages));
+    g->n_messages += n_messages;
+}
+
+/* Stable: what came first stays first. */
+static void sort_changes(struct state_change *c, size_t n, struct state_change *spare)
+{
+    size_t half = n / 2, i = 0, j = half, k = 0;
+
+    if (n < 2)
+        return;
+    sort_changes(c, half, spare);
+    sort_changes(c + half, n - half, spare);
+    while (i < half || j < n)
+        if (j == n || (i < half && bytes_cmp(c[i].key, c[j].key) <= 0))
+            spare[k++] = c[i++];
+        else
+            spare[k++] = c[j++];
+    memcpy(c, spare, n * sizeof(*c));
+}
+
+/* Each key once: as it was before the first change, and as it is after the last. */
+static void settle_changes(struct pending *p, const struct gathered *g)
+{
+    AUTO_FREE struct state_change *spare = xcalloc(g->n_changes + 1, sizeof(*spare));
+    struct state_change *out = arena_array(&p->mem, g->n_changes + 1, sizeof(*out));
+    size_t n = 0;
+
+    sort_changes(g->changes, g->n_changes, spare);
+    for (size_t i = 0; i < g->n_changes; i++) {
+        const struct state_change *c = &g->changes[i];
+
+        if (n != 0 && bytes_eq(out[n - 1].key, c->key))
+            out[n - 1].value = c->value;
+        else
+            out[n++] = *c;
+        if (bytes_eq(out[n - 1].value, out[n - 1].old) &&
+            (i + 1 == g->n_changes || !bytes_eq(g->changes[i + 1].key, c->key)))
+            n--;
+    }
+    p->changes = (struct state_changes){out, n};
+}
+
+/* The runtime does only so much at once (RC_LIMIT): then in smaller slices, which have gone into
+ * its state by then; whatever fails after that starts from what is confirmed. */
+static enum rc run_commands(struct range *r, struct err *e)
 {
     struct pending *p = &r->c->pending;
+    struct gathered g = {0};
+    size_t done = 0, slice = r->n;
+    enum rc rc = RC_OK;
+
+    while (rc == RC_OK && done < r->n) {
+        size_t n = r->n - done < slice ? r->n - done : slice, n_messages;
+        const struct out_message *messages;
+        struct state_changes changes;
+
+        rc = runtime_run(r->c->runtime, r->commands + done, n, &p->mem, r->results + done,
+                         &messages, &n_messages, &changes, e);
+        if (rc == RC_LIMIT && n > 1) {
+            slice = (n + 1) / 2;
+            rc = RC_OK;
+            continue;
+        }
+        if (rc == RC_OK) {
+            gather(&g, &changes, messages, n_messages);
+            done += n;
+        }
+    }
+    if (rc == RC_OK) {
+        struct out_message *out = arena_array(&p->mem, g.n_messages + 1, sizeof(*out));
+
+        if (g.n_messages != 0)
+            memcpy(out, g.messages, g.n_messages * sizeof(*out));
+        p->messages = out;
+        p->n_messages = g.n_messages;
+        settle_changes(p, &g);
+    } else if (done != 0 && rc == RC_NOTFOUND) {
+        rc = RC_IO; /* half of it stands: not as if nothing had been done */
+    }
+    free(g.changes);
+    free(g.messages);
+    return rc;
+}
+
+static enum rc run(struct range *r, struct err *e)
+{
     enum rc rc;
 
     for (size_t i = 0; i < r->n; i++)
@@ -410,8 +512,7 @@ static enum rc run(struct range *r, struct err *e)
                                  r->v->height, e));
     TRY(add_blinding_keys(r, e));
     r->results = arena_array(&r->a, r->n, sizeof(*r->results));
-    rc = runtime_run(r->c->runtime, r->commands, r->n, &p->mem, r->results, &p->messages,
-                     &p->n_messages, &p->changes, e);
+    rc = run_commands(r, e);
     if (rc == RC_NOTFOUND)
         return err_wrap(e, RC_AGAIN, "code of a contract");
     TRY(rc);
@@ -457,7 +558,11 @@ enum rc range_undo(struct cluster *c, struct err *e)
                                         .old = p->changes.items[i].value};
     TRY(runtime_apply(c->runtime, back, p->changes.n, e));
     TRY(cluster_roots_apply(c->roots, back, p->changes.n, &root, e));
-    CHECK(hash32_eq(&root, &c->root));
+    if (!hash32_eq(&root, &c->root)) {
+        /* The process that runs contracts told us wrong values of before. */
+        cluster_unload(c);
+        return err_set(e, RC_AGAIN, "the state before the range does not come back; loading it");
+    }
     if (p->n_contracts != 0)
         memcpy(c->contracts, p->contracts, p->n_contracts * sizeof(*c->contracts));
     c->n_contracts = p->n_contracts;
