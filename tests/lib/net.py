@@ -14,12 +14,12 @@ def expect(cond, text):
 
 
 def free_ports():
-    """A base with BASE..BASE+2, BASE+10.., BASE+26.., BASE+50.. and BASE+57.. free, below the range of outgoing connections."""
+    """A base with BASE..BASE+2, BASE+10.., BASE+26.., BASE+42.., BASE+50.. and BASE+57.. free, below the range of outgoing connections."""
     while True:
         base = random.randrange(12000, 32000, 100)
         socks = []
         try:
-            for p in [0, 1, 2, 10, 11, 12, 13, 26, 27, 28, 29, 50, 51, 52, 53, 57, 58, 59, 60]:
+            for p in [0, 1, 2, 10, 11, 12, 13, 26, 27, 28, 29, 42, 43, 46, 47, 50, 51, 52, 53, 57, 58, 59, 60]:
                 s = socket.socket()
                 socks.append(s)
                 s.bind(("127.0.0.1", base + p))
