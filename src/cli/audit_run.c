@@ -362,8 +362,9 @@ static enum rc not_confirmed(const struct range *r, const char *what, struct err
 {
     return err_set(e, RC_DENIED,
                    "batches %llu to %llu: the %s that the cluster confirmed is not what the "
-                   "contract's commands give",
-                   (unsigned long long)r->first_batch, (unsigned long long)r->end_batch - 1, what);
+                   "contract's commands give%s",
+                   (unsigned long long)r->first_batch, (unsigned long long)r->end_batch - 1, what,
+                   r->n_others == 0 ? "" : " (unless they read another contract of the cluster)");
 }
 
 /* Our root is what the commands make of it; is it what was confirmed? */
@@ -377,9 +378,9 @@ static enum rc compare(struct audit *x, struct range *r, struct err *why, struct
         return not_confirmed(r, "outbox", e);
     if (same)
         return RC_OK;
-    if (r->has_delta && r->n_others != 0) {
+    if (r->has_delta && (r->has_strangers || r->calls_others)) {
         TRY(go_back(x, r, e));
-        return take_delta(x, r, "other contracts of the cluster had a part in them", e);
+        return take_delta(x, r, "other contracts of the cluster may have had a part in them", e);
     }
     if (!r->has_delta && (r->has_strangers || r->n_others != 0))
         return err_set(e, RC_NOTFOUND,
