@@ -58,6 +58,12 @@ static struct contract_root *find(struct contract_root *list, size_t n, const st
     return NULL;
 }
 
+static void copy_roots(struct contract_root *out, const struct contract_root *in, size_t n)
+{
+    if (n != 0)
+        memcpy(out, in, n * sizeof(*in));
+}
+
 static bool gives_root(const struct audit *x, const struct contract_root *others, size_t n,
                        const struct hash32 *ours, const struct hash32 *want)
 {
@@ -65,7 +71,7 @@ static bool gives_root(const struct audit *x, const struct contract_root *others
     struct hash32 root;
     bool same;
 
-    memcpy(all, others, n * sizeof(*all));
+    copy_roots(all, others, n);
     all[n] = (struct contract_root){.contract = x->c.contract, .root = *ours};
     cluster_root_of(&root, all, n + 1);
     same = hash32_eq(&root, want);
@@ -82,7 +88,7 @@ static enum rc read_delta(struct audit *x, struct range *r, struct err *e)
     r->target = x->root;
     r->n_others = x->n_others;
     r->others = arena_array(&r->a, x->n_others + 1, sizeof(*r->others));
-    memcpy(r->others, x->others, x->n_others * sizeof(*r->others));
+    copy_roots(r->others, x->others, x->n_others);
     TRY(audit_get_file(x, &file, k->delta, e));
     TRY(state_file_parse(&r->delta, &r->delta_rest, file, &x->cli->mem, e));
     if (r->delta.kind != STATE_FILE_DELTA || !hash32_eq(&r->delta.genesis, &x->c.genesis) ||
@@ -90,7 +96,7 @@ static enum rc read_delta(struct audit *x, struct range *r, struct err *e)
         r->delta.end_batch != r->end_batch)
         return err_set(e, RC_MALFORMED, "the file is not this commit's delta");
     r->others = arena_array(&r->a, x->n_others + r->delta.n_contracts + 1, sizeof(*r->others));
-    memcpy(r->others, x->others, x->n_others * sizeof(*r->others));
+    copy_roots(r->others, x->others, x->n_others);
     for (size_t i = 0; i < r->delta.n_contracts; i++) {
         const struct state_file_contract *c = &r->delta.contracts[i];
         struct contract_root *known = find(r->others, r->n_others, &c->contract);
@@ -434,7 +440,7 @@ enum rc audit_commit(struct audit *x, uint64_t n, struct err *e)
     if (rc == RC_OK) {
         struct contract_root *others = arena_array(&x->cli->mem, r.n_others + 1, sizeof(*others));
 
-        memcpy(others, r.others, r.n_others * sizeof(*others));
+        copy_roots(others, r.others, r.n_others);
         x->others = others;
         x->n_others = r.n_others;
         x->n_compared++;

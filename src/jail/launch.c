@@ -138,7 +138,7 @@ static enum rc place_device(int dev, const char *name, struct err *e)
 /* The agent's socket: connecting needs no writing to the mount. */
 static enum rc place_agent(int dev, int mnt, struct err *e)
 {
-    AUTO_FD int target = openat(dev, JAIL_AGENT + sizeof("/dev/") - 1,
+    AUTO_FD int target = openat(dev, &JAIL_AGENT[sizeof("/dev/") - 1],
                                 O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 
     if (target < 0)
