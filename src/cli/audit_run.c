@@ -58,6 +58,12 @@ static struct contract_root *find(struct contract_root *list, size_t n, const st
     return NULL;
 }
 
+static void copy_roots(struct contract_root *out, const struct contract_root *in, size_t n)
+{
+    if (n != 0)
+        memcpy(out, in, n * sizeof(*in));
+}
+
 static bool gives_root(const struct audit *x, const struct contract_root *others, size_t n,
                        const struct hash32 *ours, const struct hash32 *want)
 {
@@ -65,7 +71,7 @@ static bool gives_root(const struct audit *x, const struct contract_root *others
     struct hash32 root;
     bool same;
 
-    memcpy(all, others, n * sizeof(*all));
+    copy_roots(all, others, n);
     all[n] = (struct contract_root){.contract = x->c.contract, .root = *ours};
     cluster_root_of(&root, all, n + 1);
     same = hash32_eq(&root, want);
@@ -82,7 +88,7 @@ static enum rc read_delta(struct audit *x, struct range *r, struct err *e)
     r->target = x->root;
     r->n_others = x->n_others;
     r->others = arena_array(&r->a, x->n_others + 1, sizeof(*r->others));
-    memcpy(r->others, x->others, x->n_others * sizeof(*r->others));
+    copy_roots(r->others, x->others, x->n_others);
     TRY(audit_get_file(x, &file, k->delta, e));
     TRY(state_file_parse(&r->delta, &r->delta_rest, file, &x->cli->mem, e));
     if (r->delta.kind != STATE_FILE_DELTA || !hash32_eq(&r->delta.genesis, &x->c.genesis) ||
@@ -90,7 +96,7 @@ static enum rc read_delta(struct audit *x, struct range *r, struct err *e)
         r->delta.end_batch != r->end_batch)
         return err_set(e, RC_MALFORMED, "the file is not this commit's delta");
     r->others = arena_array(&r->a, x->n_others + r->delta.n_contracts + 1, sizeof(*r->others));
-    memcpy(r->others, x->others, x->n_others * sizeof(*r->others));
+    copy_roots(r->others, x->others, x->n_others);
     for (size_t i = 0; i < r->delta.n_contracts; i++) {
         const struct state_file_contract *c = &r->delta.contracts[i];
         struct contract_root *known = find(r->others, r->n_others, &c->contract);
@@ -362,8 +368,9 @@ static enum rc not_confirmed(const struct range *r, const char *what, struct err
 {
     return err_set(e, RC_DENIED,
                    "batches %llu to %llu: the %s that the cluster confirmed is not what the "
-                   "contract's commands give",
-                   (unsigned long long)r->first_batch, (unsigned long long)r->end_batch - 1, what);
+                   "contract's commands give%s",
+                   (unsigned long long)r->first_batch, (unsigned long long)r->end_batch - 1, what,
+                   r->n_others == 0 ? "" : " (unless they read another contract of the cluster)");
 }
 
 /* Our root is what the commands make of it; is it what was confirmed? */
@@ -377,9 +384,9 @@ static enum rc compare(struct audit *x, struct range *r, struct err *why, struct
         return not_confirmed(r, "outbox", e);
     if (same)
         return RC_OK;
-    if (r->has_delta && r->n_others != 0) {
+    if (r->has_delta && (r->has_strangers || r->calls_others)) {
         TRY(go_back(x, r, e));
-        return take_delta(x, r, "other contracts of the cluster had a part in them", e);
+        return take_delta(x, r, "other contracts of the cluster may have had a part in them", e);
     }
     if (!r->has_delta && (r->has_strangers || r->n_others != 0))
         return err_set(e, RC_NOTFOUND,
@@ -433,7 +440,7 @@ enum rc audit_commit(struct audit *x, uint64_t n, struct err *e)
     if (rc == RC_OK) {
         struct contract_root *others = arena_array(&x->cli->mem, r.n_others + 1, sizeof(*others));
 
-        memcpy(others, r.others, r.n_others * sizeof(*others));
+        copy_roots(others, r.others, r.n_others);
         x->others = others;
         x->n_others = r.n_others;
         x->n_compared++;
