@@ -143,6 +143,14 @@ static void take(struct one *o, struct dprf *d, const struct secret32 *receive,
         return;
     o->a.rc =
         dprf_partial_open(&p, buf_bytes(&o->sealed), d->keys, o->index, receive, hash, &o->a.err);
+    /* Around a change of sharings one of us is a moment behind: no lie. */
+    if (o->a.rc == RC_OK && p.round != d->keys->round) {
+        o->a.rc = err_set(&o->a.err, RC_AGAIN, "%s answers of round %llu, not %llu",
+                          o->g->urls[o->index - 1], (unsigned long long)p.round,
+                          (unsigned long long)d->keys->round);
+        wipe(&p, sizeof(p));
+        return;
+    }
     if (o->a.rc == RC_OK)
         o->a.rc = dprf_add(d, &p, &o->a.err);
     wipe(&p, sizeof(p));

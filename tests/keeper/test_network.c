@@ -1,7 +1,10 @@
-/* A requester in a running network, for tests/e2e/keepers: KEEPER_NETWORK names the folder of a
- * devnet, KEEPER_OUT a file that takes the key. Does nothing without. */
+/* A requester in a running network, for tests/e2e/keepers and network: KEEPER_NETWORK names the
+ * folder of a devnet, KEEPER_OUT a file that takes the key, KEEPER_MACHINE the simulator's machine
+ * it runs on, KEEPER_URLS where keepers are asked instead ("INDEX=URL ..."). Does nothing without.
+ */
 #include "base/hex.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "chain/address.h"
 #include "chain/contracts.h"
 #include "chain/council.h"
@@ -13,12 +16,14 @@
 #include "crypto/x25519.h"
 #include "keys/release.h"
 #include "lib/t.h"
+#include "os/clock.h"
 #include "os/file.h"
 #include "tee/simulator.h"
 
 #include <stdlib.h>
 
 #define RESHARE 2
+#define PATIENCE_MS 30000 /* daemons are killed meanwhile, and start again */
 #define MAX ((size_t)1 << 20)
 
 static struct err e;
@@ -48,6 +53,13 @@ static struct address contract(const struct net *n, const char *name)
     return a;
 }
 
+static const char *or_else(const char *variable, const char *text)
+{
+    const char *v = getenv(variable);
+
+    return v != NULL ? v : text;
+}
+
 static void open_net(struct net *n, const char *who)
 {
     AUTO_CLEAR(buf) struct buf text = {0};
@@ -59,14 +71,16 @@ static void open_net(struct net *n, const char *who)
         t_skip("KEEPER_NETWORK is not set: tests/e2e/keepers sets it");
     AUTO_FREE char *path = xasprintf("%s/devnet.json", n->dir);
     AUTO_FREE char *simulator = xasprintf("%s/simulator", n->dir);
-    struct tee_sim_launch launch = {
-        .dir = simulator, .machine = "spare", .image = bytes_str("a requester")};
+    struct tee_sim_launch launch = {.dir = simulator,
+                                    .machine = or_else("KEEPER_MACHINE", "spare"),
+                                    .image = bytes_str("a requester")};
     struct tee_config t = {.source = TEE_SOURCE_SIMULATOR, .launch = &launch};
 
     CHECK_OK(file_read(&text, path, MAX, &e), &e);
     CHECK_OK(json_parse(&n->file, buf_bytes(&text), MAX, &e), &e);
     CHECK_OK(json_str(&rpc, n->file, "rpc", 256, &e), &e);
     n->chain = chain_client_new(rpc);
+    chain_client_patience(n->chain, PATIENCE_MS);
     CHECK_OK(chain_id(n->chain, &n->chain_id, &e), &e);
     n->workers = contract(n, "Workers");
     n->gatekeepers = contract(n, "Gatekeepers");
@@ -154,6 +168,25 @@ static void register_me(struct net *n)
     CHECK_OK(enroll_register(&r, &e), &e);
 }
 
+/* "ACCOUNT=URL ACCOUNT=URL ...": keepers that devnet.json does not know, or others in their place.
+ */
+static void read_other_urls(struct net *n)
+{
+    AUTO_FREE char *text = xstrdup(or_else("KEEPER_URLS", ""));
+    char *rest = NULL;
+
+    for (char *one = strtok_r(text, " ", &rest); one != NULL; one = strtok_r(NULL, " ", &rest)) {
+        char *url = strchr(one, '=');
+        struct address who;
+        uint32_t index;
+
+        CHECK_TRUE(url != NULL);
+        CHECK_OK(address_parse(&who, bytes_of(one, (size_t)(url - one)), &e), &e);
+        if (keyset_find(&n->keys, &who, &index))
+            n->urls[index - 1] = arena_strdup(&n->a, bytes_str(url + 1));
+    }
+}
+
 static void read_keepers(struct net *n)
 {
     struct buf data = {0};
@@ -177,10 +210,12 @@ static void read_keepers(struct net *n)
         if (keyset_find(&n->keys, &who, &index))
             CHECK_OK(json_str(&n->urls[index - 1], k, "url", 256, &e), &e);
     }
+    read_other_urls(n);
 }
 
 static enum rc get_key(struct net *n, uint8_t key[32], uint64_t epoch, enum key_purpose purpose,
-                       const struct hash32 *digest, struct keeper_answer *answers)
+                       const struct hash32 *digest, struct bytes context,
+                       struct keeper_answer *answers)
 {
     const struct keeper_group g = {.keys = &n->keys, .urls = n->urls, .timeout_ms = 4000};
     const struct key_subject subject = {.account = n->tee_pool, .digest = *digest};
@@ -197,7 +232,7 @@ static enum rc get_key(struct net *n, uint8_t key[32], uint64_t epoch, enum key_
     q.subject_n = s.n;
     memcpy(q.receive32, n->receive32, 32);
     random_bytes(q.nonce, sizeof(q.nonce));
-    return keeper_client_key(key, 32, &g, &q, bytes_str("test"), n->tee, &n->receive, answers, &e);
+    return keeper_client_key(key, 32, &g, &q, context, n->tee, &n->receive, answers, &e);
 }
 
 TEST(a_registered_worker_gets_its_key)
@@ -213,7 +248,7 @@ TEST(a_registered_worker_gets_its_key)
     open_net(&n, "requester");
     register_me(&n);
     read_keepers(&n);
-    CHECK_OK(get_key(&n, key, 0, KEY_POOL_SECRETS, &none, answers), &e);
+    CHECK_OK(get_key(&n, key, 0, KEY_POOL_SECRETS, &none, bytes_str("test"), answers), &e);
     for (uint32_t i = 0; i < n.keys.n; i++) {
         CHECK_TRUE(!answers[i].lied);
         used += answers[i].used;
@@ -225,12 +260,110 @@ TEST(a_registered_worker_gets_its_key)
     close_net(&n);
 }
 
+static void leave(struct net *n)
+{
+    struct chain_receipt receipt;
+    struct buf data = {0};
+
+    workers_put_deregister(&data, &n->my_address);
+    const struct chain_send s = {.to = &n->workers, .data = buf_bytes(&data)};
+    CHECK_OK(chain_transact(n->chain, &receipt, &n->a, &n->me, &s, &e), &e);
+    buf_clear(&data);
+}
+
+/* Keys by context, a line each, and a line for each keeper that lied or did not answer. Registered
+ * for that time only: nobody should give us jobs. */
+TEST(keys_and_liars_are_written)
+{
+    static const char *const contexts[] = {"", "a", "another, longer context"};
+    const char *out = getenv("KEEPER_OUT");
+    AUTO_CLEAR(buf) struct buf text = {0};
+    const struct hash32 none = {{0}};
+    struct net n = {0};
+
+    open_net(&n, "requester");
+    register_me(&n);
+    read_keepers(&n);
+    for (size_t i = 0; i < ARRAY_LEN(contexts); i++) {
+        struct keeper_answer answers[KEYS_MAX_KEEPERS];
+        uint8_t key[32];
+        enum rc rc = get_key(&n, key, 0, KEY_POOL_SECRETS, &none, bytes_str(contexts[i]), answers);
+
+        if (rc == RC_OK) {
+            buf_put_str(&text, "key ");
+            hex_put(&text, BYTES_OF(&key));
+        } else {
+            buf_printf(&text, "none %s", e.msg);
+        }
+        for (uint32_t k = 0; k < n.keys.n; k++)
+            if (!answers[k].used)
+                buf_printf(&text, "\n%s %u %s", answers[k].lied ? "lied" : "silent", k + 1,
+                           answers[k].err.msg);
+        buf_u8(&text, '\n');
+    }
+    leave(&n);
+    CHECK_TRUE(out != NULL);
+    CHECK_OK(file_write_atomic(out, buf_bytes(&text), 0600, &e), &e);
+    close_net(&n);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* For bench/keys/run, which builds this without sanitizers: KEEPER_TIMES keys one after the other,
+ * the whole of it each time (challenges, evidence, partials of all keepers, combining). */
+TEST(a_key_is_timed)
+{
+    const struct hash32 none = {{0}};
+    struct net n = {0};
+    uint64_t times;
+    uint8_t key[32];
+
+    CHECK_OK(parse_u64(&times, bytes_str(or_else("KEEPER_TIMES", "1")), 100000, &e), &e);
+    AUTO_FREE double *ms = xcalloc(times, sizeof(*ms));
+    open_net(&n, "requester");
+    register_me(&n);
+    read_keepers(&n);
+    for (uint64_t i = 0; i <= times; i++) {
+        uint64_t start = clock_mono_ns();
+
+        CHECK_OK(get_key(&n, key, 0, KEY_POOL_SECRETS, &none, bytes_str("test"), NULL), &e);
+        if (i > 0) /* the first one is not warm */
+            ms[i - 1] = (double)(clock_mono_ns() - start) / 1e6;
+    }
+    qsort(ms, times, sizeof(*ms), by_value);
+    (void)printf("%u of %u: median %.2f ms, fastest %.2f, slowest %.2f\n", n.keys.t, n.keys.n,
+                 ms[times / 2], ms[0], ms[times - 1]);
+    close_net(&n);
+}
+
+/* KEEPER_MACHINES: names of further machines of the simulator. */
+TEST(machines_are_added)
+{
+    AUTO_FREE char *text = xstrdup(or_else("KEEPER_MACHINES", ""));
+    struct net n = {0};
+    struct tee_sim *sim;
+    char *rest = NULL;
+
+    open_net(&n, "requester");
+    AUTO_FREE char *dir = xasprintf("%s/simulator", n.dir);
+    CHECK_OK(tee_sim_open(&sim, dir, &e), &e);
+    for (char *one = strtok_r(text, " ", &rest); one != NULL; one = strtok_r(NULL, " ", &rest))
+        CHECK_OK(tee_sim_machine_add(sim, one, NULL, clock_wall_ns() / 1000000000u, &e), &e);
+    tee_sim_close(sim);
+    close_net(&n);
+}
+
 static void refused(struct net *n, uint64_t epoch, enum key_purpose purpose, const char *rule)
 {
     const struct hash32 digest = {{7}};
     uint8_t key[32];
 
-    CHECK_INT(get_key(n, key, epoch, purpose, &digest, NULL), RC_DENIED);
+    CHECK_INT(get_key(n, key, epoch, purpose, &digest, bytes_str("test"), NULL), RC_DENIED);
     if (strstr(e.msg, rule) == NULL)
         t_fail(__FILE__, __LINE__, "refused, but not by the rule '%s': %s", rule, e.msg);
 }
