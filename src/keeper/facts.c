@@ -71,6 +71,14 @@ static bool take_challenge(struct keeper *k, const struct partial_request *r)
     return ours;
 }
 
+/* What else is read with the facts. */
+struct chain_facts {
+    uint64_t min_height;
+    struct hash32 collateral_key;
+    struct bytes endorsements; /* of the requester's registration */
+    uint64_t council_actions;
+};
+
 /* Evidence that is not good leaves the facts as they are: the law says what that means. */
 static enum rc judge_evidence(struct keeper *k, struct release_facts *f,
                               const struct partial_request *r, const struct requester_evidence *in,
@@ -103,12 +111,13 @@ enum {
     V_LISTED,
     V_TEE,
     V_POOL_WORKERS,
+    V_COUNCIL,
     N_VALUES
 };
 
 static enum rc read_chain(struct keeper *k, struct release_facts *f,
-                          const struct partial_request *r, struct arena *a, uint64_t min_height,
-                          struct requester_evidence *with, struct err *e)
+                          const struct partial_request *r, struct arena *a, struct chain_facts *out,
+                          struct err *e)
 {
     const struct keeper_config *c = &k->config;
     const struct light_key keys[N_VALUES] = {
@@ -119,22 +128,21 @@ static enum rc read_chain(struct keeper *k, struct release_facts *f,
         [V_LISTED] = workers_measurement_set_has_key(&c->workers, r->q.measurement),
         [V_TEE] = tee_pool_tee_of_key(&c->tee_pool, r->q.requester),
         [V_POOL_WORKERS] = tee_pool_workers_contract_key(&c->tee_pool),
+        [V_COUNCIL] = council_last_id_key(&c->council),
     };
-    struct light_key json;
     struct light_value *v;
     struct key_subject subject;
     struct address pool_workers;
-    struct bytes encoded;
-    st_bytes32 entry;
     st_measurement m;
+    st_u256 actions;
     st_worker w;
     st_tee tee;
     uint64_t listed;
 
-    TRY(light_client_read(k->light, &v, a, keys, N_VALUES, min_height, NULL, e));
+    TRY(light_client_read(k->light, &v, a, keys, N_VALUES, out->min_height, NULL, e));
     TRY(workers_worker_of_get(&w, v[V_WORKER].value, e));
-    TRY(workers_evidence_key_get(&entry, v[V_ENTRY].value, e));
-    TRY(workers_evidence_endorsements_get(&with->endorsements, v[V_ENDORSEMENTS].value, e));
+    TRY(workers_evidence_key_get(&out->collateral_key, v[V_ENTRY].value, e));
+    TRY(workers_evidence_endorsements_get(&out->endorsements, v[V_ENDORSEMENTS].value, e));
     TRY(workers_measurement_of_get(&m, v[V_MEASUREMENT].value, e));
     TRY(st_count(&listed, v[V_LISTED].value, e));
     TRY(tee_pool_tee_of_get(&tee, v[V_TEE].value, e));
@@ -150,9 +158,35 @@ static enum rc read_chain(struct keeper *k, struct release_facts *f,
     f->is_assigned = r->q.purpose == KEY_POOL_SECRETS &&
                      address_eq(&subject.account, &c->tee_pool) && tee.status == TEE_ACTIVE &&
                      address_eq(&pool_workers, &c->workers);
-    json = collateral_json_of_key(&c->collateral, entry);
-    TRY(light_client_value(k->light, &encoded, a, &json, min_height, e));
-    return collateral_json_of_get(&with->collateral, encoded, e);
+    TRY(council_last_id_get(&actions, v[V_COUNCIL].value, e));
+    if (!u256_to_u64(&actions, &out->council_actions))
+        out->council_actions = UINT64_MAX; /* council_follow() says it */
+    return RC_OK;
+}
+
+/* The collateral is lent for as long as it is used. */
+static enum rc take_evidence(struct keeper *k, struct release_facts *f,
+                             const struct partial_request *r, const struct chain_facts *c,
+                             struct err *why, struct err *e)
+{
+    struct requester_evidence in = {.evidence = r->evidence, .endorsements = c->endorsements};
+    enum rc rc = collateral_lend(k, &in.collateral, &c->collateral_key, c->min_height, why, e);
+
+    if (rc == RC_OK && (in.collateral != NULL || why->msg[0] == '\0'))
+        (void)!judge_evidence(k, f, r, &in, why);
+    collateral_return(k);
+    return rc;
+}
+
+/* Nothing to follow where all actions are settled. */
+static enum rc follow_council(struct keeper *k, const struct chain_facts *c, struct err *e)
+{
+    bool settled;
+
+    (void)pthread_mutex_lock(&k->ask);
+    settled = k->council.seen == c->council_actions;
+    (void)pthread_mutex_unlock(&k->ask);
+    return settled ? RC_OK : facts_follow_council(k, c->min_height, e);
 }
 
 enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
@@ -166,14 +200,15 @@ enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
     struct measurement_approval approval;
     struct err no_evidence = {0};
     struct keeper_head head;
-    struct requester_evidence with = {.evidence = r->evidence};
+    struct chain_facts chain = {0};
 
     TRY(heads_agree(k, s, &f.head_age_ms, &f.head_agreements, e));
     heads_newest(k, &head);
     /* The state after a block stands in the next one's header. */
-    TRY(read_chain(k, &f, r, &a, head.height - 1, &with, e));
-    (void)!judge_evidence(k, &f, r, &with, &no_evidence);
-    TRY(facts_follow_council(k, head.height - 1, e));
+    chain.min_height = head.height - 1;
+    TRY(read_chain(k, &f, r, &a, &chain, e));
+    TRY(take_evidence(k, &f, r, &chain, &no_evidence, e));
+    TRY(follow_council(k, &chain, e));
     (void)pthread_mutex_lock(&k->ask);
     policy_of(&p, k, s);
     allowed = council_find(&k->council, &r->q.measurement);

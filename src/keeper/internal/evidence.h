@@ -2,15 +2,17 @@
  * no clock, no network. */
 #pragma once
 
+#include "attest/dcap.h"
 #include "attest/policy.h"
 #include "attest/roots.h"
 #include "base/arena.h"
 
 struct requester_evidence {
-    struct bytes evidence;     /* a TDX or SGX quote, or a SEV-SNP report if it has its size */
-    struct bytes collateral;   /* of the chain for the requester's platform: judges a quote */
+    struct bytes evidence; /* a TDX or SGX quote, or a SEV-SNP report if it has its size */
+    const struct dcap_collateral *collateral; /* of the chain for the requester's platform, checked
+                                                 under the roots; judges a quote. NULL: none */
     struct bytes endorsements; /* of the requester's registration: certificates that lead from a
-                                report to AMD, or to a root that is believed */
+                                  report to AMD, or to a root that is believed */
 };
 /* Verified as of `now`, allowed by the policy, and its report data is `expected`. RC_DENIED; as the
  * parts say. */

@@ -73,6 +73,8 @@ struct keeper_round {
     char failure[240];
 };
 
+struct keeper_collateral;
+
 struct keeper {
     struct keeper_config config;
     char *url, *vault_path;
@@ -98,6 +100,7 @@ struct keeper {
     pthread_mutex_t send;
     pthread_mutex_t ask; /* one follower of the council at a time */
     struct council_view council;
+    struct keeper_collateral *collateral;
 
     pthread_mutex_t lock;           /* guards what follows */
     struct keeper_serving *serving; /* in secret memory */
@@ -144,6 +147,17 @@ struct partial_request {
 enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
                     const struct partial_request *r, enum release_reason *out, struct err *why,
                     struct err *e);
+
+/* collateral.c: what the chain has under `key` for judging quotes, as of min_height or read at most
+ * 2 s ago; NULL: nothing good, why says more if there was something. Lent to one at a time, until
+ * collateral_return(), also after a failure. Not RC_OK: the chain could not be read. */
+struct dcap_collateral;
+struct keeper_collateral *collateral_new(void);
+void collateral_free(struct keeper_collateral *c);
+enum rc collateral_lend(struct keeper *k, const struct dcap_collateral **out,
+                        const struct hash32 *key, uint64_t min_height, struct err *why,
+                        struct err *e);
+void collateral_return(struct keeper *k);
 
 /* Take what the council decided as of min_height: at each request, and now and then without, so
  * that no removal is missed. */
