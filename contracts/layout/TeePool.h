@@ -31,3 +31,7 @@ MAP2(record_of, 13, u256, u256, record)   /* (file, proof index) */
 MAP(signer_of_tee, 14, address, address)  /* announced proof signer */
 MAP(tee_of_signer, 15, address, address)
 VALUE(workers_contract, 16, address)      /* zero: no attestation */
+VALUE(gatekeepers_contract, 32, address)  /* zero: jobs are assigned at once, by their number */
+SET(waiting_heights, 33, u64)             /* blocks with jobs that wait for the beacon */
+SET_OF(waiting, 34, u64, u256)            /* height -> its jobs that wait */
+MAP(waits_since, 35, u256, u64)           /* job -> that height; 0: it does not wait */

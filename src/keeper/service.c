@@ -168,6 +168,28 @@ static void post_head(struct keeper *k, const json_t *body, struct http_response
                      json_hex_new(BYTES_OF(&h.hash)), "signature", json_hex_new(BYTES_OF(&sig))));
 }
 
+/* ---- POST /beacon ---- */
+
+/* For anybody: it tells nothing of other keys, and of this one only what may be known. */
+static void post_beacon(struct keeper *k, const json_t *body, struct http_response *resp)
+{
+    AUTO_CLEAR(buf) struct buf part = {0};
+    struct dprf_partial p;
+    uint64_t height;
+    struct err e = {0};
+
+    if (json_u64(&height, body, "height", INT64_MAX, &e) != RC_OK) {
+        refuse(resp, 400, "malformed", e.msg);
+    } else if (beacon_part(k, &p, height, &e) != RC_OK) {
+        refuse(resp, 503, e.code == RC_NOTFOUND ? "no share" : "chain", e.msg);
+    } else {
+        dprf_partial_encode(&part, &p);
+        answer(resp, 200,
+               json_pack("{s:I, s:I, s:o}", "keeper", (json_int_t)p.index, "round",
+                         (json_int_t)p.round, "partial", json_hex_new(buf_bytes(&part))));
+    }
+}
+
 /* ---- POST /partial ---- */
 
 struct input {
@@ -284,10 +306,12 @@ static void post(struct keeper *k, struct http_request *req, struct http_respons
         post_partial(k, body, resp);
     else if (strcmp(req->path, "/head") == 0)
         post_head(k, body, resp);
+    else if (strcmp(req->path, "/beacon") == 0)
+        post_beacon(k, body, resp);
     else if (strcmp(req->path, "/challenge") == 0)
         challenge(k, resp);
     else
-        refuse(resp, 404, "not found", "there are POST /challenge, /partial, /head");
+        refuse(resp, 404, "not found", "there are POST /challenge, /partial, /head, /beacon");
 }
 
 void keeper_handle(struct http_request *req, struct http_response *resp, void *keeper)

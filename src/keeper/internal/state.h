@@ -18,6 +18,7 @@
 #define KEEPER_HEADS 64       /* blocks whose hashes are remembered */
 #define KEEPER_CHALLENGES 256 /* given out and not used yet */
 #define KEEPER_RELEASES 64    /* waiting to be reported on chain */
+#define KEEPER_WAITS 4        /* heights whose beacon is made at a time */
 
 struct tee;
 struct ratls_server;
@@ -67,8 +68,13 @@ struct keeper_round {
     unsigned said;   /* bit per kind of message that we have on chain */
     uint64_t status, end_height, activation_height;
     uint64_t in_force, in_force_since, refresh_after, phase_heights;
-    uint64_t ready_ms;         /* since when it could be activated */
-    uint64_t due_ms;           /* since when a refresh is due */
+    uint64_t ready_ms; /* since when it could be activated */
+    uint64_t due_ms;   /* since when a refresh is due */
+    uint64_t reported_ms;
+    bool jobs_wait; /* for the beacon */
+    struct {
+        uint64_t height, since_ms;
+    } waits[KEEPER_WAITS];
     uint64_t height, moved_ms; /* newest height, and when it came */
     char failure[240];
 };
@@ -118,6 +124,15 @@ struct keeper {
 
 /* rounds.c: the thread that follows the chain. */
 void *rounds_main(void *keeper);
+/* A transaction of ours, to its receipt; data is cleared. */
+enum rc keeper_transact(struct keeper *k, const struct address *to, struct buf *data,
+                        struct err *e);
+
+/* beacon.c: our part of the beacon of a block that has come. RC_AGAIN: not yet, as far as we see;
+ * RC_NOTFOUND: we have no share. */
+enum rc beacon_part(struct keeper *k, struct dprf_partial *out, uint64_t height, struct err *e);
+/* Jobs wait for it: make it and bring it, when it is our turn. */
+enum rc beacon_step(struct keeper *k, uint64_t min_height, struct err *e);
 
 /* genesis.c: RC_MALFORMED: not the genesis of a network with keepers. */
 enum rc genesis_read(struct keeper *k, struct bytes text, struct err *e);
