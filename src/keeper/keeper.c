@@ -202,6 +202,8 @@ void keeper_stop(struct keeper *k)
     chain_client_free(k->chain);
     council_view_clear(&k->council);
     collateral_free(k->collateral);
+    for (size_t i = 0; i < KEEPER_HEADS; i++)
+        arena_clear(&k->blocks[i].mem);
     arena_clear(&k->arena);
     secp_key_clear(&k->sender);
     secret_free(k->vault);

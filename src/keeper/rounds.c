@@ -78,6 +78,7 @@ static enum rc new_round(struct keeper *k, uint64_t number, const st_key_round *
     r->number = number;
     r->n_fed = 0;
     r->said = 0;
+    r->no_share = false;
     r->ready_ms = 0;
     if (rc == RC_OK)
         rc = dkg_new(&r->dkg, p, e);
@@ -301,6 +302,18 @@ static enum rc keep_share(struct keeper *k, struct err *e)
     return RC_OK;
 }
 
+/* Without one, as who leaves or was away has none, there is still all else to do. */
+static enum rc try_share(struct keeper *k, struct err *e)
+{
+    enum rc rc = keep_share(k, e);
+
+    if (rc != RC_DENIED)
+        return rc;
+    k->round.no_share = true;
+    log_warn("keeper", "round %llu: no share: %s", (unsigned long long)k->round.number, e->msg);
+    return RC_OK;
+}
+
 static enum rc speak(struct keeper *k, struct err *e)
 {
     struct keeper_round *r = &k->round;
@@ -348,8 +361,8 @@ static enum rc take_part(struct keeper *k, struct err *e)
     bool ours = r->dkg != NULL && k->vault->has_member &&
                 hash32_eq(&k->vault->member.round_id, &r->dkg->id);
 
-    if (done && ours)
-        TRY(keep_share(k, e));
+    if (done && ours && !r->no_share)
+        TRY(try_share(k, e));
     if (!is_open(r))
         return RC_OK;
     if (done)

@@ -143,10 +143,13 @@ static void challenge(struct keeper *k, struct http_response *resp)
 /* The block asked about, or our newest one: with our name under it. */
 static void post_head(struct keeper *k, const json_t *body, struct http_response *resp)
 {
+    AUTO_CLEAR(arena) struct arena a = {0};
     struct hash32 nonce, digest;
     struct keeper_head h;
+    struct light_block b;
     struct secp_sig sig;
     struct err e = {0};
+    json_t *block;
 
     if (json_u64(&h.height, body, "height", UINT64_MAX, &e) != RC_OK ||
         json_hex_fixed(nonce.b, sizeof(nonce.b), body, "nonce", &e) != RC_OK) {
@@ -163,9 +166,11 @@ static void post_head(struct keeper *k, const json_t *body, struct http_response
     }
     heads_digest(&digest, k->chain_id, &k->config.gatekeepers, &h, &nonce);
     secp_sign(&sig, &k->sender, &digest);
+    block = heads_block(k, h.height, &b, &a) ? light_block_to_json(&b) : json_null();
     answer(resp, 200,
-           json_pack("{s:I, s:o, s:o}", "height", (json_int_t)h.height, "hash",
-                     json_hex_new(BYTES_OF(&h.hash)), "signature", json_hex_new(BYTES_OF(&sig))));
+           json_pack("{s:I, s:o, s:o, s:o}", "height", (json_int_t)h.height, "hash",
+                     json_hex_new(BYTES_OF(&h.hash)), "signature", json_hex_new(BYTES_OF(&sig)),
+                     "block", block));
 }
 
 /* ---- POST /beacon ---- */

@@ -14,6 +14,7 @@
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "crypto/x25519.h"
+#include "keys/dkg.h"
 #include "keys/release.h"
 #include "lib/t.h"
 #include "os/clock.h"
@@ -139,7 +140,7 @@ static void act(struct net *n, const struct address *to, struct buf *data)
     buf_clear(data);
 }
 
-static void register_me(struct net *n)
+static void register_as(struct net *n, enum worker_role role)
 {
     struct enrollment r = {.chain = n->chain,
                            .tee = n->tee,
@@ -150,7 +151,7 @@ static void register_me(struct net *n)
                                  .proof_signer = n->my_address,
                                  .commit_signer = n->my_address,
                                  .operator= n->my_address,
-                                 .role = WORKER_OPEN}};
+                                 .role = role}};
     struct chain_send coins = {.to = &n->my_address, .value = u256_from_u64(1000000000000000000u)};
     struct chain_receipt receipt;
     struct buf data = {0};
@@ -162,10 +163,15 @@ static void register_me(struct net *n)
     if (!soon)
         return;
     CHECK_OK(chain_transact(n->chain, &receipt, &n->a, &n->admin, &coins, &e), &e);
-    workers_put_allowMeasurement(&data, &n->measurement, 1u << WORKER_OPEN,
+    workers_put_allowMeasurement(&data, &n->measurement, 1u << WORKER_OPEN | 1u << WORKER_KEEPER,
                                  bytes_str("a requester of the tests"));
     act(n, &n->workers, &data);
     CHECK_OK(enroll_register(&r, &e), &e);
+}
+
+static void register_me(struct net *n)
+{
+    register_as(n, WORKER_OPEN);
 }
 
 /* "ACCOUNT=URL ACCOUNT=URL ...": keepers that devnet.json does not know, or others in their place.
@@ -401,5 +407,172 @@ TEST(reshare)
     gatekeepers_put_startRound(&data, RESHARE, n.keys.t,
                                (struct gatekeepers_address_list){keepers, n.keys.n});
     act(&n, &n.gatekeepers, &data);
+    close_net(&n);
+}
+
+/* ---- a keeper that lies ---- */
+
+TEST(a_liar_is_registered)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    struct net n = {0};
+
+    open_net(&n, "liar");
+    register_as(&n, WORKER_KEEPER);
+    address_format(text, &n.my_address);
+    (void)printf("liar is %s\n", text);
+    close_net(&n);
+}
+
+static uint64_t newest_round(struct net *n)
+{
+    struct buf data = {0};
+    uint64_t number;
+
+    gatekeepers_put_roundsCount(&data);
+    CHECK_OK(gatekeepers_get_roundsCount(&number, NULL, ask(n, &n->gatekeepers, &data), &e), &e);
+    return number;
+}
+
+static struct gatekeepers_RoundInfo round_of(struct net *n, uint64_t number)
+{
+    struct gatekeepers_RoundInfo r;
+    struct buf data = {0};
+
+    gatekeepers_put_rounds(&data, number);
+    CHECK_OK(gatekeepers_get_rounds(&r, &n->a, ask(n, &n->gatekeepers, &data), &e), &e);
+    return r;
+}
+
+/* The round as it stands on chain, and `height`. */
+static void replay(struct net *n, struct dkg **out, uint64_t number, const struct bytes params)
+{
+    struct dkg_params *p = xcalloc(1, sizeof(*p));
+    struct buf data = {0};
+    uint64_t height, count;
+    struct u256 count256;
+
+    CHECK_OK(chain_height(n->chain, &height, &e), &e);
+    CHECK_OK(dkg_params_decode(p, params, &e), &e);
+    CHECK_OK(dkg_new(out, p, &e), &e);
+    free(p);
+    gatekeepers_put_messagesCount(&data, number);
+    CHECK_OK(gatekeepers_get_messagesCount(&count256, NULL, ask(n, &n->gatekeepers, &data), &e),
+             &e);
+    CHECK_TRUE(u256_to_u64(&count256, &count));
+    for (uint64_t i = 0; i < count; i++) {
+        const struct u256 at = u256_from_u64(i);
+        struct gatekeepers_MessageInfo m;
+
+        gatekeepers_put_messageAt(&data, number, &at);
+        CHECK_OK(gatekeepers_get_messageAt(&m, &n->a, ask(n, &n->gatekeepers, &data), &e), &e);
+        (void)!dkg_post(*out, m.height, &m.sender, m.message, NULL);
+    }
+    if (height > (*out)->height)
+        CHECK_OK(dkg_advance(*out, height, &e), &e);
+}
+
+static bool post(struct net *n, uint64_t number, struct bytes message)
+{
+    struct chain_receipt receipt;
+    struct buf data = {0};
+    enum rc rc;
+
+    gatekeepers_put_post(&data, number, message);
+    const struct chain_send s = {.to = &n->gatekeepers, .data = buf_bytes(&data)};
+    rc = chain_transact(n->chain, &receipt, &n->a, &n->me, &s, &e);
+    buf_clear(&data);
+    return rc == RC_OK;
+}
+
+/* A message of each kind at once: the right head, and then anything. */
+static void post_nonsense(struct net *n, uint64_t number, const struct hash32 *id)
+{
+    for (uint8_t kind = 1; kind <= 5; kind++) {
+        AUTO_CLEAR(buf) struct buf m = {0};
+        uint8_t rest[200];
+
+        t_rand_bytes(rest, sizeof(rest));
+        buf_u8(&m, 1);
+        buf_u8(&m, kind);
+        buf_put_bytes(&m, BYTES_OF(id));
+        buf_put(&m, rest, 1 + t_rand_below(sizeof(rest) - 1));
+        CHECK_TRUE(post(n, number, buf_bytes(&m)));
+        CHECK_TRUE(!post(n, number, buf_bytes(&m))); /* once */
+    }
+}
+
+/* Our secrets of a round can be made again. */
+static void begin(struct net *n, struct dkg_member *m, const struct dkg *d,
+                  const struct ristretto_scalar *old)
+{
+    struct insecure_seed seed = {.seed = d->params.round};
+    const struct rng rng = insecure_rng(&seed);
+
+    CHECK_OK(dkg_member_init(m, d, &n->my_address, old, &rng, &e), &e);
+}
+
+/* Our share of the sharing that d reshares; false: we are not of it. */
+static bool old_share(struct net *n, struct ristretto_scalar *out, const struct dkg *d)
+{
+    const uint64_t round = d->params.old.round;
+    AUTO_DKG struct dkg *then = NULL;
+    struct dkg_member m = {0};
+    uint32_t index;
+
+    if (!keyset_find(&d->params.old, &n->my_address, &index))
+        return false;
+    replay(n, &then, round, round_of(n, round).params);
+    begin(n, &m, then, NULL);
+    CHECK_OK(dkg_member_share(out, then, &m, &e), &e);
+    return true;
+}
+
+/* By the book, but for the messages of one kind, which end otherwise. */
+static void post_all_but(struct net *n, uint64_t number, struct bytes params, uint8_t bad)
+{
+    uint64_t give_up = clock_mono_ms() + PATIENCE_MS;
+    struct dkg_member m = {0};
+    unsigned said = 0;
+
+    while (clock_mono_ms() < give_up && (said & 1u << DKG_CONFIRM) == 0) {
+        AUTO_CLEAR(buf) struct buf message = {0};
+        AUTO_DKG struct dkg *d = NULL;
+        struct ristretto_scalar share;
+
+        replay(n, &d, number, params);
+        if (address_is_zero(&m.who))
+            begin(n, &m, d, old_share(n, &share, d) ? &share : NULL);
+        CHECK_TRUE(d->phase != DKG_FAILED);
+        if (dkg_member_next(&message, d, &m, NULL) && (said & 1u << message.p[1]) == 0) {
+            said |= 1u << message.p[1];
+            if (message.p[1] == bad)
+                for (size_t i = 1; i <= 40; i += 3)
+                    message.p[message.n - i] ^= 1;
+            CHECK_TRUE(post(n, number, buf_bytes(&message)));
+        }
+        clock_sleep_ms(50);
+    }
+    CHECK_TRUE(said >> DKG_COMMIT != 0);
+    (void)printf("posted kinds %x\n", said);
+}
+
+TEST(a_liar_posts)
+{
+    const char *how = or_else("KEEPER_HOW", "nonsense");
+    struct gatekeepers_RoundInfo r;
+    struct net n = {0};
+    uint64_t number;
+
+    open_net(&n, "liar");
+    number = newest_round(&n);
+    r = round_of(&n, number);
+    if (strcmp(how, "nonsense") == 0)
+        post_nonsense(&n, number, &r.id);
+    else
+        post_all_but(&n, number, r.params,
+                     strcmp(how, "bad shares") == 0    ? DKG_DEAL
+                     : strcmp(how, "bad confirm") == 0 ? DKG_CONFIRM
+                                                       : 0);
     close_net(&n);
 }

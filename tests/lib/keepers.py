@@ -10,7 +10,7 @@ class Keepers:
     def __init__(self, net):
         self.net = net
         self.requester = f"{net.build}/asan/tests/keeper/test_network"
-        self.processes, self.argv, self.over = {}, {}, threading.Event()
+        self.processes, self.argv, self.dead, self.over = {}, {}, set(), threading.Event()
         self.urls = {}  # by account, where the requester asks keepers that devnet.json does not know
         if not os.access(self.requester, os.X_OK):
             print("needs the unit tests' programs (make BUILD=asan unit-bins)")
@@ -131,9 +131,18 @@ class Keepers:
         log = open(f"{self.net.dir}/logs/{name}.log", "a")
         self.processes[name] = subprocess.Popen(self.argv[name], stdout=log, stderr=log)
 
+    def end_own(self, name):
+        """It dies and stays dead."""
+        self.dead.add(name)
+        self.processes[name].kill()
+        self.processes[name].wait()
+
+    def start_again(self, name):
+        self.dead.discard(name)
+
     def look_after(self, name):
         while not self.over.is_set():
-            if self.processes[name].poll() is not None and not self.over.wait(0.1):
+            if name not in self.dead and self.processes[name].poll() is not None and not self.over.wait(0.1):
                 self.spawn(name)
             self.over.wait(0.05)
 

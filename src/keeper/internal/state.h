@@ -39,6 +39,12 @@ struct keeper_head {
     struct hash32 hash;
 };
 
+/* The block of a head, for whoever sees another one. */
+struct keeper_block {
+    struct arena mem;
+    struct light_block block;
+};
+
 struct keeper_challenge {
     uint8_t b[32];
     uint64_t until_ms; /* 0: free */
@@ -66,6 +72,7 @@ struct keeper_round {
     struct dkg *dkg; /* NULL: none */
     uint64_t n_fed;  /* messages taken */
     unsigned said;   /* bit per kind of message that we have on chain */
+    bool no_share;   /* it is over and gave us none */
     uint64_t status, end_height, activation_height;
     uint64_t in_force, in_force_since, refresh_after, phase_heights;
     uint64_t ready_ms; /* since when it could be activated */
@@ -111,6 +118,7 @@ struct keeper {
     pthread_mutex_t lock;           /* guards what follows */
     struct keeper_serving *serving; /* in secret memory */
     struct keeper_head heads[KEEPER_HEADS];
+    struct keeper_block blocks[KEEPER_HEADS];
     size_t n_heads; /* in all; the ring's place is the remainder */
     struct keeper_challenge challenges[KEEPER_CHALLENGES];
     uint64_t agreed_ms; /* when `agreements` was counted; 0: never */
@@ -141,12 +149,20 @@ enum rc genesis_read(struct keeper *k, struct bytes text, struct err *e);
 enum rc heads_follow(struct keeper *k, struct err *e);
 bool heads_find(struct keeper *k, uint64_t height, struct hash32 *hash);
 void heads_newest(struct keeper *k, struct keeper_head *out);
+/* A copy in the arena; false: not one of those remembered. */
+bool heads_block(struct keeper *k, uint64_t height, struct light_block *out, struct arena *a);
+/* Another keeper says that the block at ours' height has this hash, and shows `block` (JSON of a
+ * light block; NULL: none). CONFLICTS: more than a third of those who signed ours signed that one.
+ * LIES: another hash, and nothing that shows it; why says what. Pure. */
+enum heads_claim { HEADS_AGREES, HEADS_LIES, HEADS_CONFLICTS };
+enum heads_claim heads_judge(const struct light_block *ours, const struct hash32 *said,
+                             const json_t *block, struct err *why);
 /* What a keeper signs of a block it has verified: EIP-712 KeeperHead(uint256 height,bytes32
  * hash,bytes32 nonce), domain of Gatekeepers. */
 void heads_digest(struct hash32 *out, uint64_t chain_id, const struct address *gatekeepers,
                   const struct keeper_head *h, const struct hash32 *nonce);
 /* The chain is fresh: show it by a transaction if need be, and ask the other keepers what they see.
- * *agreements counts us. RC_DENIED: a keeper sees another chain. */
+ * *agreements counts us. RC_DENIED: a keeper shows another chain. */
 enum rc heads_agree(struct keeper *k, const struct keeper_serving *s, uint64_t *age_ms,
                     uint32_t *agreements, struct err *e);
 
