@@ -115,6 +115,7 @@ deps:
 ## make check-source  checks that need no compiler: layers, banned calls, format, shell scripts
 check-source:
 	@python3 tools/check-layers.py mk/layers.mk
+	@python3 tools/check-parsers.py
 	@tools/check-source
 
 ## make unit          unit tests and corpus replay only (BUILD=asan by default)

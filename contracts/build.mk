@@ -103,7 +103,7 @@ CONTRACT_TESTS := $(patsubst tests/contracts/%.c,$(NATIVE_DIR)/%,$(wildcard test
 CONTRACT_TEST_MODULES := $(call closure_all,keys tee ledger chain codec crypto vm base)
 define contract_test_rules
 $(NATIVE_DIR)/$1: $(B)/obj/tests/contracts/$1.o $(B)/obj/tests/contracts/world.o \
-    $(B)/obj/tests/contracts/net.o $(B)/obj/tests/contracts/machine.o $(B)/obj/tests/lib/t.o \
+    $(B)/obj/tests/contracts/net.o $(B)/obj/tests/contracts/confidential.o $(B)/obj/tests/contracts/machine.o $(B)/obj/tests/lib/t.o \
     $(call lib_files,$(CONTRACT_TEST_MODULES)) | $(NATIVE_SOS) $(ALL_CONTRACTS:%=$(O)/contracts/%.elf) \
     $(patsubst contracts/validators/%.c,$(O)/contracts/validators/%.elf,$(wildcard contracts/validators/*.c))
 	@mkdir -p $$(@D)

@@ -15,6 +15,7 @@ SUMMARY_cloister-worker := runs validators over contributions and records proofs
 SUMMARY_cloister-keeper := holds a share of the network's keys
 SUMMARY_cloister-jail := runs one container for cloister-worker
 SUMMARY_cloister-agent := keys and evidence for an application, by dstack's guest API
+SUMMARY_cloister-runtime := runs the confidential contracts of one cluster for cloister-worker
 SUMMARY_cloister-validator := runs one RISC-V validator for cloister-worker
 
 # These need the release programs; a sub-make builds them whatever BUILD is.

@@ -2,7 +2,7 @@
 # its line. The link order and tools/check-layers.py come from this file. Add an edge only with a
 # reason in the commit. "sdk" is contracts/sdk: only its hostcall.h (numbers shared with guests).
 
-MODULES := base crypto codec vm abigen chain attest light keys os kv net tee jail validator ledger cluster runtime store client engine gateway worker keeper agent cli
+MODULES := base crypto codec vm abigen chain attest light keys os kv net tee jail sandbox validator ledger cluster runtime store client engine gateway agent worker keeper cli
 
 # Pure: no I/O, clock, threads, floats, mutable globals (base/log is the one sink)
 DEPS_base    :=
@@ -28,9 +28,11 @@ DEPS_net     := base crypto codec os
 # attest: RA-TLS judges the peer it speaks to. Certificates and quotes are made over OpenSSL
 DEPS_tee     := base crypto codec attest os net
 DEPS_jail    := base crypto codec os
-DEPS_validator := base crypto codec vm sdk os
+# what the two processes that run strangers' code in the virtual machine shut themselves in with
+DEPS_sandbox := base
+DEPS_validator := base crypto codec vm sdk os sandbox
 # confidential contracts run in a process of their own, which has plaintext and no keys
-DEPS_runtime := base crypto codec chain vm ledger cluster sdk os
+DEPS_runtime := base crypto codec chain vm ledger cluster sdk os sandbox
 
 # Capabilities
 DEPS_store   := base crypto codec os kv net
@@ -40,7 +42,8 @@ DEPS_client  := base crypto codec chain attest light keys os net tee
 # Services: libraries with thin mains
 DEPS_engine  := base crypto codec chain vm ledger os kv
 DEPS_gateway := base crypto codec chain light vm ledger engine os net
-DEPS_worker  := base crypto codec chain attest light keys os kv net tee jail validator ledger cluster runtime client
+# keys: what it asks keepers for; agent: images get its scoped mode
+DEPS_worker  := base crypto codec chain attest light keys os kv net tee agent jail validator ledger cluster runtime client
 # no vm, jail, gateway: a keeper runs nobody's code (PROTOCOL P10)
 DEPS_keeper  := base crypto codec chain attest light keys os net tee client
 # the guest agent: an application's keys and evidence; no ledger, no client, no jail
@@ -60,10 +63,10 @@ LIBS_net     := -lmicrohttpd -lcurl -lssl -lcrypto
 LIBS_tee     := -lssl -lcrypto
 LIBS_agent   := -lcrypto
 LIBS_jail    := -larchive -lseccomp
-LIBS_validator := -lseccomp
+LIBS_sandbox := -lseccomp
 
 # Executables: src/bin/X.c links the closure of its line
-BINS := cloister cloister-ledger cloister-store cloister-worker cloister-keeper cloister-jail cloister-validator cloister-agent
+BINS := cloister cloister-ledger cloister-store cloister-worker cloister-keeper cloister-jail cloister-validator cloister-runtime cloister-agent
 BIN_cloister        := cli
 BIN_cloister-ledger := gateway engine
 BIN_cloister-store  := store
@@ -71,12 +74,13 @@ BIN_cloister-worker := worker
 BIN_cloister-keeper := keeper
 BIN_cloister-jail   := jail
 BIN_cloister-validator := validator
+BIN_cloister-runtime := runtime
 # Its own program, since its trust boundary is its own: it runs inside an application's trust domain,
 # holds that application's keys and gives evidence of it, and must be measured as nothing else
 BIN_cloister-agent  := agent
-# These hold their libraries (all but the C library): started for every job, looking the libraries
-# up would be half of what that costs
-STATIC_BINS := cloister-validator
+# These hold their libraries (all but the C library). The validator is started for every job, and
+# looking the libraries up would be half of what that costs; the runtime opens no file once it runs
+STATIC_BINS := cloister-validator cloister-runtime
 
 # Tests of codec hash blocks
 TEST_DEPS_codec := crypto

@@ -55,13 +55,13 @@ static enum rc is_known(void *data, struct bytes cert, struct err *err)
 
 static void small_cert(struct ratls_cert *out, uint64_t now_s)
 {
-    EVP_PKEY *key = pki_key_new();
+    EVP_PKEY *key = p256_key_new();
     struct pki_request r = {
         .role = PKI_TLS, .common_name = "plain", .from_s = now_s - 60, .until_s = now_s + 3600};
     X509 *c = pki_cert_new(&r, key, NULL, NULL);
 
     pki_cert_der(&out->der, c);
-    pki_key_pkcs8(&out->key, key);
+    p256_pkcs8(&out->key, key);
     X509_free(c);
     EVP_PKEY_free(key);
 }

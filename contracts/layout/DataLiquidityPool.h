@@ -15,3 +15,4 @@ MAP(paid_of, 10, u256, paid)                /* file; timestamp 0 = not paid */
 LIST(paid_files, 11, u256)
 LIST(contributor_list, 12, address)
 LIST_OF(files_of, 13, address, u256)
+VALUE(sealed_secrets, 14, str)              /* for the validator: JSON, docs/protocol.md */

@@ -30,3 +30,4 @@ MAP(evidence_bytes, 12, address, str)
 MAP(evidence_key, 13, address, bytes32)
 MAP(evidence_endorsements, 14, address, str)
 MAP(owner_of_key, 15, address, address) /* sender, proof signer, commit signer -> worker */
+MAP(evicted, 16, address, bool)

@@ -18,6 +18,9 @@
 #define HOST_GAS_LEFT 10     /* () */
 #define HOST_IS_STATIC 11    /* () -> 1 in a view call, else 0 */
 #define HOST_GENESIS_HASH 13 /* (dst32): what names the chain; zeros while genesis runs */
+#define HOST_PROFILE                                                                               \
+    14 /* () -> where it runs: 0 public ledger; in a cluster of confidential contracts 1 sealed    \
+          command, 2 plain command, 3 query */
 #define HOST_BLOCK_HASH                                                                            \
     12 /* (height, dst32) -> 0, or -HOST_ENOTFOUND but for the 256 before this one */
 
@@ -48,6 +51,14 @@
 #define HOST_GROW                                                                                  \
     41 /* (bytes) -> address of that much more zeroed memory (16-aligned), or -HOST_ELIMIT */
 
+/* ---- confidential contracts (docs/confidential.md); the public ledger knows none of these ----
+ * There HOST_TRANSFER and HOST_CALL to an address that is no contract of the cluster are a message
+ * out with empty data, HOST_DEPLOY and HOST_SET_CODE answer -HOST_EINVAL, and block hashes are not
+ * found. */
+#define HOST_SEND                                                                                  \
+    48 /* (to20, val_b32 or 0, data, n <= 16384): a message to a contract of the public ledger ->  \
+          0, -HOST_EBALANCE, -HOST_ELIMIT (also above 256 messages of a command) */
+
 /* ---- accelerated, also for validators ---- */
 #define HOST_KECCAK256 64 /* (src, n, dst32) */
 #define HOST_SHA256 65    /* (src, n, dst32) */
@@ -63,11 +74,11 @@
  * is the identity. -HOST_EINVAL otherwise. */
 #define HOST_RISTRETTO_FROM_HASH 76 /* (in64, dst32): the element of 64 uniform bytes */
 #define HOST_RISTRETTO_SUM                                                                         \
-    77 /* (scalars, elements, n, dst32) -> 0: sum of scalar times element, 1 <= n <= 32; zeros for  \
+    77 /* (scalars, elements, n, dst32) -> 0: sum of scalar times element, 1 <= n <= 32; zeros for \
           the identity */
 #define HOST_RISTRETTO_SCALAR                                                                      \
-    78 /* (op, a, b, dst32) -> 0, modulo the group order: 0 a (64 bytes) reduced, 1 a + b, 2 a - b, \
-          3 a * b, 4 1 / a */
+    78 /* (op, a, b, dst32) -> 0, modulo the group order: 0 a (64 bytes) reduced, 1 a + b, 2 a -   \
+          b, 3 a * b, 4 1 / a */
 
 /* ---- attestation, version 1 (attest/): what these accept is consensus ---- */
 #define HOST_VERIFY_COLLATERAL                                                                     \
@@ -77,9 +88,9 @@
           -HOST_EINVAL */
 /* Requests are 64-bit words: addresses and sizes in the guest. Roots are SHA-256 fingerprints one
  * after another; vendors 1 takes Intel's and AMD's besides. now is Unix seconds. An evidence of
- * 1184 bytes is a SEV-SNP report, its collateral PEM certificates or the table of its firmware; anything else is a DCAP quote,
- * its collateral QuoteCollateralV3 JSON. The policy is JSON (docs/attestation.md). The record is
- * attest/record.h's. */
+ * 1184 bytes is a SEV-SNP report, its collateral PEM certificates or the table of its firmware;
+ * anything else is a DCAP quote, its collateral QuoteCollateralV3 JSON. The policy is JSON
+ * (docs/attestation.md). The record is attest/record.h's. */
 #define HOST_COLLATERAL_REQUEST_WORDS 5 /* json, n, roots, number of roots, vendors */
 #define HOST_EVIDENCE_REQUEST_WORDS                                                                \
     10 /* evidence, n, collateral, n, policy, n, roots, number of roots, vendors, now */
@@ -98,6 +109,20 @@
 #define HOST_ENV_GET 98    /* (name, name_n, dst, cap) -> length, or -HOST_ENOTFOUND */
 #define HOST_RESULT 99     /* (json, n): the results.json text; the last call counts */
 #define HOST_EXIT 100      /* (code): does not come back */
+
+/* ---- queries of confidential contracts: -HOST_ESTATIC in a command, -HOST_EINVAL where the worker
+ * does not offer it ---- */
+#define HOST_RANDOM 112 /* (dst, n <= 4096) -> 0: fresh random bytes */
+#define HOST_SIGN                                                                                  \
+    113 /* (message, n <= 65536, dst65) -> 0: r|s|v, v 27 or 28, by the contract's key, over its   \
+           own digest of the message (docs/confidential.md, Keys) */
+#define HOST_HTTP                                                                                  \
+    114 /* (request, n <= 65536) -> bytes of the response, which is in RETURNDATA; both are JSON.  \
+           -HOST_ENOTFOUND: no answer; -HOST_EINVAL: not allowed; -HOST_ELIMIT: too long */
+#define HOST_CACHE_GET                                                                             \
+    115 /* (key, key_n 1..128, dst, cap) -> length of the value (copies at most cap), or           \
+           -HOST_ENOTFOUND: a worker may forget */
+#define HOST_CACHE_SET 116 /* (key, key_n, val, val_n <= 65536) -> 0: val_n 0 forgets */
 
 /* ---- results ---- */
 #define HOST_ENOTFOUND 1

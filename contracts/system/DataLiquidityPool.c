@@ -1,6 +1,6 @@
 /* DataLiquidityPool - a pool that pays its token for proved contributions.
  * ABI: abi/DataLiquidityPool.json, which is Vana's template and: initializeWithRegistry, dlpRegistry,
- * updateDlpRegistry, dlpId, multicall.
+ * updateDlpRegistry, dlpId, multicall, sealedSecrets, updateSealedSecrets.
  *
  * The law
  * - A file is paid once, for one proof, to the file's owner in the DataRegistry:
@@ -30,6 +30,7 @@
 
 #define SCORE_ONE ((u256)1000000000000000000u)
 #define TEE_ACTIVE 1u
+#define SEALED_SECRETS_MAX 16384u
 
 ACCESS_HANDLERS(DataLiquidityPool)
 PAUSE_HANDLERS(DataLiquidityPool, DEFAULT_ADMIN_ROLE)
@@ -260,6 +261,22 @@ void DataLiquidityPool_updatePublicKey(str newPublicKey)
     only_role(DEFAULT_ADMIN_ROLE);
     public_key_set(newPublicKey);
     emit_PublicKeyUpdated(newPublicKey);
+}
+
+/* What workers put into the validator's environment, encrypted so that only they can: this contract
+ * does not read it. */
+void DataLiquidityPool_updateSealedSecrets(str newSealedSecrets)
+{
+    only_role(DEFAULT_ADMIN_ROLE);
+    if (newSealedSecrets.n > SEALED_SECRETS_MAX)
+        revert_SealedSecretsTooLong(SEALED_SECRETS_MAX);
+    sealed_secrets_set(newSealedSecrets);
+    emit_SealedSecretsUpdated(newSealedSecrets);
+}
+
+str DataLiquidityPool_sealedSecrets(void)
+{
+    return sealed_secrets();
 }
 
 void DataLiquidityPool_updateDlpRegistry(address newDlpRegistry)

@@ -1,7 +1,8 @@
 /* TeePool - jobs for confidential workers ("tees"), their fees, and what they proved.
  * ABI: abi/TeePool.json, which is Vana's of today and: jobTee, startJob, rejectJob, startWindow,
  * jobStartedAt, setProofSigner, teeProofSigner, proofRecord, multicall, updateWorkers, admitTee,
- * dismissTee.
+ * dismissTee, announceSecretsKey, moveSecretsEpoch, updateSecretsTiming, secretsEpochs, secretsTiming,
+ * secretsKey, secretsAnnouncement.
  *
  * The law
  * - A job asks for a proof about a file, holds its whole payment, and ends exactly once: Completed or
@@ -28,6 +29,13 @@
  * - Where a Workers contract is set, only it admits and dismisses tees, and a tee is active only
  *   while that contract says so: attested, not expired, not evicted. Where none is (chains without
  *   attestation) the maintainers add and remove tees.
+ * - Secrets for validators are encrypted to a key of this pool's, whose private half keepers give to
+ *   attested tees alone. Tees announce its public half: it is in force when more than half of the
+ *   active tees say the same, so that a lying one neither sets a key of its own nor blocks. Another
+ *   majority replaces it.
+ * - That key has epochs, 0 at first. A new one begins whenever a tee leaves or the council takes
+ *   back what tees rest on, and when the current one is `period` old. An epoch closes for good
+ *   `openFor` after its successor began: keepers give its key no more.
  * - Jobs (1 .. jobsCount), a file's jobs, a tee's pending jobs and the active tees are dense lists:
  *   whoever believes only state proofs can read them whole. */
 #include "TeePool.abi.h"
@@ -48,6 +56,10 @@
 #define WORKER_ROLE_OPEN 1u /* in Workers */
 #define ASSIGN_TRIES_MAX 16u
 #define ASSIGN_JOBS_MAX 32u /* in one call */
+#define SECRETS_PERIOD_DEFAULT (7u * 24 * 3600) /* seconds */
+#define SECRETS_OPEN_DEFAULT (90u * 24 * 3600)
+#define SECRETS_TIMING_MAX (10u * 365 * 24 * 3600)
+#define SECRETS_CLOSE_MAX 16u /* epochs closed at once */
 
 ACCESS_HANDLERS(TeePool)
 PAUSE_HANDLERS(TeePool, MAINTAINER_ROLE)
@@ -356,6 +368,139 @@ struct ProofRecord TeePool_proofRecord(u256 fileId, u256 proofIndex)
                                 r.tee_status, r.dlp_id, r.added_at_block};
 }
 
+/* ---- the key secrets are encrypted to ---- */
+
+static u64 period(void)
+{
+    u64 s = secrets_period();
+
+    return s == 0 ? SECRETS_PERIOD_DEFAULT : s;
+}
+
+static u64 open_for(void)
+{
+    u64 s = secrets_open_for();
+
+    return s == 0 ? SECRETS_OPEN_DEFAULT : s;
+}
+
+/* Epochs whose time is over are open no more. */
+static bool close_epochs(void)
+{
+    u64 oldest = secrets_oldest(), first = oldest, now = block_time();
+
+    while (oldest < secrets_epoch() && oldest - first < SECRETS_CLOSE_MAX &&
+           secrets_began(oldest + 1) + open_for() <= now)
+        oldest++;
+    if (oldest != first)
+        secrets_oldest_set(oldest);
+    return oldest != first;
+}
+
+static void next_epoch(void)
+{
+    u64 epoch = secrets_epoch() + 1;
+
+    secrets_epoch_set(epoch);
+    secrets_began_set(epoch, block_time());
+    (void)close_epochs();
+    emit_SecretsEpochMoved(epoch, secrets_oldest());
+}
+
+/* By the Workers contract at any time, by anyone when it is due. */
+void TeePool_moveSecretsEpoch(void)
+{
+    u64 began = secrets_began(secrets_epoch());
+    u256 due = (u256)began + period();
+
+    if (is_zero(workers_contract()))
+        revert_AttestationRequired();
+    if (same(msg_caller(), workers_contract()) || (began != 0 && due <= block_time()))
+        next_epoch();
+    else if (!close_epochs())
+        revert_SecretsEpochNotDue(due);
+}
+
+void TeePool_updateSecretsTiming(u64 newPeriod, u64 newOpenFor)
+{
+    only_role(MAINTAINER_ROLE);
+    if (newPeriod > SECRETS_TIMING_MAX || newOpenFor > SECRETS_TIMING_MAX)
+        revert_InvalidSecretsTiming(SECRETS_TIMING_MAX);
+    secrets_period_set(newPeriod);
+    secrets_open_for_set(newOpenFor);
+    emit_SecretsTimingUpdated(period(), open_for());
+}
+
+/* More than half of the tees on the list, of which those count that are attested now. */
+static bool has_majority(bytes32 id, u64 *said)
+{
+    u64 n = secrets_sayers_count(id);
+
+    *said = 0;
+    for (u64 i = 0; i < n; i++)
+        *said += is_active(secrets_sayers_at(id, i));
+    return 2 * *said > active_tees_count();
+}
+
+void TeePool_announceSecretsKey(u64 epoch, u64 generation, bytes32 key)
+{
+    address sender = only_active_tee();
+    bytes32 none = {{0}}, old = secrets_said(epoch, sender);
+    u8 numbers[16];
+    enc e = {0};
+    u64 said;
+
+    if (is_zero(workers_contract()))
+        revert_AttestationRequired();
+    if (epoch != secrets_epoch())
+        revert_OtherSecretsEpoch(secrets_epoch());
+    if (generation == 0 || same32(key, none))
+        revert_InvalidSecretsKey();
+    for (u64 i = 0; i < 8; i++) {
+        numbers[i] = (u8)(epoch >> (56 - 8 * i));
+        numbers[8 + i] = (u8)(generation >> (56 - 8 * i));
+    }
+    enc_raw(&e, numbers, sizeof(numbers));
+    enc_raw(&e, &key, 32);
+    bytes32 id = sha256_of(enc_str(&e));
+
+    /* The first one begins when somebody has its key. */
+    if (secrets_began(epoch) == 0)
+        secrets_began_set(epoch, block_time());
+    if (!same32(old, none) && !same32(old, id))
+        secrets_sayers_remove(old, sender);
+    secrets_said_set(epoch, sender, id);
+    secrets_sayers_add(id, sender);
+    if (!has_majority(id, &said))
+        return;
+    secrets_key_of_set(epoch, (secrets_key){generation, key, said, block_time()});
+    emit_SecretsKeyUpdated(epoch, generation, key, said);
+}
+
+struct TeePool_secretsEpochs_result TeePool_secretsEpochs(void)
+{
+    u64 epoch = secrets_epoch();
+
+    return (struct TeePool_secretsEpochs_result){secrets_oldest(), epoch, secrets_began(epoch)};
+}
+
+struct TeePool_secretsTiming_result TeePool_secretsTiming(void)
+{
+    return (struct TeePool_secretsTiming_result){period(), open_for()};
+}
+
+struct SecretsKey TeePool_secretsKey(u64 epoch)
+{
+    secrets_key k = secrets_key_of(epoch);
+
+    return (struct SecretsKey){k.generation, k.key, k.announced, k.since};
+}
+
+bytes32 TeePool_secretsAnnouncement(u64 epoch, address teeAddress)
+{
+    return secrets_said(epoch, teeAddress);
+}
+
 /* ---- tees ---- */
 
 static void admit(address account, tee t, str url, str public_key)
@@ -378,6 +523,9 @@ static void dismiss(address account, tee t)
     tee_of_set(account, t);
     active_tees_remove(account);
     emit_TeeRemoved(account);
+    /* It keeps the key it has: what is encrypted from now on it shall not open. */
+    if (!is_zero(workers_contract()))
+        next_epoch();
 }
 
 void TeePool_addTee(address teeAddress, str url, str publicKey)

@@ -12,6 +12,8 @@
  * - One platform, one worker: while it stands, another takes its place only when the worker or its
  *   operator has deregistered it. A platform that cannot be told from others is refused.
  * - No key serves two workers.
+ * - Whom the council evicts stays out, and with it its platform, whatever keys it makes, until the
+ *   council admits it again.
  * - Evidence stays readable: anyone can judge it anew. */
 #include "Workers.abi.h"
 
@@ -87,6 +89,16 @@ void Workers_setLifetime(u64 lifetime)
     set_lifetime(lifetime);
 }
 
+/* Workers stop standing without being taken out: what they had the key of is over. A pool that does
+ * not know us, or is older than such keys, does not hold up the council. */
+static void move_secrets_epoch(void)
+{
+    str ignored;
+
+    if (!is_zero(tee_pool()))
+        (void)!call_raw(tee_pool(), TeePool_encode_moveSecretsEpoch(), 0, false, &ignored);
+}
+
 void Workers_allowMeasurement(bytes32 digest, u64 roles, str label)
 {
     only_council();
@@ -104,13 +116,21 @@ void Workers_removeMeasurement(bytes32 digest)
         revert_UnknownMeasurement(digest);
     measurement_of_set(digest, (measurement){0});
     emit_MeasurementRemoved(digest);
+    move_secrets_epoch();
+}
+
+static void ban(bytes32 platform, bool is_banned)
+{
+    banned_set(platform, is_banned);
+    emit_PlatformBanned(platform, is_banned);
 }
 
 void Workers_banPlatform(bytes32 platform, bool isBanned)
 {
     only_council();
-    banned_set(platform, isBanned);
-    emit_PlatformBanned(platform, isBanned);
+    ban(platform, isBanned);
+    if (isBanned)
+        move_secrets_epoch();
 }
 
 /* ---- standing ---- */
@@ -259,6 +279,8 @@ void Workers_register(struct Registration r, str evidence, bytes32 collateralKey
     worker old = worker_of(sender);
     u64 now = block_time(), until = now + lifetime_seconds();
 
+    if (evicted(sender))
+        revert_WorkerIsEvicted(sender);
     check_form(r);
     evidence_facts f = check_evidence(sender, r, evidence, collateralKey, endorsements);
 
@@ -292,6 +314,15 @@ static void end(address account, worker w, u64 why)
         TeePool_call_dismissTee(tee_pool(), account);
 }
 
+/* With the platform it was last seen on. */
+static void set_evicted(address account, worker w, bool is_evicted)
+{
+    evicted_set(account, is_evicted);
+    emit_WorkerEvicted(account, is_evicted);
+    if (w.status != WORKER_NONE)
+        ban(w.platform, is_evicted);
+}
+
 static worker attested(address account)
 {
     worker w = worker_of(account);
@@ -311,10 +342,23 @@ void Workers_deregister(address account)
     end(account, w, BY_ITSELF);
 }
 
+/* Also one that has just left, or never came: it must not be faster than the council's delay. */
 void Workers_evict(address account)
 {
     only_council();
-    end(account, attested(account), BY_COUNCIL);
+    worker w = worker_of(account);
+
+    set_evicted(account, w, true);
+    if (w.status == WORKER_ATTESTED)
+        end(account, w, BY_COUNCIL);
+}
+
+void Workers_admit(address account)
+{
+    only_council();
+    if (!evicted(account))
+        revert_UnknownWorker(account);
+    set_evicted(account, worker_of(account), false);
 }
 
 /* Anyone takes out what stands no more, so that lists stay short. */
@@ -424,9 +468,29 @@ bool Workers_isAllowed(bytes32 digest, u64 role)
     return role <= ROLE_LAST && is_allowed(digest, role);
 }
 
+bool Workers_isEvicted(address account)
+{
+    return evicted(account);
+}
+
 bool Workers_isBanned(bytes32 platform)
 {
     return banned(platform);
+}
+
+/* The sender, proof and commit keys of a registration belong to its worker for ever. */
+address Workers_ownerOfKey(address key)
+{
+    return owner_of_key(key);
+}
+
+/* The worker that stands in `role` and signs with this commit key now; zero: none. */
+address Workers_workerOfCommitSigner(address signer, u64 role)
+{
+    address account = owner_of_key(signer);
+    worker w = worker_of(account);
+
+    return same(w.commit_signer, signer) && w.role == role && stands(w) ? account : ADDRESS_ZERO;
 }
 
 str Workers_policy(void)

@@ -4,7 +4,7 @@
 
 #include "agent/derive.h"
 #include "agent/internal/agent.h"
-#include "agent/internal/p256.h"
+#include "agent/internal/cert.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "crypto/hash.h"
@@ -104,6 +104,21 @@ static const struct {
     [METHOD_TAPPD_VERSION] = {version, false},
 };
 
+static enum rc fetch_keys(struct agent *a, struct err *e)
+{
+    enum rc rc = RC_OK;
+
+    (void)pthread_mutex_lock(&a->fetching);
+    if (!a->has_keys) {
+        rc = a->source.get(a->source.data, &a->keys, &a->app, e);
+        a->has_keys = rc == RC_OK;
+        if (rc != RC_OK)
+            agent_keys_clear(&a->keys);
+    }
+    (void)pthread_mutex_unlock(&a->fetching);
+    return rc;
+}
+
 static enum rc call(struct agent *a, struct buf *out, enum agent_method m, bool is_query,
                     const char *query, struct bytes body, struct err *e)
 {
@@ -118,6 +133,7 @@ static enum rc call(struct agent *a, struct buf *out, enum agent_method m, bool 
         TRY(agent_request_query(&r, m, query, e));
     else
         TRY(agent_request_json(&r, m, body, e));
+    TRY(fetch_keys(a, e));
     return METHODS[m].fn(a, out, &r, e);
 }
 
@@ -187,7 +203,7 @@ static enum rc finish_boot(struct agent *a, const struct agent_config *c, struct
 enum rc agent_new(struct agent **out, const struct agent_config *config, struct err *e)
 {
     struct agent *a = xcalloc(1, sizeof(*a));
-    enum rc rc;
+    enum rc rc = RC_OK;
 
     *out = NULL;
     CHECK(config->scoped == (config->tee == NULL));
@@ -198,7 +214,10 @@ enum rc agent_new(struct agent **out, const struct agent_config *config, struct 
     a->vm_config = xstrdup(config->vm_config != NULL ? config->vm_config : "{}");
     a->organisation = xstrdup(
         a->tee != NULL && tee_is_simulator(a->tee) ? "Cloister Simulator (insecure)" : "Cloister");
-    rc = config->keys->get(config->keys->data, &a->keys, &a->app, e);
+    a->source = *config->keys;
+    (void)pthread_mutex_init(&a->fetching, NULL);
+    if (!a->scoped)
+        rc = fetch_keys(a, e);
     if (rc == RC_OK && !a->scoped)
         rc = finish_boot(a, config, e);
     if (rc != RC_OK) {
@@ -214,6 +233,7 @@ void agent_free(struct agent *a)
     if (a == NULL)
         return;
     agent_keys_clear(&a->keys);
+    (void)pthread_mutex_destroy(&a->fetching);
     buf_clear(&a->compose);
     free(a->app_name);
     free(a->vendor);

@@ -29,9 +29,10 @@ struct agent_config {
     const char *vm_config;  /* JSON text that goes with quotes ["{}"] */
 };
 
-/* Fetches the application's keys and, unless scoped, completes the domain's boot: extends RTMR3 by
- * key-provider and system-ready. RC_MALFORMED: compose is not an app-compose.json. Else as the key
- * source and tee_extend(). */
+/* Unless scoped, fetches the application's keys and completes the domain's boot: extends RTMR3 by
+ * key-provider and system-ready. Scoped, keys are fetched when first asked for; what fails then is
+ * the call's error, and tried again at the next. RC_MALFORMED: compose is not an app-compose.json.
+ * Else as the key source and tee_extend(). */
 enum rc agent_new(struct agent **out, const struct agent_config *config, struct err *e);
 void agent_free(struct agent *a);
 

@@ -2,7 +2,7 @@
  * the caller's. Must not: keep what it derives. */
 #include "agent/derive.h"
 
-#include "agent/internal/p256.h"
+#include "agent/internal/cert.h"
 #include "crypto/hash.h"
 
 void derive_bytes(uint8_t *out, size_t n, struct bytes ikm, const struct bytes *contexts,

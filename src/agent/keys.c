@@ -4,7 +4,7 @@
 #include "agent/keys.h"
 
 #include "agent/derive.h"
-#include "agent/internal/p256.h"
+#include "agent/internal/cert.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "crypto/hash.h"
@@ -70,6 +70,13 @@ static enum rc read_root(struct agent_root *r, struct tee *t, const char *path, 
     if (plain.n != sizeof(r->seed.b))
         return err_set(e, RC_CORRUPT, "%s: root of %zu bytes, not 32", path, plain.n);
     memcpy(r->seed.b, plain.p, plain.n);
+    if (info.is_old_platform) {
+        AUTO_CLEAR(buf) struct buf again = {0};
+
+        TRY(seal_put(t, &again, ROOT_PURPOSE, info.version, secbuf_bytes(&plain), e));
+        TRY(file_write_atomic(path, buf_bytes(&again), 0600, e));
+        log_info("agent", "%s: sealed again for the platform's new version", path);
+    }
     return RC_OK;
 }
 

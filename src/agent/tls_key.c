@@ -1,7 +1,7 @@
 /* Certificates for the application. Job: a key and the chain leaf, app CA, root; with evidence if
  * it is asked for. Trust: names and dates are the application's. Must not: keep the key. */
 #include "agent/internal/agent.h"
-#include "agent/internal/p256.h"
+#include "agent/internal/cert.h"
 #include "attest/ratls.h"
 #include "os/clock.h"
 

@@ -24,12 +24,16 @@ static const char help[] =
     "  --tls-listen HOST:PORT\n"
     "                       the same over TLS with evidence [none]\n"
     "  --url URL            by which others reach it [the bound address]\n"
-    "  --network FILE       devnet.json of a network: fills in the next seven\n"
+    "  --network FILE       devnet.json of a network: fills in the next eight\n"
     "  --rpc URL            the ledger's JSON-RPC\n"
     "  --genesis FILE       the chain's genesis: whom it believes follows from it\n"
     "  --workers ADDRESS, --gatekeepers ADDRESS, --council ADDRESS, --collateral ADDRESS,\n"
     "  --tee-pool ADDRESS   contracts\n"
+    "  --confidential ADDRESS\n"
+    "                       ConfidentialContracts [none: no keys of confidential contracts]\n"
     "  --operator ADDRESS   who may deregister it besides itself [its own account]\n"
+    "  --take-over-from URL take all from the keeper there if DIR is empty: another build of it,\n"
+    "                       allowed by the council before this one; it ends with that\n"
     "  --tee SOURCE         auto, configfs, tdx_guest, sev_guest, or simulator:DIR/MACHINE, which\n"
     "                       proves nothing about hardware [auto]; TDX cannot seal and is refused\n"
     "  --print-measurement  print what this keeper measures as, and end\n"
@@ -52,6 +56,7 @@ static enum rc read_network(struct options *o, const char *path, struct err *e)
 {
     struct network *n = &o->network;
     struct keeper_config *c = &o->c;
+    enum rc rc;
 
     TRY(network_read(n, path, e));
     if (c->rpc_url == NULL)
@@ -62,7 +67,9 @@ static enum rc read_network(struct options *o, const char *path, struct err *e)
     TRY(network_contract_unless_given(&c->gatekeepers, n, "Gatekeepers", e));
     TRY(network_contract_unless_given(&c->council, n, "Council", e));
     TRY(network_contract_unless_given(&c->collateral, n, "Collateral", e));
-    return network_contract_unless_given(&c->tee_pool, n, "TeePool", e);
+    TRY(network_contract_unless_given(&c->tee_pool, n, "TeePool", e));
+    rc = network_contract_unless_given(&c->confidential, n, "ConfidentialContracts", e);
+    return rc == RC_NOTFOUND ? RC_OK : rc; /* a network from before there were any */
 }
 
 static enum rc take_poke(void *target, const char *arg, struct err *e)
@@ -90,7 +97,9 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "council", ADDRESS(c.council)},
     {.name = "collateral", ADDRESS(c.collateral)},
     {.name = "tee-pool", ADDRESS(c.tee_pool)},
+    {.name = "confidential", ADDRESS(c.confidential)},
     {.name = "operator", ADDRESS(c.operator)},
+    {.name = "take-over-from", .kind = DAEMON_TEXT, FIELD(c.take_over_from)},
     {.name = "tee", .kind = DAEMON_TEXT, FIELD(c.tee)},
     {.name = "print-measurement", .kind = DAEMON_FLAG, FIELD(print_measurement)},
     {.name = "poke-ms", .kind = DAEMON_CALL, .take = take_poke},

@@ -7,10 +7,12 @@
 #include <string.h>
 
 static const char help[] =
-    "usage: cloister-validator GAS MEMORY_SIZE WALL_MS 3< input 4< program 5< env.json 6> out\n"
+    "usage: cloister-validator GAS MEMORY_SIZE WALL_MS\n"
     "\n"
     "Runs one RISC-V validator in the virtual machine, with no file, no network and few system\n"
-    "calls. Meant to be started by cloister-worker, which reads what is written to descriptor 6.\n"
+    "calls. Meant to be started by cloister-worker, which hands it program, environment, input "
+    "and\n"
+    "a place for the outcome over a socket, descriptor 3.\n"
     "\n"
     "Exit status: 0 when there is an outcome to read, 1 when not, 2 usage.\n";
 

@@ -24,7 +24,7 @@ static const char help[] =
     "  --dir DIR            the worker's folder; one process a folder\n"
     "  --listen HOST:PORT   where the API is served (default 127.0.0.1:8555; port 0: any)\n"
     "  --url URL            by which requesters reach it (default: the bound address)\n"
-    "  --network FILE       devnet.json of a network: fills in the next six\n"
+    "  --network FILE       devnet.json of a network: fills in most of the next\n"
     "  --genesis FILE       the chain's genesis: what is believed of the chain follows from it; "
     "without one\n"
     "                       the ledger's node is believed\n"
@@ -33,10 +33,20 @@ static const char help[] =
     "  --store-gateway URL  the store's gateway for reading (default: through its API)\n"
     "  --tee-pool ADDRESS, --data-registry ADDRESS, --dlp-registry ADDRESS\n"
     "  --workers ADDRESS    the contract to register in with evidence (default: none)\n"
+    "  --gatekeepers ADDRESS\n"
+    "                       whose keepers give it keys, with which secrets of validators are "
+    "opened\n"
+    "                       (default: none)\n"
     "  --operator ADDRESS   who may deregister this worker besides itself\n"
     "  --tee KIND           whose evidence: none (default), auto (this machine's TDX or SEV-SNP) "
     "or\n"
     "                       simulator, which proves nothing about hardware\n"
+    "  --role NAME          open (default): runs validators; or contract: keeps confidential\n"
+    "                       contracts\n"
+    "  --confidential-contracts ADDRESS, --clusters N,N\n"
+    "                       of role contract: the contract, and the clusters to join\n"
+    "  --http-allow URL,URL scheme and host contracts may fetch from in queries (default: none)\n"
+    "  --runtime PATH       cloister-runtime (default: beside this program)\n"
     "  --tls-listen HOST:PORT\n"
     "                       also serve TLS whose certificates carry the evidence\n"
     "  --insecure-simulator DIR, --machine NAME\n"
@@ -50,6 +60,8 @@ static const char help[] =
     "  --gas N              of a RISC-V validator (default 20000000000)\n"
     "  --memory-mib N       of a validator (default 256)\n"
     "  --wall-ms N          time of a validator (default 60000)\n"
+    "  --max-head-age-ms N  oldest view of the chain that is acted upon (default 10000)\n"
+    "  --key-wait S         how long a job waits for keepers that are away (default 30)\n"
     "  --claim-interval S   seconds between collecting fees (default 30; 0: never)\n"
     "  --jail PATH          cloister-jail (default: beside this program)\n"
     "  --no-containers      refuse container images\n"
@@ -92,7 +104,23 @@ static enum rc read_network(struct options *o, const char *path, struct err *e)
     TRY(network_contract_unless_given(&c->dlp_registry, n, "DLPRegistry", e));
     /* Chains without attestation have none. */
     rc = network_contract_unless_given(&c->workers, n, "Workers", e);
+    if (rc != RC_OK && rc != RC_NOTFOUND)
+        return rc;
+    rc = network_contract_unless_given(&c->confidential, n, "ConfidentialContracts", e);
+    if (rc != RC_OK && rc != RC_NOTFOUND)
+        return rc;
+    rc = network_contract_unless_given(&c->gatekeepers, n, "Gatekeepers", e);
     return rc == RC_NOTFOUND ? RC_OK : rc;
+}
+
+static enum rc take_role(void *target, const char *arg, struct err *e)
+{
+    struct options *o = target;
+
+    if (strcmp(arg, "open") != 0 && strcmp(arg, "contract") != 0)
+        return err_set(e, RC_MALFORMED, "'%s' is neither open nor contract", arg);
+    o->c.role = strcmp(arg, "open") == 0 ? WORKER_OPEN : WORKER_CONTRACT;
+    return RC_OK;
 }
 
 static enum rc take_tee(void *target, const char *arg, struct err *e)
@@ -144,8 +172,14 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "data-registry", ADDRESS(c.data_registry)},
     {.name = "dlp-registry", ADDRESS(c.dlp_registry)},
     {.name = "workers", ADDRESS(c.workers)},
+    {.name = "gatekeepers", ADDRESS(c.gatekeepers)},
     {.name = "operator", ADDRESS(c.operator)},
     {.name = "tee", .kind = DAEMON_CALL, .take = take_tee},
+    {.name = "role", .kind = DAEMON_CALL, .take = take_role},
+    {.name = "confidential-contracts", ADDRESS(c.confidential)},
+    {.name = "clusters", .kind = DAEMON_TEXT, FIELD(c.clusters)},
+    {.name = "http-allow", .kind = DAEMON_TEXT, FIELD(c.http_allow)},
+    {.name = "runtime", .kind = DAEMON_TEXT, FIELD(c.runtime_path)},
     {.name = "tls-listen", .kind = DAEMON_TEXT, FIELD(c.tls_listen)},
     {.name = "insecure-simulator", .kind = DAEMON_TEXT, FIELD(c.simulator)},
     {.name = "machine", .kind = DAEMON_TEXT, FIELD(c.machine)},
@@ -162,6 +196,8 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "gas", .kind = DAEMON_U64, FIELD(c.gas), .max = UINT64_MAX >> 2},
     {.name = "memory-mib", .kind = DAEMON_U64, FIELD(c.memory_size), .max = 65536, .unit = MIB},
     {.name = "wall-ms", .kind = DAEMON_U64, FIELD(c.wall_ms), .max = 3600000},
+    {.name = "max-head-age-ms", .kind = DAEMON_U64, FIELD(c.max_head_age_ms), .max = 3600000},
+    {.name = "key-wait", .kind = DAEMON_U64, FIELD(c.key_wait_ms), .max = 3600, .unit = 1000},
     {.name = "claim-interval", .kind = DAEMON_CALL, .take = take_claim},
     {.name = "jail", .kind = DAEMON_TEXT, FIELD(c.jail_path)},
     {.name = "no-containers", .kind = DAEMON_FLAG, FIELD(c.no_containers)},

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "chain/gen/collateral.h"
+#include "chain/gen/confidential_contracts.h"
 #include "chain/gen/council.h"
 #include "chain/gen/data_liquidity_pool.h"
 #include "chain/gen/data_refiner_registry.h"

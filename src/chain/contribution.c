@@ -2,6 +2,7 @@
 
 #include "base/hex.h"
 #include "chain/eip712.h"
+#include "codec/cid.h"
 #include "crypto/hash.h"
 #include "crypto/hpke.h"
 
@@ -175,4 +176,23 @@ void proof_digest(struct hash32 *out, const struct proof_fields *p)
     buf_put_bytes(&packed, p->instruction);
     keccak256(&h, buf_bytes(&packed));
     personal_digest(out, BYTES_OF(&h));
+}
+
+enum rc validator_digest(struct hash32 *out, struct bytes instruction, struct err *e)
+{
+    static const char mark[] = "#sha256=";
+    const size_t tail = sizeof(mark) - 1 + 64;
+    struct cid cid;
+
+    memset(out, 0, sizeof(*out));
+    if (instruction.n >= tail &&
+        memcmp(instruction.p + instruction.n - tail, mark, sizeof(mark) - 1) == 0)
+        return hex_decode_fixed(out->b, sizeof(out->b),
+                                bytes_of(instruction.p + instruction.n - 64, 64), e);
+    if (instruction.n < 7 || memcmp(instruction.p, "ipfs://", 7) != 0 ||
+        cid_parse(&cid, bytes_of(instruction.p + 7, instruction.n - 7), NULL) != RC_OK)
+        return err_set(e, RC_UNSUPPORTED,
+                       "the validator is pinned neither by ipfs://CID nor by #sha256=");
+    *out = cid.digest;
+    return RC_OK;
 }

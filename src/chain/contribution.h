@@ -79,6 +79,10 @@ struct run_authorization {
 };
 void run_authorization_digest(struct hash32 *out, const struct run_authorization *a);
 
+/* The 32 bytes that pin a validator: of "…#sha256=<hex>" these, of "ipfs://CID" the CID's SHA-256
+ * digest. An image's keys are under this name (docs/keys.md). RC_UNSUPPORTED: not pinned. */
+enum rc validator_digest(struct hash32 *out, struct bytes instruction, struct err *e);
+
 /* ---- proof of contribution ---- */
 
 struct proof_fields {

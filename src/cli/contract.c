@@ -2,6 +2,7 @@
 #include "abigen/abigen.h"
 #include "chain/abi_sig.h"
 #include "cli/internal/commands.h"
+#include "cli/internal/confidential.h"
 #include "ledger/code.h"
 #include "os/file.h"
 #include "os/spawn.h"
@@ -190,14 +191,13 @@ static enum rc build_in(struct cli *cli, const char *dir, const char *source, co
     return run(&link, e);
 }
 
-static enum rc contract_build(struct cli *cli, struct err *e)
+/* To --out, or NAME.elf here; *elf says where. */
+static enum rc build(struct cli *cli, const char *source, const char **elf, struct err *e)
 {
-    const char *source = cli->args[0];
     const char *base = strrchr(source, '/') != NULL ? strrchr(source, '/') + 1 : source;
     size_t n = strlen(base);
     char dir[] = "/tmp/cloister-build.XXXXXX";
     const char *name, *stem, *abi, *out;
-    struct stat st;
     enum rc rc;
 
     if (n < 3 || strcmp(base + n - 2, ".c") != 0)
@@ -211,7 +211,16 @@ static enum rc contract_build(struct cli *cli, struct err *e)
     rc = build_in(cli, dir, source, name, abi, out, e);
     if (dir_remove(dir, NULL) != RC_OK)
         cli_step(cli, "left behind: %s", dir);
-    TRY(rc);
+    *elf = out;
+    return rc;
+}
+
+static enum rc contract_build(struct cli *cli, struct err *e)
+{
+    const char *out;
+    struct stat st;
+
+    TRY(build(cli, cli->args[0], &out, e));
     if (stat(out, &st) != 0)
         return err_set(e, RC_IO, "%s was not written", out);
     cli_print(cli, "%s (%lld bytes)", out, (long long)st.st_size);
@@ -232,13 +241,37 @@ const struct cli_command CLI_CONTRACT_BUILD = {
 
 /* ---- deploy ---- */
 
-static const char *init_signature, *value_text;
+static const char *init_signature, *value_text, *gas_text, *cluster_text, *audit_text;
+static bool confidential, upgradable, plain, wait_for_it;
 static const struct cli_option DEPLOY_OPTIONS[] = {
     {.name = "init",
      .arg = "SIGNATURE",
      .help = "first call, e.g. 'initialize(address)'; its arguments follow the ELF",
      .value = &init_signature},
     {.name = "value", .arg = "COINS", .help = "sent along", .value = &value_text},
+    {.name = "abi",
+     .arg = "FILE",
+     .help = "of a .c file, which is compiled first [NAME.json beside it]",
+     .value = &abi_path},
+    {.name = "uses", .arg = "FILE", .help = "as for contract build", .values = &uses},
+    {.name = "confidential",
+     .help = "run it where nobody can look: on a cluster of attested workers",
+     .flag = &confidential},
+    {.name = "cluster",
+     .arg = "N",
+     .help = "with --confidential: the cluster's number",
+     .value = &cluster_text},
+    {.name = "upgradable",
+     .help = "with --confidential: its owner may replace the code",
+     .flag = &upgradable},
+    {.name = "audit",
+     .arg = "WHO",
+     .help = "with --confidential: owner: whom the owner names may re-execute it; none [none]",
+     .value = &audit_text},
+    {.name = "gas",
+     .arg = "N",
+     .help = "with --confidential: for the first call [4194304]",
+     .value = &gas_text},
     {0},
 };
 
@@ -248,8 +281,40 @@ static enum rc value_of(struct u256 *out, struct err *e)
     return value_text == NULL ? RC_OK : u256_parse_units(out, bytes_str(value_text), 18, e);
 }
 
+/* What only confidential contracts have. */
+static enum rc deploy_options(struct err *e)
+{
+    if (confidential && cluster_text == NULL)
+        return err_set(
+            e, RC_MALFORMED,
+            "--confidential needs --cluster N: `cloister cluster list` shows which there "
+            "are");
+    if (!confidential &&
+        (cluster_text != NULL || upgradable || audit_text != NULL || gas_text != NULL))
+        return err_set(e, RC_MALFORMED,
+                       "--cluster, --upgradable, --audit and --gas are for --confidential");
+    return RC_OK;
+}
+
+static enum rc deploy_confidential(struct cli *cli, const char *elf, struct err *e)
+{
+    struct confidential_deploy d = {.upgradable = upgradable,
+                                    .audit = audit_text,
+                                    .init = init_signature,
+                                    .gas = gas_text,
+                                    .value = value_text,
+                                    .elf_path = elf,
+                                    .args = cli->args + 1,
+                                    .n_args = cli->n_args - 1};
+
+    TRY(cli_number(&d.cluster, cluster_text, "cluster", UINT64_MAX, e));
+    return confidential_deploy(cli, &d, e);
+}
+
 static enum rc contract_deploy(struct cli *cli, struct err *e)
 {
+    const char *path = cli->args[0];
+    size_t n_path = strlen(path);
     AUTO_CLEAR(secp_key) struct secp_key key = {0};
     AUTO_CLEAR(buf) struct buf data = {0};
     struct chain_receipt receipt;
@@ -258,12 +323,16 @@ static enum rc contract_deploy(struct cli *cli, struct err *e)
     struct bytes elf, rest;
     enum rc rc;
 
-    TRY(file_read(&data, cli->args[0], ELF_MAX, e));
+    TRY(deploy_options(e));
+    if (n_path > 2 && strcmp(path + n_path - 2, ".c") == 0)
+        TRY(build(cli, path, &path, e));
+    if (confidential)
+        return deploy_confidential(cli, path, e);
+    TRY(file_read(&data, path, ELF_MAX, e));
     rc = code_split(buf_bytes(&data), &elf, &rest, e);
     if (rc != RC_OK || rest.n != 0)
         return err_set(e, RC_MALFORMED,
-                       "%s is not an ELF program (cloister contract build makes one)",
-                       cli->args[0]);
+                       "%s is not an ELF program (cloister contract build makes one)", path);
     if (init_signature != NULL)
         TRY(abi_calldata(&data, bytes_str(init_signature), cli->args + 1, cli->n_args - 1, e));
     else if (cli->n_args > 1)
@@ -284,8 +353,12 @@ static enum rc contract_deploy(struct cli *cli, struct err *e)
 
 const struct cli_command CLI_CONTRACT_DEPLOY = {
     .name = "contract deploy",
-    .args = "FILE.elf [ARG...]",
-    .summary = "put a contract on the chain",
+    .args = "FILE.elf|FILE.c [ARG...]",
+    .summary = "put a contract on the chain, public or confidential",
+    .details =
+        "With --confidential the code goes into the store, and the contract onto a cluster; "
+        "the command\n"
+        "ends when the cluster's workers have published the key that commands are sealed to.",
     .fn = contract_deploy,
     .options = DEPLOY_OPTIONS,
     .min_args = 1,
@@ -327,11 +400,46 @@ const struct cli_command CLI_CONTRACT_CALL = {
 
 static const struct cli_option SEND_OPTIONS[] = {
     {.name = "value", .arg = "COINS", .help = "sent along", .value = &value_text},
+    {.name = "gas",
+     .arg = "N",
+     .help =
+         "to a confidential contract: gas of the command, rounded up to a power of two [4194304]",
+     .value = &gas_text},
+    {.name = "plain",
+     .help = "to a confidential contract: not sealed, readable by all",
+     .flag = &plain},
+    {.name = "wait",
+     .help = "to a confidential contract: until it is confirmed; then what came of it",
+     .flag = &wait_for_it},
     {0},
 };
 
+/* Proved, not asked: what is meant for a confidential contract must not be sent in the open. */
+static enum rc is_confidential(struct cli *cli, const struct address *to, bool *is, struct err *e)
+{
+    struct light_client *lc;
+    struct confidential c;
+    enum rc rc;
+
+    *is = false;
+    if (!cli_has_confidential(cli))
+        return RC_OK;
+    TRY(cli_light(cli, &lc, e));
+    rc = cli_confidential(cli, &c, to, e);
+    *is = rc == RC_OK;
+    return rc == RC_NOTFOUND ? RC_OK : rc;
+}
+
 static enum rc contract_send_command(struct cli *cli, struct err *e)
 {
+    const struct confidential_send s = {.signature = cli->args[1],
+                                        .args = cli->args + 2,
+                                        .n_args = cli->n_args - 2,
+                                        .gas = gas_text,
+                                        .value = value_text,
+                                        .plain = plain,
+                                        .wait = wait_for_it};
+    bool is;
     AUTO_CLEAR(secp_key) struct secp_key key = {0};
     struct chain_receipt receipt;
     struct chain_client *c;
@@ -339,6 +447,13 @@ static enum rc contract_send_command(struct cli *cli, struct err *e)
     struct u256 value;
 
     TRY(cli_address(cli, &to, cli->args[0], e));
+    TRY(is_confidential(cli, &to, &is, e));
+    if (is)
+        return confidential_send(cli, &to, &s, e);
+    if (plain || wait_for_it || gas_text != NULL)
+        return err_set(e, RC_MALFORMED,
+                       "%s is no confidential contract: --plain, --wait and --gas are for those",
+                       cli->args[0]);
     TRY(value_of(&value, e));
     TRY(cli_key(cli, &key, e));
     TRY(cli_chain(cli, &c, e));
@@ -358,6 +473,10 @@ const struct cli_command CLI_CONTRACT_SEND = {
     .name = "contract send",
     .args = "TO SIGNATURE [ARG...]",
     .summary = "have a contract do something: 'transfer(address,uint256)' 0x… 5",
+    .details = "To a confidential contract the call is sealed: nobody but the contract sees it. "
+               "With --wait the\n"
+               "command ends when it is confirmed, and prints what the call returned: "
+               "'f(types)(results)'.",
     .fn = contract_send_command,
     .options = SEND_OPTIONS,
     .min_args = 2,

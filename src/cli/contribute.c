@@ -6,6 +6,7 @@
 #include "cli/internal/commands.h"
 #include "cli/internal/evidence.h"
 #include "cli/internal/proved.h"
+#include "cli/internal/secrets.h"
 #include "crypto/ecies.h"
 #include "crypto/hash.h"
 #include "crypto/openpgp.h"
@@ -28,7 +29,7 @@
 
 static const char *pool_name, *resume;
 static bool follow;
-static struct cli_list env_list;
+static struct cli_list env_list, secret_list;
 
 static const struct cli_option OPTIONS[] = {
     {.name = "pool",
@@ -40,6 +41,12 @@ static const struct cli_option OPTIONS[] = {
      .arg = "NAME=VALUE",
      .help = "an environment variable for the validator; may be repeated",
      .values = &env_list},
+    {.name = "secret",
+     .arg = "NAME=VALUE",
+     .help = "a variable that only the validator sees: sealed for this job and its worker; "
+             "NAME=@FILE takes a file's content, NAME=secret1:... one that is sealed; may be "
+             "repeated",
+     .values = &secret_list},
     {.name = "resume",
      .arg = "FILE_ID",
      .help = "go on with a contribution that was interrupted: its number or CID (no FILE then)",
@@ -461,15 +468,30 @@ static enum rc key_for_worker(const struct contribution *x, const struct worker 
     return RC_OK;
 }
 
-static enum rc run_request(const struct contribution *x, const struct worker *w, uint64_t now,
-                           struct buf *body, struct err *e)
+/* For this pool, its validator and this job alone. */
+static enum rc sealed_secrets(struct cli *cli, const struct contribution *x, json_t *out,
+                              struct err *e)
 {
+    const struct secret_scope scope = {.chain_id = x->chain_id,
+                                       .tee_pool = x->tee_pool,
+                                       .dlp_id = x->pool.id,
+                                       .validator = bytes_str(x->pool.proof_instruction),
+                                       .job_id = x->job_id};
+
+    return cli_secrets_seal(cli, out, &secret_list, &scope, e);
+}
+
+static enum rc run_request(struct cli *cli, const struct contribution *x, const struct worker *w,
+                           uint64_t now, struct buf *body, struct err *e)
+{
+    json_auto_t *secrets = json_object();
     AUTO_CLEAR(buf) struct buf wrapped = {0};
     json_auto_t *request = NULL;
     json_t *env = NULL;
     json_t *consent = NULL;
     char nonce[24];
 
+    TRY(sealed_secrets(cli, x, secrets, e));
     TRY(env_object(&env, e));
     TRY(authorization(x, w, env, now, &consent));
     if (key_for_worker(x, w, &wrapped, e) != RC_OK) {
@@ -478,11 +500,11 @@ static enum rc run_request(const struct contribution *x, const struct worker *w,
         return RC_MALFORMED;
     }
     (void)snprintf(nonce, sizeof(nonce), "%llu", (unsigned long long)rng_u64(NULL));
-    request =
-        json_pack("{s:I, s:I, s:s, s:s, s:s, s:o, s:s, s:o}", "file_id", (json_int_t)x->file_id,
-                  "job_id", (json_int_t)x->job_id, "encrypted_encryption_key", buf_cstr(&wrapped),
-                  "encryption_seed", x->seed, "proof_url", x->pool.proof_instruction, "env_vars",
-                  env, "nonce", nonce, "authorization", consent);
+    request = json_pack("{s:I, s:I, s:s, s:s, s:s, s:o, s:O, s:s, s:o}", "file_id",
+                        (json_int_t)x->file_id, "job_id", (json_int_t)x->job_id,
+                        "encrypted_encryption_key", buf_cstr(&wrapped), "encryption_seed", x->seed,
+                        "proof_url", x->pool.proof_instruction, "env_vars", env, "secrets", secrets,
+                        "nonce", nonce, "authorization", consent);
     CHECK(request != NULL);
     json_put(body, request);
     return RC_OK;
@@ -544,7 +566,7 @@ static enum rc run_proof(struct cli *cli, const struct contribution *x, json_t *
 
     TRY(job_worker(cli, x, &w, e));
     TRY(check_worker(cli, x, &w, e));
-    TRY(run_request(x, &w, clock_wall_ns() / 1000000000U, &body, e));
+    TRY(run_request(cli, x, &w, clock_wall_ns() / 1000000000U, &body, e));
     url = arena_alloc(&cli->mem, strlen(w.url) + 16);
     (void)snprintf(url, strlen(w.url) + 16, "%s/RunProof", w.url);
     cli_step(cli, "worker %s at %s runs the pool's validator", cli_addr_text(cli, &w.address),
@@ -789,6 +811,7 @@ static enum rc contribute(struct cli *cli, struct err *e)
     TRY(cli_contract(cli, &x.registry, "DataRegistry", e));
     TRY(cli_contract(cli, &x.tee_pool, "TeePool", e));
     TRY(cli_chain_id(cli, &x.chain_id, e));
+    TRY(cli_secrets_check(cli, &secret_list, e));
     TRY(begin(cli, &x, e));
     if (x.job_id == 0) {
         TRY(request_job(cli, &x, e));

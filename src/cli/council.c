@@ -94,6 +94,7 @@ static const char *const KNOWN_CALLS[] = {
     "allowMeasurement(bytes32,uint64,string)",
     "removeMeasurement(bytes32)",
     "evict(address)",
+    "admit(address)",
     "banPlatform(bytes32,bool)",
     "setPolicy(bytes)",
     "setLifetime(uint64)",
@@ -108,6 +109,18 @@ static const char *const KNOWN_CALLS[] = {
     "setUrgent(address,bytes4,bool)",
     "updateWorkers(address)",
     "upgradeToAndCall(address,bytes)",
+    "grantRole(bytes32,address)",
+    "revokeRole(bytes32,address)",
+    "pause()",
+    "unpause()",
+    "removeTee(address)",
+    "updateDataRegistry(address)",
+    "updateTeeFee(uint256)",
+    "updateCancelDelay(uint256)",
+    "updateStartWindow(uint256)",
+    "updateDataRefinerRegistry(address)",
+    "updateDlpRegistry(address)",
+    "updateTemplates(bytes32,bytes32)",
 };
 
 /* Its name in the network file, or its address. */

@@ -20,10 +20,12 @@
 #define HEALTHY_MS 1000 /* lived so long: no crash at start, the next restart is quick again */
 #define STOP_MS 10000
 #define REFRESH_MS 1000
-#define MAX_DAEMONS (2 + DEVNET_MAX_WORKERS + DEVNET_MAX_KEEPERS)
+#define MAX_DAEMONS (2 + DEVNET_MAX_WORKERS + DEVNET_MAX_CONTRACT_WORKERS + DEVNET_MAX_KEEPERS)
 #define KEEPER_PORTS 50
+#define CONTRACT_PORTS 42
 
-static const char *dir_text, *workers_text, *keepers_text, *ports_text, *profile_text;
+static const char *dir_text, *workers_text, *keepers_text, *contract_workers_text, *ports_text,
+    *profile_text;
 static bool verbose;
 
 static const struct cli_option OPTIONS[] = {
@@ -33,10 +35,15 @@ static const struct cli_option OPTIONS[] = {
      .arg = "N",
      .help = "how many keepers of keys, 3 to 7, or 0; more than half make a key [3]",
      .value = &keepers_text},
+    {.name = "contract-workers",
+     .arg = "N",
+     .help = "how many workers keep confidential contracts, in cluster 1; they need keepers [2]",
+     .value = &contract_workers_text},
     {.name = "ports",
      .arg = "BASE",
      .help = "ledger at BASE, store at BASE+1 and BASE+2, workers from BASE+10, their TLS from "
-             "BASE+26, keepers from BASE+50, their TLS from BASE+57 [8545]",
+             "BASE+26, contract workers from BASE+42, their TLS from BASE+46, keepers from "
+             "BASE+50, their TLS from BASE+57 [8545]",
      .value = &ports_text},
     {.name = "profile",
      .arg = "PROFILE",
@@ -48,7 +55,7 @@ static const struct cli_option OPTIONS[] = {
 
 struct daemon {
     char name[24];
-    const char *argv[40];
+    const char *argv[56];
     size_t n_args;
     struct child child;
     bool running;
@@ -108,17 +115,20 @@ static const char *listen_at(struct devnet *d, uint64_t port)
     return text_of(d, "127.0.0.1:%llu", (unsigned long long)port);
 }
 
-static void worker_args(struct devnet *d, struct daemon *m, size_t i, const char *machine)
+static void worker_args(struct devnet *d, struct daemon *m, uint64_t port, uint64_t tls_port,
+                        const char *machine)
 {
     const struct {
         const char *option, *contract;
     } addresses[] = {{"--tee-pool", "TeePool"},
                      {"--data-registry", "DataRegistry"},
                      {"--dlp-registry", "DLPRegistry"},
-                     {"--workers", "Workers"}};
+                     {"--workers", "Workers"},
+                     {"--gatekeepers", "Gatekeepers"}};
+    size_t n_addresses = ARRAY_LEN(addresses) - (d->vana_compat ? 2 : 0);
 
     add_arg(m, "--listen");
-    add_arg(m, listen_at(d, d->base_port + 10 + i));
+    add_arg(m, listen_at(d, port));
     add_arg(m, "--rpc");
     add_arg(m, d->rpc);
     add_arg(m, "--store");
@@ -127,7 +137,7 @@ static void worker_args(struct devnet *d, struct daemon *m, size_t i, const char
     add_arg(m, devnet_path(d, "genesis.json"));
     add_arg(m, "--profile");
     add_arg(m, d->vana_compat ? "vana-compat" : "devnet");
-    for (size_t k = 0; k < ARRAY_LEN(addresses) - d->vana_compat; k++) {
+    for (size_t k = 0; k < n_addresses; k++) {
         struct address a = devnet_address(addresses[k].contract);
 
         add_arg(m, addresses[k].option);
@@ -136,7 +146,7 @@ static void worker_args(struct devnet *d, struct daemon *m, size_t i, const char
     if (d->vana_compat)
         return;
     add_arg(m, "--tls-listen");
-    add_arg(m, listen_at(d, d->base_port + 26 + i));
+    add_arg(m, listen_at(d, tls_port));
     add_arg(m, "--tee");
     add_arg(m, "simulator");
     add_arg(m, "--insecure-simulator");
@@ -145,15 +155,32 @@ static void worker_args(struct devnet *d, struct daemon *m, size_t i, const char
     add_arg(m, machine);
 }
 
+static void open_worker_args(struct devnet *d, struct daemon *m, size_t i, const char *machine)
+{
+    worker_args(d, m, d->base_port + 10 + i, d->base_port + 26 + i, machine);
+}
+
+static void contract_worker_args(struct devnet *d, struct daemon *m, size_t i, const char *machine)
+{
+    const struct address a = devnet_address("ConfidentialContracts");
+
+    worker_args(d, m, d->base_port + CONTRACT_PORTS + i,
+                d->base_port + CONTRACT_PORTS + DEVNET_MAX_CONTRACT_WORKERS + i, machine);
+    add_arg(m, "--role");
+    add_arg(m, "contract");
+    add_arg(m, "--confidential-contracts");
+    add_arg(m, cli_addr_text(d->cli, &a));
+    add_arg(m, "--clusters");
+    add_arg(m, "1");
+}
+
 static void keeper_args(struct devnet *d, struct daemon *m, size_t i, const char *machine)
 {
     static const struct {
         const char *option, *contract;
-    } addresses[] = {{"--workers", "Workers"},
-                     {"--gatekeepers", "Gatekeepers"},
-                     {"--council", "Council"},
-                     {"--collateral", "Collateral"},
-                     {"--tee-pool", "TeePool"}};
+    } addresses[] = {{"--workers", "Workers"},  {"--gatekeepers", "Gatekeepers"},
+                     {"--council", "Council"},  {"--collateral", "Collateral"},
+                     {"--tee-pool", "TeePool"}, {"--confidential", "ConfidentialContracts"}};
 
     add_arg(m, "--listen");
     add_arg(m, listen_at(d, d->base_port + KEEPER_PORTS + i));
@@ -193,7 +220,7 @@ static void describe(struct net *n)
         const char *name = text_of(d, "worker-%zu", i);
 
         m = daemon_new(n, name, "cloister-worker");
-        worker_args(d, m, i, name);
+        open_worker_args(d, m, i, name);
         d->worker_argv = m->argv;
     }
     for (size_t i = 0; i < d->n_keepers; i++) {
@@ -203,10 +230,17 @@ static void describe(struct net *n)
         keeper_args(d, m, i, name);
         d->keeper_argv = m->argv;
     }
+    for (size_t i = 0; i < d->n_contract_workers; i++) {
+        const char *name = text_of(d, "contract-worker-%zu", i);
+
+        m = daemon_new(n, name, "cloister-worker");
+        contract_worker_args(d, m, i, name);
+        d->contract_worker_argv = m->argv;
+    }
     if (d->n_workers == 0) {
         /* None is started, but one that somebody starts by hand is to be believed. */
         daemon_init(d, &n->spare, DEVNET_SPARE, "cloister-worker");
-        worker_args(d, &n->spare, 0, DEVNET_SPARE);
+        open_worker_args(d, &n->spare, 0, DEVNET_SPARE);
         d->worker_argv = n->spare.argv;
     }
 }
@@ -314,7 +348,7 @@ static void stop_all(struct net *n)
 static enum rc options(struct net *n, struct err *e)
 {
     struct devnet *d = &n->d;
-    uint64_t workers = 2, keepers = 3, ports = 8545;
+    uint64_t workers = 2, keepers = 3, contract_workers = 2, ports = 8545;
 
     if (dir_text == NULL)
         return err_set(e, RC_MALFORMED, "give --dir DIR: the folder the network lives in");
@@ -322,6 +356,9 @@ static enum rc options(struct net *n, struct err *e)
         TRY(cli_number(&workers, workers_text, "--workers", DEVNET_MAX_WORKERS, e));
     if (keepers_text != NULL)
         TRY(cli_number(&keepers, keepers_text, "--keepers", DEVNET_MAX_KEEPERS, e));
+    if (contract_workers_text != NULL)
+        TRY(cli_number(&contract_workers, contract_workers_text, "--contract-workers",
+                       DEVNET_MAX_CONTRACT_WORKERS, e));
     if (keepers == 1 || keepers == 2)
         return err_set(e, RC_MALFORMED,
                        "--keepers %llu: with fewer than 3 no key is safe when "
@@ -336,6 +373,8 @@ static enum rc options(struct net *n, struct err *e)
     d->vana_compat = profile_text != NULL && strcmp(profile_text, "vana-compat") == 0;
     d->n_workers = (size_t)workers;
     d->n_keepers = d->vana_compat ? 0 : (size_t)keepers;
+    /* Contracts' keys come from keepers. */
+    d->n_contract_workers = d->n_keepers != 0 ? (size_t)contract_workers : 0;
     d->base_port = ports;
     d->dir = dir_text;
     (void)snprintf(d->rpc, sizeof(d->rpc), "http://127.0.0.1:%llu", (unsigned long long)ports);
@@ -347,6 +386,9 @@ static enum rc options(struct net *n, struct err *e)
     for (size_t i = 0; i < d->n_workers; i++)
         (void)snprintf(d->worker_url[i], sizeof(d->worker_url[i]), "http://127.0.0.1:%llu",
                        (unsigned long long)ports + 10 + i);
+    for (size_t i = 0; i < d->n_contract_workers; i++)
+        (void)snprintf(d->contract_worker_url[i], sizeof(d->contract_worker_url[i]),
+                       "http://127.0.0.1:%llu", (unsigned long long)ports + CONTRACT_PORTS + i);
     for (size_t i = 0; i < d->n_keepers; i++)
         (void)snprintf(d->keeper_url[i], sizeof(d->keeper_url[i]), "http://127.0.0.1:%llu",
                        (unsigned long long)ports + KEEPER_PORTS + i);
@@ -368,6 +410,9 @@ static enum rc announce(struct net *n, struct err *e)
     for (size_t i = 0; i < d->n_keepers; i++)
         cli_field(d->cli, "keeper", "%s  %s", d->keeper_url[i],
                   cli_addr_text(d->cli, &d->keeper_address[i]));
+    for (size_t i = 0; i < d->n_contract_workers; i++)
+        cli_field(d->cli, "contracts", "%s  %s  cluster 1", d->contract_worker_url[i],
+                  cli_addr_text(d->cli, &d->contract_worker_address[i]));
     cli_field(d->cli, "accounts", "%zu with 10000 coins; keys in %s", d->n_accounts,
               devnet_path(d, "devnet.json"));
     cli_print(d->cli, "%s",
@@ -375,6 +420,9 @@ static enum rc announce(struct net *n, struct err *e)
                   ? "Workers and keepers are attested by a SIMULATOR: no hardware stands behind "
                     "their evidence."
                   : "Workers are admitted by role: nothing attests their hardware.");
+    if (d->attested)
+        cli_print(d->cli, "The council is the account `admin` alone, and its decisions are not "
+                          "delayed: it can change all system code at once.");
     cli_print(d->cli, "devnet ready on %s", d->rpc);
     cli_json(d->cli,
              json_pack("{s:s, s:s}", "ready", d->rpc, "file", devnet_path(d, "devnet.json")));

@@ -25,6 +25,8 @@
 #define PHASE_HEIGHTS 20
 #define ACTIVATION_DELAY 2
 #define REFRESH_AFTER 1000
+#define WORKER_LABEL "cloister-worker of this devnet"
+#define WORKER_STATUS_ATTESTED 1 /* contracts/layout/Workers.h */
 /* The simulator's machines run no debug TDs and are up to date. */
 #define POLICY                                                                                     \
     "{\"tees\":[\"tdx\"],\"roots\":[\"given\"],\"measurements\":\"any\","                          \
@@ -59,6 +61,12 @@ enum rc devnet_simulator(struct devnet *d, struct err *e)
         char name[32];
 
         (void)snprintf(name, sizeof(name), "worker-%zu", i);
+        rc = add_machine(sim, name, e);
+    }
+    for (size_t i = 0; i < d->n_contract_workers && rc == RC_OK; i++) {
+        char name[48];
+
+        (void)snprintf(name, sizeof(name), "contract-worker-%zu", i);
         rc = add_machine(sim, name, e);
     }
     for (size_t i = 0; i < d->n_keepers && rc == RC_OK; i++) {
@@ -122,7 +130,7 @@ static enum rc send(struct devnet *d, const char *contract, struct buf *data, st
 }
 
 /* The council acts: its one member signs, and without a delay the call is made at once. */
-static enum rc act(struct devnet *d, const char *contract, struct buf *data, struct err *e)
+enum rc devnet_act(struct devnet *d, const char *contract, struct buf *data, struct err *e)
 {
     const struct address council = devnet_address("Council"), to = devnet_address(contract);
     struct bytes call = arena_dup(&d->cli->mem, buf_bytes(data)), answer, signature;
@@ -141,6 +149,22 @@ static enum rc act(struct devnet *d, const char *contract, struct buf *data, str
     signature = BYTES_OF(&sig);
     council_put_propose(data, &to, call, (struct council_bytes_list){&signature, 1});
     return send(d, "Council", data, e);
+}
+
+enum rc devnet_administer(struct devnet *d, const char *contract, struct buf *data, struct err *e)
+{
+    const struct address council = devnet_address("Council");
+    const struct hash32 admin_role = {{0}};
+    struct buf question = {0};
+    struct bytes answer;
+    bool has = false;
+
+    if (!d->vana_compat) {
+        tee_pool_put_hasRole(&question, &admin_role, &council); /* the same in all of them */
+        TRY(read_call(d, &answer, contract, &question, e));
+        TRY(tee_pool_get_hasRole(&has, NULL, answer, e));
+    }
+    return has ? devnet_act(d, contract, data, e) : send(d, contract, data, e);
 }
 
 static enum rc post_collateral(struct devnet *d, struct err *e)
@@ -183,9 +207,9 @@ static enum rc link_pool(struct devnet *d, struct err *e)
     if (address_eq(&known, &workers))
         return RC_OK;
     workers_put_setTeePool(&data, &pool);
-    TRY(act(d, "Workers", &data, e));
+    TRY(devnet_act(d, "Workers", &data, e));
     tee_pool_put_updateWorkers(&data, &workers);
-    return send(d, "TeePool", &data, e);
+    return devnet_administer(d, "TeePool", &data, e);
 }
 
 /* What a worker with these arguments measures as: it says so itself. */
@@ -240,7 +264,60 @@ static enum rc allow(struct devnet *d, const struct hash32 *measurement, enum wo
     if (allowed)
         return RC_OK;
     workers_put_allowMeasurement(&data, measurement, 1u << role, bytes_str(label));
-    return act(d, "Workers", &data, e);
+    return devnet_act(d, "Workers", &data, e);
+}
+
+/* Take out whoever ran this. */
+static enum rc sweep(struct devnet *d, const struct hash32 *measurement, struct err *e)
+{
+    struct workers_WorkerInfo w;
+    struct buf data = {0};
+    struct bytes answer;
+    struct u256 count;
+    uint64_t n;
+
+    workers_put_workersCount(&data);
+    TRY(read_call(d, &answer, "Workers", &data, e));
+    TRY(workers_get_workersCount(&count, NULL, answer, e));
+    if (!u256_to_u64(&count, &n))
+        return err_set(e, RC_RANGE, "the Workers contract counts too many workers");
+    for (uint64_t i = 0; i < n; i++) {
+        const struct u256 index = u256_from_u64(i);
+
+        workers_put_workerAt(&data, &index);
+        TRY(read_call(d, &answer, "Workers", &data, e));
+        TRY(workers_get_workerAt(&w, NULL, answer, e));
+        if (w.status != WORKER_STATUS_ATTESTED || !hash32_eq(&w.measurement, measurement))
+            continue;
+        workers_put_sweep(&data, &w.worker);
+        TRY(send(d, "Workers", &data, e));
+    }
+    return RC_OK;
+}
+
+/* Another build's program measures otherwise and cannot open the keys that the old one sealed: its
+ * worker is a new one, on a platform that the old one's registration still holds. What nobody here
+ * runs any more is removed, and whom that ends is taken out. */
+static enum rc retire(struct devnet *d, const struct hash32 *now, const char *label, struct err *e)
+{
+    struct workers_MeasurementInfo_list list;
+    struct buf data = {0};
+    struct bytes answer;
+
+    workers_put_measurements(&data);
+    TRY(read_call(d, &answer, "Workers", &data, e));
+    TRY(workers_get_measurements(&list, &d->cli->mem, answer, e));
+    for (size_t i = 0; i < list.n; i++) {
+        const struct workers_MeasurementInfo *m = &list.p[i];
+
+        if (hash32_eq(&m->measurement, now) || !bytes_eq(m->label, bytes_str(label)))
+            continue;
+        cli_step(d->cli, "%s is of another build: its measurement is removed", label);
+        workers_put_removeMeasurement(&data, &m->measurement);
+        TRY(devnet_act(d, "Workers", &data, e));
+        TRY(sweep(d, &m->measurement, e));
+    }
+    return RC_OK;
 }
 
 static enum rc wait_active(struct devnet *d, const struct address *who, enum worker_role role,
@@ -316,7 +393,7 @@ static enum rc share_keys(struct devnet *d, struct err *e)
         gatekeepers_put_startRound(
             &data, ROUND_GENERATE, (d->n_keepers + 1) / 2,
             (struct gatekeepers_address_list){d->keeper_address, d->n_keepers});
-        TRY(act(d, "Gatekeepers", &data, e));
+        TRY(devnet_act(d, "Gatekeepers", &data, e));
     }
     for (;;) {
         TRY(ask_u64(d, gatekeepers_put_roundInForce, gatekeepers_get_roundInForce, &in_force, e));
@@ -336,15 +413,24 @@ enum rc devnet_attest(struct devnet *d, struct err *e)
     TRY(post_collateral(d, e));
     TRY(link_pool(d, e));
     TRY(measure(d, d->worker_argv, &measurement, e));
-    TRY(allow(d, &measurement, WORKER_OPEN, "cloister-worker of this devnet", e));
+    TRY(retire(d, &measurement, WORKER_LABEL, e));
+    TRY(allow(d, &measurement, WORKER_OPEN, WORKER_LABEL, e));
     if (d->n_keepers != 0) {
         TRY(measure(d, d->keeper_argv, &measurement, e));
         TRY(allow(d, &measurement, WORKER_KEEPER, "cloister-keeper of this devnet", e));
+    }
+    if (d->n_contract_workers != 0) {
+        TRY(measure(d, d->contract_worker_argv, &measurement, e));
+        TRY(allow(d, &measurement, WORKER_CONTRACT, "cloister-worker for contracts of this devnet",
+                  e));
     }
     for (size_t i = 0; i < d->n_workers; i++)
         TRY(wait_active(d, &d->worker_address[i], WORKER_OPEN, "worker", i, e));
     for (size_t i = 0; i < d->n_keepers; i++)
         TRY(wait_active(d, &d->keeper_address[i], WORKER_KEEPER, "keeper", i, e));
+    for (size_t i = 0; i < d->n_contract_workers; i++)
+        TRY(wait_active(d, &d->contract_worker_address[i], WORKER_CONTRACT, "contract-worker", i,
+                        e));
     if (d->n_keepers != 0)
         TRY(share_keys(d, e));
     return link_beacon(d, e);

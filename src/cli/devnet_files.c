@@ -32,6 +32,7 @@ const struct devnet_contract DEVNET_CONTRACTS[] = {
     {"Collateral", "0xC101573100000000000000000000000000000003", true},
     {"Workers", "0xC101573100000000000000000000000000000004", true},
     {"Gatekeepers", "0xC101573100000000000000000000000000000005", true},
+    {"ConfidentialContracts", "0xC101573100000000000000000000000000000006", true},
 };
 const size_t DEVNET_N_CONTRACTS = ARRAY_LEN(DEVNET_CONTRACTS);
 
@@ -174,7 +175,9 @@ static enum rc code_hash(struct devnet *d, struct hash32 *out, const char *elf, 
 /* The calldata of a contract's first call. */
 static enum rc init_data(struct devnet *d, const char *name, struct buf *out, struct err *e)
 {
-    const struct address admin = d->accounts[0].address;
+    /* Code, roles and settings of the system are the council's where there is one (P13). */
+    const struct address admin =
+        d->vana_compat ? d->accounts[0].address : devnet_address("Council");
     const struct address none = {0};
     const struct address registry = devnet_address("DataRegistry");
     const struct address tee_pool = devnet_address("TeePool");
@@ -196,6 +199,13 @@ static enum rc init_data(struct devnet *d, const char *name, struct buf *out, st
         TRY(code_hash(d, &dlp, "contracts/DataLiquidityPool.elf", e));
         TRY(code_hash(d, &token, "contracts/DataToken.elf", e));
         pool_factory_put_initialize(out, &admin, &none, &registry, &tee_pool, &dlps, &dlp, &token);
+    } else if (strcmp(name, "ConfidentialContracts") == 0) {
+        const struct address council = devnet_address("Council");
+        const struct address workers = devnet_address("Workers");
+        struct hash32 account;
+
+        TRY(code_hash(d, &account, "contracts/ConfidentialAccount.elf", e));
+        confidential_contracts_put_initialize(out, &council, &workers, &account);
     } else {
         devnet_attest_init(d, name, out);
     }
@@ -260,6 +270,8 @@ static enum rc genesis_new(struct devnet *d, const char *path, struct err *e)
                              e));
     TRY(add_contract(d, contracts, "DataLiquidityPool", NULL, e));
     TRY(add_contract(d, contracts, "DataToken", NULL, e));
+    if (!d->vana_compat)
+        TRY(add_contract(d, contracts, "ConfidentialAccount", NULL, e));
     (void)snprintf(name, sizeof(name), "cloister-%.12s", key);
     root = json_pack("{s:I, s:s, s:s, s:s, s:I, s:s, s:[{s:s, s:i}], s:O, s:O}", "chain_id",
                      (json_int_t)d->chain_id, "chain_name", name, "profile",

@@ -1,6 +1,7 @@
 /* The transactions that make a bare chain a network: fees, workers' roles and coins, a first pool.
  */
 #include "base/hex.h"
+#include "chain/abi_sig.h"
 #include "cli/internal/devnet.h"
 #include "net/http_client.h"
 #include "os/clock.h"
@@ -57,6 +58,16 @@ static enum rc worker_identity(struct devnet *d, size_t i, struct err *e)
     return RC_OK;
 }
 
+static enum rc contract_worker_identity(struct devnet *d, size_t i, struct err *e)
+{
+    json_auto_t *identity = NULL;
+    char url[96];
+
+    (void)snprintf(url, sizeof(url), "%s/identity", d->contract_worker_url[i]);
+    TRY(get_json(&identity, url, UP_TIMEOUT_MS, e));
+    return json_hex_fixed(d->contract_worker_address[i].b, 20, identity, "address", e);
+}
+
 static enum rc keeper_identity(struct devnet *d, size_t i, struct err *e)
 {
     json_auto_t *identity = NULL;
@@ -79,14 +90,16 @@ static void wait_keeper(struct devnet *d, size_t i)
         cli_step(d->cli, "keeper %zu has no share of the keys", i);
 }
 
-static enum rc write_contract(struct devnet *d, const char *contract, const char *signature,
-                              const char *const *args, size_t n, struct err *e)
+static enum rc administer(struct devnet *d, const char *contract, const char *signature,
+                          const char *const *args, size_t n, struct err *e)
 {
-    struct address to = devnet_address(contract);
-    struct chain_receipt receipt;
+    struct buf data = {0};
+    enum rc rc = abi_calldata(&data, bytes_str(signature), args, n, e);
 
-    return contract_write(d->cli->chain, &receipt, &d->cli->mem, &d->accounts[0].key, &to,
-                          signature, args, n, NULL, e);
+    if (rc == RC_OK)
+        return devnet_administer(d, contract, &data, e);
+    buf_clear(&data);
+    return rc;
 }
 
 static enum rc set_fee(struct devnet *d, struct err *e)
@@ -98,7 +111,7 @@ static enum rc set_fee(struct devnet *d, struct err *e)
     TRY(contract_read(d->cli->chain, &d->cli->mem, &v, &pool, "teeFee()(uint256)", NULL, 0, e));
     if (value_u64(&v, 0) != 0)
         return RC_OK;
-    return write_contract(d, "TeePool", "updateTeeFee(uint256)", &fee, 1, e);
+    return administer(d, "TeePool", "updateTeeFee(uint256)", &fee, 1, e);
 }
 
 /* DataRegistry asks DataRefinerRegistry about schemas. A network from before there was one keeps
@@ -120,7 +133,7 @@ static enum rc link_refiners(struct devnet *d, struct err *e)
     TRY(chain_code(d->cli->chain, &code, &refiners, e));
     if (code.n == 0)
         return RC_OK;
-    return write_contract(d, "DataRegistry", "updateDataRefinerRegistry(address)", &who, 1, e);
+    return administer(d, "DataRegistry", "updateDataRefinerRegistry(address)", &who, 1, e);
 }
 
 /* Admit a worker by role, or again when its place or key changed. */
@@ -140,9 +153,9 @@ static enum rc admit(struct devnet *d, size_t i, struct err *e)
         if (bytes_eq(value_bytes(info, 1), bytes_str(args[1])) &&
             bytes_eq(value_bytes(info, 6), bytes_str(args[2])))
             return RC_OK;
-        TRY(write_contract(d, "TeePool", "removeTee(address)", &who, 1, e));
+        TRY(administer(d, "TeePool", "removeTee(address)", &who, 1, e));
     }
-    return write_contract(d, "TeePool", "addTee(address,string,string)", args, 3, e);
+    return administer(d, "TeePool", "addTee(address,string,string)", args, 3, e);
 }
 
 static enum rc fund(struct devnet *d, const struct address *who, struct err *e)
@@ -194,8 +207,16 @@ enum rc devnet_setup(struct devnet *d, struct err *e)
         TRY(fund(d, &d->keeper_address[i], e));
     }
     d->attested = attested;
+    if (d->n_keepers == 0)
+        d->n_contract_workers = 0;
+    for (size_t i = 0; i < d->n_contract_workers; i++) {
+        TRY(contract_worker_identity(d, i, e));
+        TRY(fund(d, &d->contract_worker_address[i], e));
+    }
     if (attested)
         TRY(devnet_attest(d, e));
+    if (d->n_contract_workers != 0)
+        TRY(devnet_cluster(d, e));
     for (size_t i = 0; i < d->n_keepers; i++)
         wait_keeper(d, i);
     return RC_OK;
@@ -254,7 +275,7 @@ enum rc devnet_write(struct devnet *d, struct err *e)
     AUTO_CLEAR(buf) struct buf out = {0};
     json_auto_t *root = NULL;
     json_auto_t *pools = json_array();
-    json_t *contracts, *workers, *keepers;
+    json_t *contracts, *workers, *keepers, *contract_workers;
     char *text;
 
     TRY(pools_json(d, pools, e));
@@ -274,12 +295,19 @@ enum rc devnet_write(struct devnet *d, struct err *e)
         CHECK(json_array_append_new(keepers, json_pack("{s:s, s:s}", "address",
                                                        cli_addr_text(d->cli, &d->keeper_address[i]),
                                                        "url", d->keeper_url[i])) == 0);
+    contract_workers = json_array();
+    for (size_t i = 0; i < d->n_contract_workers; i++)
+        CHECK(json_array_append_new(contract_workers,
+                                    json_pack("{s:s, s:s}", "address",
+                                              cli_addr_text(d->cli, &d->contract_worker_address[i]),
+                                              "url", d->contract_worker_url[i])) == 0);
     root = json_pack("{s:s, s:s, s:I, s:s, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:O}", "rpc", d->rpc,
                      "ws", d->ws, "chain_id", (json_int_t)d->chain_id, "profile",
                      d->vana_compat ? "vana-compat" : "devnet", "store", "rpc", d->store_rpc,
                      "gateway", d->store_gateway, "contracts", contracts, "accounts",
                      accounts_json(d), "workers", workers, "keepers", keepers, "pools", pools);
     CHECK(root != NULL);
+    CHECK(json_object_set_new(root, "contract_workers", contract_workers) == 0);
     if (d->attested) {
         char hex[65];
 

@@ -26,6 +26,8 @@ const char *worker_standing(const struct worker_evidence *w)
 {
     if (w->info.status == WORKER_NONE)
         return "unknown";
+    if (w->evicted)
+        return "evicted";
     if (w->info.status == WORKER_REMOVED)
         return "removed";
     if (w->active)
@@ -78,7 +80,7 @@ enum rc cli_ask(struct cli *cli, struct bytes *out, const struct address *to, st
 
 /* Block 0 answers the hash that names the chain. The node's word: another chain's name would not be
  * in the evidence of a worker that the proved state of this one lists. */
-static enum rc genesis_hash(struct cli *cli, struct hash32 *out, struct err *e)
+enum rc cli_genesis_hash(struct cli *cli, struct hash32 *out, struct err *e)
 {
     json_auto_t *block = NULL;
     struct chain_client *c;
@@ -145,6 +147,7 @@ static enum rc load_standing(struct cli *cli, struct worker_evidence *w,
 {
     const struct light_key keys[] = {workers_measurement_of_key(workers, w->info.measurement),
                                      workers_banned_key(workers, w->info.platform),
+                                     workers_evicted_key(workers, w->info.worker),
                                      collateral_root_of_key(collateral, w->info.root)};
     struct light_value *v;
     st_measurement m;
@@ -153,7 +156,8 @@ static enum rc load_standing(struct cli *cli, struct worker_evidence *w,
     TRY(cli_read(cli, &v, keys, ARRAY_LEN(keys), e));
     TRY(workers_measurement_of_get(&m, v[0].value, e));
     TRY(workers_banned_get(&w->banned, v[1].value, e));
-    TRY(collateral_root_of_get(&root, v[2].value, e));
+    TRY(workers_evicted_get(&w->evicted, v[2].value, e));
+    TRY(collateral_root_of_get(&root, v[3].value, e));
     TRY(head(cli, w, e));
     w->info.insecureSimulator = root.insecure_simulator;
     w->label = m.roles == 0 ? NULL : arena_strdup(&cli->mem, m.label);
@@ -253,7 +257,7 @@ enum rc cli_evidence_load(struct cli *cli, struct worker_evidence *w, const stru
     TRY(check_form(cli, w, e));
     TRY(load_standing(cli, w, &workers, &collateral, e));
     TRY(load_collateral(cli, w, &collateral, &key, e));
-    return genesis_hash(cli, &w->genesis, e);
+    return cli_genesis_hash(cli, &w->genesis, e);
 }
 
 enum rc cli_evidence_workers(struct cli *cli, struct address **out, size_t *n, struct err *e)

@@ -1,4 +1,4 @@
-/* worker list, show, evict, sweep, deregister: who is attested, and by what evidence. */
+/* worker list, show, evict, admit, sweep, deregister: who is attested, and by what evidence. */
 #include "base/hex.h"
 #include "cli/internal/commands.h"
 #include "cli/internal/council.h"
@@ -243,7 +243,7 @@ const struct cli_command CLI_WORKER_SHOW = {
     .max_args = 1,
 };
 
-/* ---- evict, sweep, deregister ---- */
+/* ---- evict, admit, sweep, deregister ---- */
 
 static enum rc target(struct cli *cli, struct address *workers, struct address *who, struct err *e)
 {
@@ -302,6 +302,16 @@ static enum rc evict(struct cli *cli, struct err *e)
     return council_act(cli, &workers, buf_bytes(&b), e);
 }
 
+static enum rc admit(struct cli *cli, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf b = {0};
+    struct address workers, who;
+
+    TRY(target(cli, &workers, &who, e));
+    workers_put_admit(&b, &who);
+    return council_act(cli, &workers, buf_bytes(&b), e);
+}
+
 const struct cli_command CLI_WORKER_SWEEP = {
     .name = "worker sweep",
     .args = "ADDRESS",
@@ -321,9 +331,19 @@ const struct cli_command CLI_WORKER_DEREGISTER = {
 const struct cli_command CLI_WORKER_EVICT = {
     .name = "worker evict",
     .args = "ADDRESS",
-    .summary = "end a worker's registration, as the council",
+    .summary = "put a worker and its machine out until it is admitted again, as the council",
     .details = COUNCIL_DETAILS,
     .fn = evict,
+    .options = COUNCIL_OPTIONS,
+    .min_args = 1,
+    .max_args = 1,
+};
+const struct cli_command CLI_WORKER_ADMIT = {
+    .name = "worker admit",
+    .args = "ADDRESS",
+    .summary = "let an evicted worker and its machine register again, as the council",
+    .details = COUNCIL_DETAILS,
+    .fn = admit,
     .options = COUNCIL_OPTIONS,
     .min_args = 1,
     .max_args = 1,

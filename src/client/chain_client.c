@@ -1,9 +1,8 @@
 #include "client/chain_client.h"
 
 #include "base/hex.h"
-#include "chain/abi_sig.h"
 #include "chain/tx.h"
-#include "client/contract_errors.h"
+#include "client/internal/answer.h"
 #include "codec/json.h"
 #include "crypto/hash.h"
 #include "net/http_client.h"
@@ -12,7 +11,6 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#define REPLY_MAX ((size_t)64 << 20) /* bytes of one JSON-RPC reply */
 #define CALL_TIMEOUT_MS 30000
 #define RETRY_FIRST_MS 50
 #define RETRY_MOST_MS 1000
@@ -21,7 +19,6 @@
 #define POLL_MOST_US 250000
 #define INCLUSION_WAIT_MS 2000
 #define INCLUSION_TRIES 30
-#define LOGS_MAX 100000
 #define NONCES_MAX 64 /* keys one client sends with */
 #define IDLE_MAX 8    /* connections kept open between calls */
 /* Above this many wei a gas we take the node's offer for a mistake: 10,000 gwei. */
@@ -135,7 +132,7 @@ static enum rc post(struct chain_client *c, struct bytes text, json_t **answer, 
     const struct http_call call = {.url = c->url,
                                    .content_type = "application/json",
                                    .body = text,
-                                   .body_max = REPLY_MAX,
+                                   .body_max = CHAIN_ANSWER_MAX,
                                    .timeout_ms = CALL_TIMEOUT_MS};
     struct connection k = connection_take(c);
     enum rc rc;
@@ -143,7 +140,7 @@ static enum rc post(struct chain_client *c, struct bytes text, json_t **answer, 
     for (;;) {
         rc = http_client_do(k.http, &k.reply, &call, e);
         if (rc == RC_OK)
-            rc = json_parse(answer, buf_bytes(&k.reply.body), REPLY_MAX, e);
+            rc = json_parse(answer, buf_bytes(&k.reply.body), CHAIN_ANSWER_MAX, e);
         if (!is_transport(rc) || clock_mono_ms() + pause > give_up)
             break;
         clock_sleep_ms(pause);
@@ -151,32 +148,6 @@ static enum rc post(struct chain_client *c, struct bytes text, json_t **answer, 
     }
     connection_give_back(c, &k);
     return rc == RC_OK ? RC_OK : err_wrap(e, rc, "chain node %s", c->url);
-}
-
-/* A JSON-RPC error object as ours. */
-static enum rc rpc_error(const json_t *error, const char *method, struct buf *error_data,
-                         struct err *e)
-{
-    const char *text = json_string_value(json_object_get(error, "message"));
-    const char *data = json_string_value(json_object_get(error, "data"));
-    json_int_t code = json_integer_value(json_object_get(error, "code"));
-    AUTO_CLEAR(buf) struct buf revert = {0};
-
-    if (text == NULL)
-        text = "no message";
-    if (data != NULL && hex_decode(&revert, bytes_str(data), REPLY_MAX, NULL) != RC_OK)
-        buf_reset(&revert);
-    if (error_data != NULL)
-        buf_put_bytes(error_data, buf_bytes(&revert));
-    if (code == 3) {
-        const struct contract_error known = {contract_error_signature(buf_bytes(&revert))};
-        AUTO_CLEAR(buf) struct buf why = {0};
-
-        contract_error_text(&why, buf_bytes(&revert), &known, known.signature == NULL ? 0 : 1);
-        return err_set(e, RC_DENIED, "reverted: %s", buf_cstr(&why));
-    }
-    return err_set(e, code == -32601 ? RC_UNSUPPORTED : RC_MALFORMED, "%s: %s (code %lld)", method,
-                   text, (long long)code);
 }
 
 static json_t *request_of(const char *method, json_t *params, uint64_t id)
@@ -200,21 +171,6 @@ static uint64_t take_ids(struct chain_client *c, size_t n)
     return first;
 }
 
-static enum rc take_answer(const struct chain_client *c, json_t **result, const json_t *answer,
-                           const char *method, struct buf *error_data, struct err *e)
-{
-    json_t *member = json_object_get(answer, "error");
-
-    if (member != NULL && !json_is_null(member))
-        return rpc_error(member, method, error_data, e);
-    member = json_object_get(answer, "result");
-    if (member == NULL)
-        return err_set(e, RC_MALFORMED, "chain node %s: answer to %s has no result", c->url,
-                       method);
-    *result = json_incref(member);
-    return RC_OK;
-}
-
 enum rc chain_rpc(struct chain_client *c, json_t **result, const char *method, json_t *params,
                   struct buf *error_data, struct err *e)
 {
@@ -225,7 +181,7 @@ enum rc chain_rpc(struct chain_client *c, json_t **result, const char *method, j
     *result = NULL;
     json_put(&text, request);
     TRY(post(c, buf_bytes(&text), &answer, e));
-    return take_answer(c, result, answer, method, error_data, e);
+    return answer_result(result, answer, c->url, method, error_data, e);
 }
 
 /* ---- several calls ---- */
@@ -253,27 +209,6 @@ static enum rc one_by_one(struct chain_client *c, struct chain_request *list, si
     return RC_OK;
 }
 
-/* Answers come in any order; each says by its id whose it is. */
-static void take_answers(const struct chain_client *c, struct chain_request *list, size_t n,
-                         const json_t *answers, uint64_t first)
-{
-    size_t i;
-    const json_t *answer;
-
-    for (size_t k = 0; k < n; k++)
-        list[k].rc = err_set(&list[k].err, RC_MALFORMED,
-                             "chain node %s: no answer to %s in a batch", c->url, list[k].method);
-    json_array_foreach(answers, i, answer)
-    {
-        const json_t *id = json_object_get(answer, "id");
-        uint64_t at = (uint64_t)json_integer_value(id) - first;
-
-        if (json_is_integer(id) && at < n && list[at].result == NULL)
-            list[at].rc =
-                take_answer(c, &list[at].result, answer, list[at].method, NULL, &list[at].err);
-    }
-}
-
 enum rc chain_rpc_batch(struct chain_client *c, struct chain_request *list, size_t n, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf text = {0};
@@ -293,7 +228,7 @@ enum rc chain_rpc_batch(struct chain_client *c, struct chain_request *list, size
         return rc;
     if (rc != RC_OK || !json_is_array(answers))
         return one_by_one(c, list, n, e);
-    take_answers(c, list, n, answers, first);
+    answer_batch(list, n, answers, first, c->url);
     return RC_OK;
 }
 
@@ -339,7 +274,7 @@ static enum rc rpc_data(struct chain_client *c, struct buf *out, const char *met
     TRY(chain_rpc(c, &r, method, params, NULL, e));
     if (!json_is_string(r))
         return err_set(e, RC_MALFORMED, "%s: result is not a string", method);
-    return hex_decode(out, bytes_str(json_string_value(r)), REPLY_MAX, e);
+    return hex_decode(out, bytes_str(json_string_value(r)), CHAIN_ANSWER_MAX, e);
 }
 
 enum rc chain_id(struct chain_client *c, uint64_t *out, struct err *e)
@@ -430,7 +365,7 @@ enum rc chain_request_data(struct buf *out, const struct chain_request *r, struc
     TRY(request_rc(r, e));
     if (!json_is_string(r->result))
         return err_set(e, RC_MALFORMED, "%s: result is not a string", r->method);
-    return hex_decode(out, bytes_str(json_string_value(r->result)), REPLY_MAX, e);
+    return hex_decode(out, bytes_str(json_string_value(r->result)), CHAIN_ANSWER_MAX, e);
 }
 
 enum rc chain_call(struct chain_client *c, struct buf *out, const struct address *from,
@@ -443,41 +378,10 @@ enum rc chain_call(struct chain_client *c, struct buf *out, const struct address
 
 /* ---- receipts and logs ---- */
 
-static enum rc log_read(struct chain_log *out, struct arena *a, const json_t *v, struct err *e)
-{
-    AUTO_CLEAR(buf) struct buf data = {0};
-    json_t *topics;
-
-    *out = (struct chain_log){0};
-    TRY(json_hex_fixed(out->address.b, 20, v, "address", e));
-    TRY(json_arr(&topics, v, "topics", 4, e));
-    out->n_topics = json_array_size(topics);
-    for (size_t i = 0; i < out->n_topics; i++)
-        TRY(json_value_hex_fixed(out->topics[i].b, 32, json_array_get(topics, i), "topic", e));
-    TRY(json_hex(&data, v, "data", REPLY_MAX, e));
-    out->data = arena_dup(a, buf_bytes(&data));
-    TRY(json_u64(&out->height, v, "blockNumber", UINT64_MAX, e));
-    return json_hex_fixed(out->tx_hash.b, 32, v, "transactionHash", e);
-}
-
-static enum rc logs_read(struct chain_log **out, size_t *n, struct arena *a, const json_t *list,
-                         struct err *e)
-{
-    *out = NULL;
-    *n = 0;
-    if (!json_is_array(list) || json_array_size(list) > LOGS_MAX)
-        return err_set(e, RC_MALFORMED, "logs: not an array of at most %d", LOGS_MAX);
-    *out = arena_array(a, json_array_size(list), sizeof(**out));
-    for (; *n < json_array_size(list); (*n)++)
-        TRY(log_read(&(*out)[*n], a, json_array_get(list, *n), e));
-    return RC_OK;
-}
-
 enum rc chain_receipt_get(struct chain_client *c, struct chain_receipt *out, struct arena *a,
                           const struct hash32 *tx_hash, struct err *e)
 {
     json_auto_t *r = NULL;
-    uint64_t status;
 
     *out = (struct chain_receipt){.tx_hash = *tx_hash};
     TRY(chain_rpc(c, &r, "eth_getTransactionReceipt",
@@ -488,13 +392,7 @@ enum rc chain_receipt_get(struct chain_client *c, struct chain_receipt *out, str
         hex_encode(text, BYTES_OF(tx_hash));
         return err_set(e, RC_NOTFOUND, "transaction 0x%s is not in a block", text);
     }
-    TRY(json_u64(&status, r, "status", 1, e));
-    TRY(json_u64(&out->height, r, "blockNumber", UINT64_MAX, e));
-    TRY(json_u64(&out->gas_used, r, "gasUsed", UINT64_MAX, e));
-    if (json_is_string(json_object_get(r, "contractAddress")))
-        TRY(json_hex_fixed(out->contract.b, 20, r, "contractAddress", e));
-    out->ok = status == 1;
-    return logs_read(&out->logs, &out->n_logs, a, json_object_get(r, "logs"), e);
+    return answer_receipt(out, a, r, e);
 }
 
 enum rc chain_receipt_wait(struct chain_client *c, struct chain_receipt *out, struct arena *a,
@@ -534,18 +432,7 @@ enum rc chain_logs(struct chain_client *c, struct chain_log **out, size_t *n, st
                             topics, "fromBlock", json_quantity_new(from), "toBlock",
                             height_tag(to)),
                   NULL, e));
-    return logs_read(out, n, a, r, e);
-}
-
-const struct chain_log *chain_receipt_find(const struct chain_receipt *r,
-                                           const struct address *contract,
-                                           const struct hash32 *topic0)
-{
-    for (size_t i = 0; i < r->n_logs; i++)
-        if (address_eq(&r->logs[i].address, contract) && r->logs[i].n_topics > 0 &&
-            hash32_eq(&r->logs[i].topics[0], topic0))
-            return &r->logs[i];
-    return NULL;
+    return answer_logs(out, n, a, r, e);
 }
 
 /* ---- sending ---- */
@@ -572,9 +459,9 @@ void chain_nonce_reset(struct chain_client *c, const struct address *who)
 
 /* What to offer: twice the base fee and the node's tip, as wallets do, so that some full blocks in
  * a row do not strand the transaction. */
-static enum rc fees(const struct chain_client *c, struct tx *tx, const struct chain_request *block,
-                    const struct chain_request *tip, const struct chain_request *price,
-                    struct err *e)
+static enum rc fees(const struct chain_client *c, struct chain_price *p,
+                    const struct chain_request *block, const struct chain_request *tip,
+                    const struct chain_request *price, struct err *e)
 {
     const struct u256 most = u256_from_u64(PRICE_MAX_WEI);
     struct u256 base;
@@ -582,30 +469,26 @@ static enum rc fees(const struct chain_client *c, struct tx *tx, const struct ch
     TRY(request_rc(block, e));
     if (json_object_get(block->result, "baseFeePerGas") == NULL) {
         TRY(request_rc(price, e));
-        TRY(json_value_u256(&tx->gas_price_wei, price->result, price->method, e));
-        tx->type = TX_LEGACY;
+        TRY(json_value_u256(&p->max_fee_wei, price->result, price->method, e));
+        p->max_priority_wei = p->max_fee_wei;
+        p->legacy = true;
     } else {
         TRY(json_u256(&base, block->result, "baseFeePerGas", e));
         TRY(request_rc(tip, e));
-        TRY(json_value_u256(&tx->max_priority_wei, tip->result, tip->method, e));
-        tx->type = TX_DYNAMIC_FEE;
-        if (!u256_add(&tx->max_fee_wei, &base, &base) ||
-            !u256_add(&tx->max_fee_wei, &tx->max_fee_wei, &tx->max_priority_wei))
+        TRY(json_value_u256(&p->max_priority_wei, tip->result, tip->method, e));
+        if (!u256_add(&p->max_fee_wei, &base, &base) ||
+            !u256_add(&p->max_fee_wei, &p->max_fee_wei, &p->max_priority_wei))
             return err_set(e, RC_RANGE, "chain node %s: fees overflow", c->url);
-        tx->gas_price_wei = tx->max_fee_wei;
     }
-    if (u256_cmp(&tx->gas_price_wei, &most) > 0)
+    if (u256_cmp(&p->max_fee_wei, &most) > 0)
         return err_set(e, RC_RANGE,
                        "chain node %s asks for more than %lu gwei a gas: not paying that", c->url,
                        PRICE_MAX_WEI / 1000000000UL);
-    if (tx->type == TX_LEGACY)
-        tx->max_fee_wei = tx->max_priority_wei = tx->gas_price_wei;
     return RC_OK;
 }
 
-/* Gas and fees, asked for at once. */
-static enum rc price(struct chain_client *c, struct tx *tx, const struct address *from,
-                     const struct chain_send *s, struct err *e)
+enum rc chain_ask_price(struct chain_client *c, struct chain_price *out, const struct address *from,
+                        const struct chain_send *s, struct err *e)
 {
     enum { BLOCK, TIP, PRICE, GAS, N };
     struct chain_request r[N] = {
@@ -616,14 +499,15 @@ static enum rc price(struct chain_client *c, struct tx *tx, const struct address
                  .params = json_pack("[o]", call_object(from, s->to, &s->value, s->data))}};
     enum rc rc = chain_rpc_batch(c, r, s->gas == 0 ? N : N - 1, e);
 
+    *out = (struct chain_price){.gas = s->gas};
     if (rc == RC_OK && s->gas == 0)
         rc = request_rc(&r[GAS], e);
     if (rc == RC_OK && s->gas == 0)
-        rc = json_value_u64(&tx->gas_limit, r[GAS].result, r[GAS].method, UINT64_MAX / 2, e);
+        rc = json_value_u64(&out->gas, r[GAS].result, r[GAS].method, UINT64_MAX / 2, e);
     if (rc == RC_OK && s->gas == 0)
-        tx->gas_limit += tx->gas_limit / 4;
+        out->gas += out->gas / 4;
     if (rc == RC_OK)
-        rc = fees(c, tx, &r[BLOCK], &r[TIP], &r[PRICE], e);
+        rc = fees(c, out, &r[BLOCK], &r[TIP], &r[PRICE], e);
     for (size_t i = 0; i < N; i++)
         chain_request_clear(&r[i]);
     return rc;
@@ -632,12 +516,10 @@ static enum rc price(struct chain_client *c, struct tx *tx, const struct address
 enum rc chain_sign(struct chain_client *c, struct buf *raw, struct hash32 *tx_hash_out,
                    const struct secp_key *key, const struct chain_send *s, struct err *e)
 {
-    struct tx tx = {.has_chain_id = true,
-                    .value_wei = s->value,
-                    .data = s->data,
-                    .gas_limit = s->gas,
-                    .is_create = s->to == NULL};
+    struct tx tx = {
+        .has_chain_id = true, .value_wei = s->value, .data = s->data, .is_create = s->to == NULL};
     size_t start = raw->n;
+    struct chain_price price;
     struct nonce_entry *entry;
     struct address from;
     enum rc rc = RC_OK;
@@ -646,7 +528,14 @@ enum rc chain_sign(struct chain_client *c, struct buf *raw, struct hash32 *tx_ha
     if (s->to != NULL)
         tx.to = *s->to;
     TRY(chain_id(c, &tx.chain_id, e));
-    TRY(price(c, &tx, &from, s, e));
+    if (s->price != NULL)
+        price = *s->price;
+    else
+        TRY(chain_ask_price(c, &price, &from, s, e));
+    tx.type = price.legacy ? TX_LEGACY : TX_DYNAMIC_FEE;
+    tx.gas_limit = price.gas;
+    tx.gas_price_wei = tx.max_fee_wei = price.max_fee_wei;
+    tx.max_priority_wei = price.max_priority_wei;
     (void)pthread_mutex_lock(&c->send_lock);
     entry = nonce_of(c, &from);
     if (!entry->known) {

@@ -103,12 +103,23 @@ const struct chain_log *chain_receipt_find(const struct chain_receipt *r,
                                            const struct hash32 *topic0);
 
 /* ---- sending ---- */
+struct chain_price;
 struct chain_send {
     const struct address *to; /* NULL: deploy */
     struct u256 value;
     struct bytes data;
-    uint64_t gas; /* 0: estimated, with a quarter on top */
+    uint64_t gas;                    /* 0: estimated, with a quarter on top */
+    const struct chain_price *price; /* what chain_ask_price said; NULL: asked for when signing */
 };
+struct chain_price {
+    bool legacy; /* max_fee_wei is the gas price */
+    uint64_t gas;
+    struct u256 max_fee_wei, max_priority_wei;
+};
+/* Gas and fees of a transaction, so that this can be asked for beside other work. RC_DENIED: it
+ * would revert (reason in e). */
+enum rc chain_ask_price(struct chain_client *c, struct chain_price *out, const struct address *from,
+                        const struct chain_send *s, struct err *e);
 /* Sign the next transaction of `key` without sending it: the raw bytes are appended to raw. Its
  * nonce is taken from then on; give it back with chain_nonce_reset if the bytes are never sent.
  * RC_DENIED: it would revert (reason in e). */

@@ -19,7 +19,8 @@ const char *contract_error_signature(struct bytes revert)
                                                           council_error,
                                                           collateral_error,
                                                           workers_error,
-                                                          gatekeepers_error};
+                                                          gatekeepers_error,
+                                                          confidential_contracts_error};
 
     for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
         const char *signature = tables[i](revert);

@@ -65,8 +65,7 @@ static enum rc block_named(const struct enrollment *n, const char *tag, uint64_t
     return json_hex_fixed(hash->b, sizeof(hash->b), block, "hash", e);
 }
 
-/* Where the chain keeps the collateral that judges this quote. */
-static enum rc collateral_key(const struct enrollment *n, struct hash32 *out, struct bytes quote,
+enum rc enroll_collateral_key(const struct enrollment *n, struct hash32 *out, struct bytes quote,
                               struct err *e)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
@@ -141,7 +140,7 @@ enum rc enroll_register(const struct enrollment *n, struct err *e)
     registration_report_data(report_data, &r);
     TRY(tee_evidence_get(n->tee, &evidence, report_data, e));
     if (evidence.platform == TEE_PLATFORM_TDX)
-        TRY(collateral_key(n, &key, buf_bytes(&evidence.quote), e));
+        TRY(enroll_collateral_key(n, &key, buf_bytes(&evidence.quote), e));
     workers_put_register(&data, &c, buf_bytes(&evidence.quote), &key, buf_bytes(&evidence.certs));
     return transact(n, &data, e);
 }

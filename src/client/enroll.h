@@ -22,6 +22,10 @@ struct enrollment {
 /* The hash that names what runs here (attest/record.h), from fresh evidence. As
  * tee_evidence_get(). */
 enum rc enroll_measurement(struct hash32 *out, struct tee *t, struct err *e);
+/* Where the chain keeps the collateral that judges this quote, by the node's word: chain and
+ * workers of `n` are used. As chain_rpc(); RC_MALFORMED: no such quote. */
+enum rc enroll_collateral_key(const struct enrollment *n, struct hash32 *out, struct bytes quote,
+                              struct err *e);
 /* Make evidence over a recent block and register with it. RC_DENIED: the contract refuses. Else as
  * chain_rpc() and tee_evidence_get(). */
 enum rc enroll_register(const struct enrollment *n, struct err *e);

@@ -111,9 +111,11 @@ static void run_all(struct one *all, uint32_t n)
     }
 }
 
-static enum rc put_body(struct buf *body, struct one *all, uint32_t n, const struct key_request *q,
-                        const struct hash32 *hash, struct tee *t, struct err *e)
+static enum rc put_body(struct buf *body, struct one *all, const struct keeper_group *g,
+                        const struct key_request *q, const struct hash32 *hash, struct tee *t,
+                        struct err *e)
 {
+    const uint32_t n = g->keys->n;
     AUTO_CLEAR(tee_evidence) struct tee_evidence evidence = {0};
     AUTO_CLEAR(buf) struct buf request = {0};
     uint8_t challenges[KEYS_MAX_KEEPERS][32], data[64];
@@ -135,7 +137,10 @@ static enum rc put_body(struct buf *body, struct one *all, uint32_t n, const str
         hex_put_0x(body, bytes_of(challenges[i], 32));
         buf_u8(body, '"');
     }
-    buf_put_str(body, "]}");
+    buf_u8(body, ']');
+    if (g->job != NULL)
+        buf_printf(body, ",\"job\":%s", g->job);
+    buf_u8(body, '}');
     return RC_OK;
 }
 
@@ -208,7 +213,7 @@ enum rc keeper_client_key(uint8_t *out, size_t n, const struct keeper_group *g,
             all[i].a.rc = err_set(&all[i].a.err, RC_NOTFOUND, "keeper %u has no address", i + 1);
     }
     run_all(all, g->keys->n);
-    rc = put_body(&body, all, g->keys->n, q, &hash, t, e);
+    rc = put_body(&body, all, g, q, &hash, t, e);
     for (uint32_t i = 0; i < g->keys->n; i++)
         all[i].body = &body;
     if (rc == RC_OK) {

@@ -515,21 +515,47 @@ static enum rc prove_tx_once(struct light_client *c, uint64_t *height, struct by
 }
 
 static enum rc send_nonce(struct chain_client *chain, const struct secp_key *key, struct buf *raw,
-                          struct hash32 *hash, struct err *e)
+                          struct hash32 *hash, pthread_mutex_t *send, struct err *e)
 {
     struct address who;
     uint8_t nonce[32];
+    enum rc rc;
 
     secp_key_address(&who, key);
     random_bytes(nonce, sizeof(nonce));
-    TRY(chain_sign(chain, raw, hash, key,
-                   &(struct chain_send){.to = &who, .data = BYTES_OF(&nonce), .gas = REFRESH_GAS},
-                   e));
-    return chain_send_raw(chain, buf_bytes(raw), e);
+    if (send != NULL)
+        (void)pthread_mutex_lock(send);
+    rc = chain_sign(chain, raw, hash, key,
+                    &(struct chain_send){.to = &who, .data = BYTES_OF(&nonce), .gas = REFRESH_GAS},
+                    e);
+    if (rc == RC_OK)
+        rc = chain_send_raw(chain, buf_bytes(raw), e);
+    if (rc != RC_OK)
+        chain_nonce_reset(chain, &who);
+    if (send != NULL)
+        (void)pthread_mutex_unlock(send);
+    return rc;
+}
+
+/* A node that shows no block with it may have dropped it: what we send next must not wait for it.
+ */
+static void forget_nonce(struct chain_client *chain, const struct secp_key *key)
+{
+    struct address who;
+
+    secp_key_address(&who, key);
+    chain_nonce_reset(chain, &who);
 }
 
 enum rc light_client_refresh(struct light_client *c, struct chain_client *chain,
                              const struct secp_key *key, uint64_t max_age_ms, struct err *e)
+{
+    return light_client_refresh_under(c, chain, key, max_age_ms, NULL, e);
+}
+
+enum rc light_client_refresh_under(struct light_client *c, struct chain_client *chain,
+                                   const struct secp_key *key, uint64_t max_age_ms,
+                                   pthread_mutex_t *send, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf raw = {0};
     uint64_t start = clock_mono_ms();
@@ -544,10 +570,12 @@ enum rc light_client_refresh(struct light_client *c, struct chain_client *chain,
     (void)pthread_mutex_unlock(&c->lock);
     if (fresh)
         return RC_OK;
-    TRY(send_nonce(chain, key, &raw, &hash, e));
+    TRY(send_nonce(chain, key, &raw, &hash, send, e));
     do
         rc = prove_tx_once(c, &height, buf_bytes(&raw), &hash, max_age_ms, e);
     while (may_wait(rc, give_up));
+    if (rc != RC_OK)
+        forget_nonce(chain, key);
     if (rc != RC_OK)
         return rc == RC_NOTFOUND ? blame(c->nodes[0], rc, e) : rc;
     (void)pthread_mutex_lock(&c->lock);

@@ -10,6 +10,8 @@
 #include "light/proof.h"
 #include "light/verify.h"
 
+#include <pthread.h>
+
 struct light_client;
 
 /* What is believed to begin with. Lives in the arena it was read into. */
@@ -89,3 +91,8 @@ enum rc light_client_account(struct light_client *c, struct light_account *out,
  * than max_age_ms by our clock. */
 enum rc light_client_refresh(struct light_client *c, struct chain_client *chain,
                              const struct secp_key *key, uint64_t max_age_ms, struct err *e);
+/* The same where others send with this key through `chain`: `send` is held from signing to handing
+ * over, and not while the proof is awaited. */
+enum rc light_client_refresh_under(struct light_client *c, struct chain_client *chain,
+                                   const struct secp_key *key, uint64_t max_age_ms,
+                                   pthread_mutex_t *send, struct err *e);

@@ -45,19 +45,27 @@ static enum rc parse(struct network *n, struct bytes text, struct err *e)
     return json_str_opt(&n->store_gateway, store, "gateway", URL_MAX, e);
 }
 
+enum rc network_parse(struct network *out, const char *path, struct bytes text, struct err *e)
+{
+    enum rc rc;
+
+    *out = (struct network){.path = xstrdup(path)};
+    rc = parse(out, text, e);
+    return rc == RC_OK ? RC_OK : err_wrap(e, RC_MALFORMED, "%s", path);
+}
+
 enum rc network_read(struct network *out, const char *path, struct err *e)
 {
     AUTO_CLEAR(secbuf) struct secbuf text = {0};
+    AUTO_FREE char *inside = NULL;
     struct stat st;
-    enum rc rc;
 
     *out = (struct network){0};
-    out->path = stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? xasprintf("%s/devnet.json", path)
-                                                            : xstrdup(path);
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        path = inside = xasprintf("%s/devnet.json", path);
     TRY(file_read_secret(secbuf_reserve(&text, NETWORK_FILE_MAX + 1), NETWORK_FILE_MAX, &text.n,
-                         out->path, e));
-    rc = parse(out, secbuf_bytes(&text), e);
-    return rc == RC_OK ? RC_OK : err_wrap(e, RC_MALFORMED, "%s", out->path);
+                         path, e));
+    return network_parse(out, path, secbuf_bytes(&text), e);
 }
 
 void network_clear(struct network *n)

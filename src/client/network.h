@@ -23,6 +23,8 @@ struct network {
  * relative to it), or genesis.json beside it. RC_NOTFOUND; RC_MALFORMED, RC_LIMIT naming the path;
  * RC_IO. out is to be cleared in any case. */
 enum rc network_read(struct network *out, const char *path, struct err *e);
+/* The same from its text; `path` is what relative names in it follow. */
+enum rc network_parse(struct network *out, const char *path, struct bytes text, struct err *e);
 void network_clear(struct network *n);
 
 /* The address of one of its contracts ("DataRegistry"). RC_NOTFOUND, RC_MALFORMED. */

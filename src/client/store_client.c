@@ -234,6 +234,18 @@ enum rc store_client_add(struct store_client *c, struct cid *cid, uint64_t *size
     return RC_OK;
 }
 
+enum rc store_client_cid(struct cid *cid, struct bytes content, struct err *e)
+{
+    AUTO_CLEAR(upload) struct upload u = {0};
+
+    *cid = (struct cid){0};
+    unixfs_builder_init(&u.builder, &UNIXFS_V1_2025, sha256, NULL, NULL);
+    TRY(hash_more(&u, content, e));
+    TRY(hash_end(&u, e));
+    *cid = u.cid;
+    return RC_OK;
+}
+
 struct memory_source {
     struct bytes left;
 };

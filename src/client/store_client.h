@@ -29,7 +29,9 @@ void store_client_free(struct store_client *c);
  * http_client_do and what source returns. size may be NULL. */
 enum rc store_client_add(struct store_client *c, struct cid *cid, uint64_t *size,
                          http_source_fn *source, void *data, struct err *e);
-/* The same for bytes in memory. */
+/* The CID that these bytes get, without asking any store. RC_LIMIT: more than a file may have. */
+enum rc store_client_cid(struct cid *cid, struct bytes content, struct err *e);
+/* store_client_add for bytes in memory. */
 enum rc store_client_add_bytes(struct store_client *c, struct cid *cid, struct bytes content,
                                struct err *e);
 

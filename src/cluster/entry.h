@@ -10,7 +10,7 @@
 enum entry_kind { ENTRY_SEALED = 1, ENTRY_PLAIN = 2, ENTRY_ACTIVATE = 3, ENTRY_UPGRADE = 4 };
 
 #define ENTRY_PAYLOAD_MAX 33024u /* bytes: the largest envelope class and its head */
-#define ENTRY_HEAD_SIZE 122      /* bytes before the payload's length */
+#define ENTRY_HEAD_SIZE 106      /* bytes before the payload's length */
 
 struct queue_entry {
     enum entry_kind kind;

@@ -23,7 +23,7 @@ struct command {
 
 struct command_result {
     enum receipt_status status;
-    struct bytes output; /* at most RECEIPT_OUTPUT_MAX */
+    struct bytes output; /* at most RECEIPT_OUTPUT_MAX; of a query LEDGER_OUTPUT_MAX */
     const struct log *events;
     size_t n_events;
     uint64_t gas_used; /* for measurements; leaves the machine nowhere else */
@@ -40,37 +40,31 @@ struct machine;
 struct machine *machine_new(const struct machine_config *c);
 void machine_free(struct machine *m); /* NULL is let pass; wipes the state */
 
-/* Load state: natural keys 0x01, 0x02. RC_EXISTS, RC_LIMIT, RC_MALFORMED. */
+/* Load state: natural keys 0x01, 0x02. RC_EXISTS, RC_LIMIT, RC_MALFORMED (also a balance of 2^224
+ * and more). */
 enum rc machine_load(struct machine *m, struct bytes key, struct bytes value, struct err *e);
 /* Make code known, by its hash. RC_MALFORMED, RC_UNSUPPORTED, RC_LIMIT: not a program. */
 enum rc machine_put_code(struct machine *m, struct bytes elf, struct hash32 *hash, struct err *e);
 bool machine_has_code(const struct machine *m, const struct hash32 *hash);
 
+/* Most bytes of changes, outputs, events and messages of one machine_run. */
+#define MACHINE_RANGE_MAX (256u << 20)
+
 /* Run the commands of a commit's range, in order. Results (n of them), messages and changes live in
- * `mem`; changes are sorted, each key once. State has moved on when this returns RC_OK.
- * RC_NOTFOUND: an activate or upgrade names code that is not known: nothing has changed, put the
- * code and run again. Any other failure of a command is its result. */
+ * `mem`; changes are sorted, each key once, `old` is not filled in. State has moved on when this
+ * returns RC_OK, and only then.
+ * RC_NOTFOUND: an activate or upgrade names code that is not known: put the code and run again.
+ * RC_LIMIT: what the range makes is above MACHINE_RANGE_MAX: run fewer commands at a time.
+ * RC_RANGE: a value of 2^192 and more, which no chain has. RC_CORRUPT: a contract's code was never
+ * put. Any other failure of a command is its result. */
 enum rc machine_run(struct machine *m, const struct command *commands, size_t n, struct arena *mem,
                     struct command_result *results, const struct out_message **messages,
                     size_t *n_messages, struct state_changes *changes, struct err *e);
-/* Apply a delta's changes instead of running. */
+/* Apply a delta's changes (keys 0x01, 0x02) instead of running. RC_MALFORMED, RC_LIMIT: nothing has
+ * changed. */
 enum rc machine_apply(struct machine *m, const struct state_change *changes, size_t n,
                       struct err *e);
 
-/* Query effects, given by whoever runs the machine. NULL functions answer -HOST_EINVAL. */
-struct query_host {
-    void *data;
-    enum rc (*random)(void *data, uint8_t *out, size_t n, struct err *e);
-    enum rc (*sign)(void *data, const struct address *contract, struct bytes message,
-                    uint8_t sig65[65], struct err *e);
-    /* request and response: JSON texts, docs/confidential.md; response is appended. */
-    enum rc (*http)(void *data, const struct address *contract, struct bytes request,
-                    struct buf *response, struct err *e);
-    enum rc (*cache_get)(void *data, const struct address *contract, struct bytes key,
-                         struct buf *value, struct err *e);
-    enum rc (*cache_set)(void *data, const struct address *contract, struct bytes key,
-                         struct bytes value, struct err *e);
-};
 struct machine_query {
     struct address contract, caller;
     struct bytes calldata;
@@ -78,7 +72,7 @@ struct machine_query {
     uint64_t height, time_s;
     const struct query_host *host; /* NULL: none of it */
 };
-/* Answer from the state as it stands; writes are dropped. */
+/* Answer from the state as it stands; writes and messages are dropped. */
 enum rc machine_query(struct machine *m, const struct machine_query *q, struct arena *mem,
                       struct command_result *out, struct err *e);
 

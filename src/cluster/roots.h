@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "ledger/state.h"
 
@@ -20,11 +21,28 @@ const struct secret32 *cluster_roots_blind(const struct cluster_roots *r,
                                            const struct address *contract);
 
 /* Load a checkpoint: one call a key, any order, then loaded(). RC_NOTFOUND: a key of a contract
- * that was not added; RC_EXISTS: twice. Several contracts may be loaded, each by one thread at a
- * time. */
+ * that was not added; RC_EXISTS: twice; RC_MALFORMED: neither account nor storage. */
 enum rc cluster_roots_load(struct cluster_roots *r, struct bytes key, struct bytes value,
                            struct err *e);
 void cluster_roots_loaded(struct cluster_roots *r, struct hash32 *root);
+
+/* The same in two steps, for large states: making leaves is nearly all of the work, touches no
+ * cluster_roots and may be done in many threads; loading them is for one thread at a time. */
+struct keyed_leaf {
+    struct hash32 path_key; /* stands for the natural key */
+    struct hash32 leaf;     /* stands for the value */
+};
+/* A blinding key made ready. Secret: wipe. */
+struct blinder {
+    struct sha256_ctx inner, outer;
+};
+void blinder_init(struct blinder *b, const struct secret32 *blind);
+void keyed_leaf_make(struct keyed_leaf *out, const struct blinder *b, struct bytes key,
+                     struct bytes value);
+/* The contract whose state a natural key is. RC_MALFORMED. */
+enum rc state_key_owner(struct address *out, struct bytes key, struct err *e);
+enum rc cluster_roots_load_leaf(struct cluster_roots *r, const struct address *contract,
+                                const struct keyed_leaf *leaf, struct err *e);
 
 /* Changes of one commit's range (natural keys, sorted, each once; value p NULL deletes). *root is
  * the new cluster root. RC_NOTFOUND: a contract that was not added; RC_MALFORMED: a key that is
@@ -36,7 +54,10 @@ void cluster_roots_root(const struct cluster_roots *r, struct hash32 *root);
 /* STATE_EMPTY for a contract without state. */
 void cluster_roots_of(const struct cluster_roots *r, const struct address *contract,
                       struct hash32 *root);
-/* Cluster root of contracts' roots alone, as an auditor has them from state files. */
+size_t cluster_roots_ram_size(const struct cluster_roots *r);
+
+/* Cluster root of contracts' roots alone, as an auditor has them from state files: those without
+ * state (STATE_EMPTY) are left out. Each contract once. */
 struct contract_root {
     struct address contract;
     struct hash32 root;

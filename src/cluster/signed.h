@@ -55,6 +55,11 @@ void audit_grant_digest(struct hash32 *out, const struct cluster_domain *d,
                         const struct address *contract, const uint8_t auditor32[32],
                         uint64_t end_batch, uint64_t expiry_s);
 
+/* What a contract's owner signs to read its events. */
+void logs_digest(struct hash32 *out, const struct cluster_domain *d, const struct address *contract,
+                 const struct address *worker, const uint8_t reply32[32], uint64_t first_batch,
+                 uint64_t end_batch, uint64_t expiry_s);
+
 struct out_message {
     struct address from, to;
     struct u256 value_wei;

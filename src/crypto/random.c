@@ -21,6 +21,12 @@ void random_bytes(void *p, size_t n)
     }
 }
 
+void random_serial(uint8_t out20[20])
+{
+    random_bytes(out20, 20);
+    out20[0] = (uint8_t)((out20[0] & 0x3f) | 0x40);
+}
+
 static void system_fill(void *data, void *p, size_t n)
 {
     (void)data;

@@ -12,6 +12,8 @@ struct rng {
 
 /* n bytes of getrandom(2); aborts if the system has none. Thread-safe. */
 void random_bytes(void *p, size_t n);
+/* The serial number of a new certificate: random, positive, and always 20 bytes. */
+void random_serial(uint8_t out20[20]);
 /* The system's source as a struct rng. */
 struct rng rng_system(void);
 /* From r, or from the system if r is NULL. */

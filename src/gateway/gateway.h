@@ -6,6 +6,8 @@
 
 #include "base/err.h"
 
+#include <stdint.h>
+
 struct engine;
 struct gateway;
 struct http_limits;
@@ -17,6 +19,7 @@ struct gateway_config {
     const char *const *origins; /* web origins let in besides loopback's, NULL-terminated; NULL:
                                    none; must outlive the gateway */
     const struct http_limits *limits; /* copied; NULL: all defaults */
+    uint64_t behind_max; /* blocks a WebSocket's subscription may be behind; 0: 8,192 */
 };
 
 /* RC_MALFORMED (listen text), RC_IO (cannot bind). */

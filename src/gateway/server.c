@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#define BEHIND_MAX 8192u /* blocks */
 #define DEFAULT_WORKERS 8
 #define EVENT_THREADS_MAX 4
 #define CONNECTIONS_MAX 12000
@@ -148,6 +149,7 @@ enum rc gateway_start(struct gateway **out, const struct gateway_config *config,
 
     g->engine = config->engine;
     g->origins = config->origins;
+    g->behind_max = config->behind_max != 0 ? config->behind_max : BEHIND_MAX;
     g->waiting_max = workers > 1 ? workers / 2 : 1;
     g->loopback = is_loopback(config->listen);
     g->executors = executors_new();

@@ -13,7 +13,6 @@
 #include <sys/eventfd.h>
 
 #define SOCKETS_MAX 1024
-#define BEHIND_MAX 8192      /* blocks a subscription may be behind the head */
 #define SUBSCRIPTIONS_MAX 64 /* a connection */
 #define PENDING_AT_ONCE 256
 #define KEEP_SIZE ((size_t)256 << 10) /* bytes of an answer's memory kept for the next one */
@@ -150,7 +149,7 @@ static enum rc push_heads(struct socket *s, struct subscription *sub, struct err
         AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
         struct rpc_call c = {.g = s->all->g, .out = &out};
 
-        TRY(check_behind(sub, engine_height(en) - sub->next, BEHIND_MAX, e));
+        TRY(check_behind(sub, engine_height(en) - sub->next, s->all->g->behind_max, e));
         TRY(engine_block_at(en, sub->next, &b, e));
         note_begin(&out, sub);
         rpc_put_head(&c, b);
@@ -209,7 +208,7 @@ static enum rc push_logs(struct socket *s, struct subscription *sub, struct err 
 
     if (sub->next > head)
         return RC_OK;
-    TRY(check_behind(sub, head - sub->next, BEHIND_MAX, e));
+    TRY(check_behind(sub, head - sub->next, c.g->behind_max, e));
     rc = rpc_log_filter(&c, sub->query, &f, e);
     if (rc == RC_OK) {
         f.from = sub->next;

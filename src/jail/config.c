@@ -49,6 +49,8 @@ void jail_config_encode(struct buf *out, const struct jail_config *config)
         set(o, "cwd", json_string(config->cwd));
     if (config->input_name != NULL)
         set(o, "input_name", json_string(config->input_name));
+    if (config->agent != NULL)
+        set(o, "agent", json_string(config->agent));
     set_u64(o, "memory_size", l->memory_size);
     set_u64(o, "output_size", l->output_size);
     set_u64(o, "tmp_size", l->tmp_size);
@@ -97,9 +99,9 @@ static enum rc take_limits(struct jail_limits *l, const json_t *o, struct err *e
 
 static enum rc take_config(struct jail_config *c, struct jail_storage *s, struct err *e)
 {
-    static const char *const keys[] = {"rootfs",     "argv",        "env",         "cwd",
-                                       "input_name", "memory_size", "output_size", "tmp_size",
-                                       "wall_ms",    "pids",        "cpu_percent", "rlimit_only"};
+    static const char *const keys[] = {
+        "rootfs",   "argv",    "env",  "cwd",         "input_name",  "memory_size", "output_size",
+        "tmp_size", "wall_ms", "pids", "cpu_percent", "rlimit_only", "agent"};
     const json_t *o = s->root;
 
     TRY(json_only_keys(o, keys, ARRAY_LEN(keys), e));
@@ -108,6 +110,7 @@ static enum rc take_config(struct jail_config *c, struct jail_storage *s, struct
     TRY(take_strings(s->env, o, "env", JAIL_MAX_ENV, e));
     TRY(json_str_opt(&c->cwd, o, "cwd", PATH_MAX, e));
     TRY(json_str_opt(&c->input_name, o, "input_name", NAME_MAX, e));
+    TRY(json_str_opt(&c->agent, o, "agent", PATH_MAX, e));
     TRY(json_bool_opt(&c->rlimit_only, o, "rlimit_only", false, e));
     c->argv = s->argv;
     c->env = s->env;

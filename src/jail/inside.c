@@ -30,6 +30,7 @@ struct stage {
     char base[16];
     char rootfs[32], input[32], output[32], tmp[32];
     int input_dir;
+    int agent_fd; /* mount of the agent's socket; -1: none */
 };
 
 static enum rc mount_at(const char *type, const char *path, unsigned long flags, const char *data,
@@ -146,6 +147,13 @@ static enum rc lay_out(struct stage *s, const struct inside_args *args, struct e
             (int)syscall(SYS_open_tree, AT_FDCWD, c->rootfs, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
         if (tree < 0)
             return err_errno(e, errno, "jail: root filesystem %s", c->rootfs);
+    }
+    s->agent_fd = args->agent_fd;
+    if (s->agent_fd < 0 && c->agent != NULL) {
+        s->agent_fd =
+            (int)syscall(SYS_open_tree, AT_FDCWD, c->agent, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        if (s->agent_fd < 0)
+            return err_errno(e, errno, "jail: the agent's socket %s", c->agent);
     }
     TRY(choose_base(s, e));
     TRY(make_dir(s->rootfs, e));
@@ -278,6 +286,7 @@ static enum rc run_container(struct inside_report *r, const struct stage *s,
                              struct err *e)
 {
     struct launch l = {.config = args->config,
+                       .agent_fd = s->agent_fd,
                        .rootfs = s->rootfs,
                        .input = s->input,
                        .output = s->output,
@@ -329,7 +338,7 @@ static enum rc become_root_inside(const struct inside_args *args, struct err *e)
 static enum rc inside_run(struct inside_report *r, struct buf *results,
                           const struct inside_args *args, struct err *e)
 {
-    struct stage s = {.input_dir = -1};
+    struct stage s = {.input_dir = -1, .agent_fd = -1};
     AUTO_CLEAR(buf) struct buf filter = {0};
     AUTO_FD int sig_fd = -1;
     sigset_t set;

@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
+#define JAIL_AGENT "/dev/dstack.sock"
 #define JAIL_MAX_ARGS 256
 #define JAIL_MAX_ENV 512
 #define JAIL_MAX_CONFIG_SIZE (1u << 20)  /* JSON of a configuration */
@@ -46,6 +47,7 @@ struct jail_config {
     const char *const *env;  /* NULL-terminated "NAME=value" */
     const char *cwd;         /* absolute; NULL = "/" */
     const char *input_name;  /* file name in /input; NULL = "decrypted_file" */
+    const char *agent;       /* a Unix socket of the host, to be JAIL_AGENT there; NULL = none */
     struct jail_limits limits;
     bool rlimit_only; /* do not use cgroups even where they can be had */
     int go_fd; /* the input is complete when a byte comes from here; 0 = it is already. Not in JSON

@@ -135,7 +135,20 @@ static enum rc place_device(int dev, const char *name, struct err *e)
     return attach(mnt, target, source, e);
 }
 
-static enum rc fill_dev(int root, struct err *e)
+/* The agent's socket: connecting needs no writing to the mount. */
+static enum rc place_agent(int dev, int mnt, struct err *e)
+{
+    AUTO_FD int target = openat(dev, JAIL_AGENT + sizeof("/dev/") - 1,
+                                O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+
+    if (target < 0)
+        return err_errno(e, errno, "jail: " JAIL_AGENT);
+    /* It may come from outside our namespaces: only here it is ours to restrict. */
+    TRY(attach(mnt, target, JAIL_AGENT, e));
+    return restrict_mount(mnt, MOUNT_ATTR_RDONLY | LOCKED_DOWN, JAIL_AGENT, e);
+}
+
+static enum rc fill_dev(int root, int agent_fd, struct err *e)
 {
     static const char *const devices[] = {"null", "zero", "full", "random", "urandom", "tty"};
     static const char *const links[][2] = {{"/proc/self/fd", "fd"},
@@ -150,6 +163,8 @@ static enum rc fill_dev(int root, struct err *e)
     TRY(target_at(&dev, root, "dev", RESOLVE_NO_SYMLINKS, e));
     for (size_t i = 0; i < ARRAY_LEN(devices); i++)
         TRY(place_device(dev, devices[i], e));
+    if (agent_fd >= 0)
+        TRY(place_agent(dev, agent_fd, e));
     for (size_t i = 0; i < ARRAY_LEN(links); i++)
         if (symlinkat(links[i][0], dev, links[i][1]) != 0)
             return err_errno(e, errno, "jail: /dev/%s", links[i][1]);
@@ -225,7 +240,7 @@ static enum rc enter_root(const struct launch *l, struct err *e)
     TRY(place(root, l->output, "output", LOCKED_DOWN, e));
     TRY(place(root, l->input, "input", MOUNT_ATTR_RDONLY | LOCKED_DOWN, e));
     TRY(fill_proc(root, e));
-    TRY(fill_dev(root, e));
+    TRY(fill_dev(root, l->agent_fd, e));
     /* pivot_root(2), NOTES: the old root comes to lie on top of the new one and is taken off. */
     if (fchdir(root) != 0 || syscall(SYS_pivot_root, ".", ".") != 0 ||
         umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)

@@ -84,9 +84,9 @@ static enum rc map_users(pid_t pid, struct err *e)
 }
 
 /* A private copy of the mount, so that the container's user need not be able to walk the path. */
-static int detach_rootfs(const char *path)
+static int detach(const char *path)
 {
-    if (geteuid() != 0)
+    if (geteuid() != 0 || path == NULL)
         return -1;
     return (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 }
@@ -243,6 +243,7 @@ enum rc jail_run(struct jail_status *out, struct buf *results, const struct jail
     struct stat st = {0};
     uint64_t start = clock_mono_ms();
     AUTO_FD int tree = -1;
+    AUTO_FD int agent = -1;
     enum rc rc;
 
     memset(out, 0, sizeof(*out));
@@ -261,7 +262,8 @@ enum rc jail_run(struct jail_status *out, struct buf *results, const struct jail
         out->limits = JAIL_LIMITS_RLIMIT_ONLY;
     out->cgroup_version = cg.version;
     args.rlimit_only = out->limits == JAIL_LIMITS_RLIMIT_ONLY;
-    args.tree_fd = tree = detach_rootfs(c.rootfs);
+    args.tree_fd = tree = detach(c.rootfs);
+    args.agent_fd = agent = detach(c.agent);
     rc = run_in(out, results, &args, e);
     out->oom = cgroup_had_oom(&cg);
     cgroup_remove(&cg);

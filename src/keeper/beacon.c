@@ -40,6 +40,8 @@ enum rc beacon_part(struct keeper *k, struct dprf_partial *out, uint64_t height,
 {
     AUTO_SECRET struct keeper_serving *s = serving_now(k);
 
+    if (k->retired)
+        return err_set(e, RC_NOTFOUND, "a later build of this keeper has its share");
     /* What is in that block can be changed no more. */
     if (light_client_height(k->light) < height)
         TRY(heads_follow(k, e));
@@ -216,7 +218,7 @@ enum rc beacon_step(struct keeper *k, uint64_t min_height, struct err *e)
     AUTO_SECRET struct keeper_serving *s = serving_now(k);
     struct keeper_round *r = &k->round;
 
-    if (s->index == 0)
+    if (s->index == 0 || k->retired)
         return RC_OK;
     TRY(read_waits(k, min_height, e));
     for (size_t i = 0; i < KEEPER_WAITS && r->waits[i].height != 0; i++) {

@@ -4,11 +4,17 @@
 #include "attest/snp.h"
 
 static enum rc verify_quote(struct attest_verdict *out, const struct requester_evidence *in,
-                            uint64_t now, struct arena *a, struct err *e)
+                            const struct attest_roots *roots, uint64_t now, struct arena *a,
+                            struct err *e)
 {
-    if (in->collateral == NULL)
+    struct collateral c;
+
+    if (in->prepared != NULL)
+        return dcap_verify(out, in->evidence, in->prepared, now, a, e);
+    if (in->collateral.n == 0)
         return err_set(e, RC_DENIED, "the chain has no collateral for this platform");
-    return dcap_verify(out, in->evidence, in->collateral, now, a, e);
+    TRY(collateral_parse(&c, in->collateral, a, e));
+    return dcap_verify_cold(out, in->evidence, &c, roots, now, a, e);
 }
 
 /* The certificates are the requester's own and need no trust: what they sign ends in a root. */
@@ -32,7 +38,7 @@ enum rc requester_verify(struct attest_verdict *out, const struct requester_evid
     if (in->evidence.n == SNP_REPORT_SIZE)
         TRY(verify_report(out, in, roots, now, a, e));
     else
-        TRY(verify_quote(out, in, now, a, e));
+        TRY(verify_quote(out, in, roots, now, a, e));
     TRY(policy_check(policy, out, now, e));
     if (memcmp(out->report_data, expected, sizeof(out->report_data)) != 0)
         return err_set(e, RC_DENIED, "evidence is over something else");

@@ -194,6 +194,7 @@ static void *ask_main(void *arg)
 
         if (ask_once(a, &theirs, &block, &e) != RC_OK) {
             log_debug("keeper", "%s: %s", a->url, e.msg);
+            a->k->look_soon = true; /* it may have moved */
             break;
         }
         /* An older block than the one we ask about would prove nothing about now. */

@@ -24,11 +24,9 @@ static enum rc put_settings(struct buf *out, const struct keeper_config *c, stru
     const struct {
         const char *name;
         const struct address *a;
-    } contracts[] = {{"collateral", &c->collateral},
-                     {"council", &c->council},
-                     {"gatekeepers", &c->gatekeepers},
-                     {"tee_pool", &c->tee_pool},
-                     {"workers", &c->workers}};
+    } contracts[] = {{"collateral", &c->collateral}, {"confidential_contracts", &c->confidential},
+                     {"council", &c->council},       {"gatekeepers", &c->gatekeepers},
+                     {"tee_pool", &c->tee_pool},     {"workers", &c->workers}};
     AUTO_CLEAR(buf) struct buf genesis = {0};
     struct hash32 root_of_trust;
     json_auto_t *o = json_pack("{s:s, s:I}", "role", "keeper", "max_head_age_ms",
@@ -92,10 +90,29 @@ static enum rc open_chain(struct keeper *k, struct err *e)
     return light_client_new(&k->light, &config, e);
 }
 
+/* Nothing is left to be a keeper with. */
+static enum rc gone(struct keeper *k, struct err *e)
+{
+    char to[65];
+
+    vault_wipe(k->vault);
+    TRY(vault_save_keys(k->vault, k->tee, k->config.dir, e));
+    hex_encode(to, BYTES_OF(&k->vault->to));
+    return err_set(e, RC_DENIED,
+                   "%s: this keeper has handed over to measurement %s: the folder can be removed",
+                   k->config.dir, to);
+}
+
 static enum rc open_vault(struct keeper *k, struct err *e)
 {
-    k->vault_path = xasprintf("%s/keeper.sealed", k->config.dir);
-    TRY(vault_open(&k->vault, k->tee, k->vault_path, e));
+    const char *from = k->config.take_over_from;
+
+    if (from != NULL && !vault_exists(k->config.dir))
+        TRY(handover_take(k, from, e));
+    TRY(vault_open(&k->vault, k->tee, k->config.dir, e));
+    k->retired = k->vault->end != VAULT_IN_USE;
+    if (k->vault->end == VAULT_GONE)
+        return gone(k, e);
     TRY(secp_key_from_bytes(&k->sender, k->vault->sender.b, e));
     secp_key_address(&k->address, &k->sender);
     x25519_pub(k->receive_pub, &k->vault->receive);
@@ -131,13 +148,18 @@ static enum rc start(struct keeper *k, struct err *e)
     TRY(dir_make(k->config.dir, 0700, e));
     TRY(dir_lock(&k->dir_lock, k->config.dir, e));
     TRY(open_tee(&k->tee, &k->config, e));
-    TRY(open_vault(k, e));
+    TRY(enroll_measurement(&k->measurement, k->tee, e));
     TRY(open_chain(k, e));
+    TRY(open_vault(k, e));
     TRY(serve(k, e));
     rc = pthread_create(&k->thread, NULL, rounds_main, k);
     if (rc != 0)
         return err_errno(e, rc, "keeper: thread");
     k->has_thread = true;
+    rc = pthread_create(&k->recovery_thread, NULL, recovery_main, k);
+    if (rc != 0)
+        return err_errno(e, rc, "keeper: thread");
+    k->has_recovery_thread = true;
     return RC_OK;
 }
 
@@ -155,6 +177,7 @@ enum rc keeper_start(struct keeper **out, const struct keeper_config *config, st
     k = xcalloc(1, sizeof(*k));
     k->dir_lock = -1;
     k->serving = secret_alloc(sizeof(*k->serving));
+    k->recovery = recovery_new();
     k->metrics = metrics_new();
     k->collateral = collateral_new();
     (void)pthread_mutex_init(&k->lock, NULL);
@@ -198,6 +221,8 @@ void keeper_stop(struct keeper *k)
     http_server_stop(k->http, STOP_GRACE_MS);
     if (k->has_thread)
         (void)pthread_join(k->thread, NULL);
+    if (k->has_recovery_thread)
+        (void)pthread_join(k->recovery_thread, NULL);
     light_client_free(k->light);
     chain_client_free(k->chain);
     council_view_clear(&k->council);
@@ -208,6 +233,7 @@ void keeper_stop(struct keeper *k)
     secp_key_clear(&k->sender);
     secret_free(k->vault);
     secret_free(k->serving);
+    secret_free(k->recovery);
     tee_close(k->tee);
     metrics_free(k->metrics);
     if (k->dir_lock >= 0)
@@ -216,6 +242,5 @@ void keeper_stop(struct keeper *k)
     (void)pthread_mutex_destroy(&k->send);
     (void)pthread_mutex_destroy(&k->ask);
     free(k->url);
-    free(k->vault_path);
     free(k);
 }

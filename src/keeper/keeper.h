@@ -24,8 +24,11 @@ struct keeper_config {
     struct address council;     /* who allows measurements */
     struct address collateral;
     struct address tee_pool;
-    struct address operator;  /* [its own account] */
-    const char *tee;          /* tee_open_option() ["auto"] */
+    struct address confidential; /* ConfidentialContracts [the network has none] */
+    struct address operator;     /* [its own account] */
+    const char *take_over_from;  /* URL of the keeper whose state this build takes over if it has
+                                    none yet [none] */
+    const char *tee;             /* tee_open_option() ["auto"] */
     uint64_t poke_ms;         /* a round waits for a height that does not come: make a block after
                                  this long [1,000]; UINT64_MAX: never */
     uint64_t max_head_age_ms; /* [10,000] */

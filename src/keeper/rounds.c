@@ -15,6 +15,7 @@
 #define BATCH 32    /* messages read at once */
 #define TURN_MS 700 /* what each keeper waits longer than the one before, so that one acts */
 #define LOOK_EVERY_MS 10000
+#define LOOK_AGAIN_MS 1000
 
 /* The same complaint every few milliseconds would hide everything else. */
 static void complain(struct keeper *k, const char *what, const struct err *e)
@@ -25,12 +26,12 @@ static void complain(struct keeper *k, const char *what, const struct err *e)
     log_warn("keeper", "%s: %s", what, e->msg);
 }
 
-static enum rc save(struct keeper *k, struct err *e)
+enum rc rounds_save(struct keeper *k, struct err *e)
 {
     enum rc rc;
 
     (void)pthread_mutex_lock(&k->lock);
-    rc = vault_save(k->vault, k->tee, k->vault_path, e);
+    rc = vault_save(k->vault, k->tee, k->config.dir, e);
     k->vault_changed = k->vault_changed && rc != RC_OK;
     (void)pthread_mutex_unlock(&k->lock);
     return rc;
@@ -151,7 +152,7 @@ static enum rc take_in_force(struct keeper *k, uint64_t number, uint64_t min_hei
     log_info("keeper", "round %llu is in force%s", (unsigned long long)number,
              share == NULL ? "; we have no share of it" : "");
     k->round.due_ms = 0;
-    return dropped || over ? save(k, e) : RC_OK;
+    return dropped || over ? rounds_save(k, e) : RC_OK;
 }
 
 static enum rc read_urls(struct keeper *k, uint64_t min_height, struct err *e)
@@ -281,7 +282,7 @@ static enum rc join(struct keeper *k, struct err *e)
     v->has_member = rc == RC_OK;
     (void)pthread_mutex_unlock(&k->lock);
     TRY(rc);
-    return save(k, e);
+    return rounds_save(k, e);
 }
 
 static enum rc keep_share(struct keeper *k, struct err *e)
@@ -295,7 +296,7 @@ static enum rc keep_share(struct keeper *k, struct err *e)
     (void)pthread_mutex_lock(&k->lock);
     vault_put(k->vault, &r->dkg->result, &share);
     (void)pthread_mutex_unlock(&k->lock);
-    TRY(save(k, e));
+    TRY(rounds_save(k, e));
     /* In force already: we come late, as after a restart. */
     if (r->in_force == r->number)
         TRY(take_in_force(k, r->number, r->height, e));
@@ -438,12 +439,16 @@ static enum rc enroll(struct keeper *k, struct err *e)
               .role = WORKER_KEEPER },
               .send = &k->send};
     uint64_t expires;
-    bool soon;
+    bool soon, ours;
 
+    TRY(handover_look(k, &ours, e));
+    if (k->retired)
+        return RC_OK;
     memcpy(n.r.receive_key, k->receive_pub, sizeof(n.r.receive_key));
     TRY(enroll_standing(&n, &soon, &expires, e));
-    if (soon) {
+    if (soon || !ours) {
         TRY(enroll_register(&n, e));
+        poke(k); /* a block after it, which proves it */
         TRY(enroll_standing(&n, &soon, &expires, e));
         log_info("keeper", "registered with evidence by %s", tee_describe(k->tee));
     }
@@ -493,7 +498,25 @@ static enum rc look_around(struct keeper *k, struct err *e)
     (void)pthread_mutex_lock(&k->lock);
     changed = k->vault_changed;
     (void)pthread_mutex_unlock(&k->lock);
-    return changed ? save(k, e) : RC_OK;
+    return changed ? rounds_save(k, e) : RC_OK;
+}
+
+/* A keeper that handed over follows the chain until the taker is seen there: it may have to say
+ * again what it said. */
+static enum rc stand_by(struct keeper *k, struct err *e)
+{
+    uint64_t newest;
+
+    if (k->vault->end != VAULT_HANDED)
+        return RC_OK;
+    TRY(light_client_newest(k->light, &newest, e));
+    if (newest != k->round.height)
+        TRY(read_chain(k, newest, e));
+    if (k->look_soon) {
+        k->look_soon = false;
+        TRY(read_urls(k, newest, e));
+    }
+    return handover_finish(k, e);
 }
 
 static bool pause_for(const struct keeper *k, uint64_t ms)
@@ -508,7 +531,7 @@ static bool pause_for(const struct keeper *k, uint64_t ms)
 void *rounds_main(void *keeper)
 {
     struct keeper *k = keeper;
-    uint64_t next_enroll = 0, next_look = 0;
+    uint64_t next_enroll = 0, next_look = 0, soon = 0;
     struct err e;
 
     chain_client_patience(k->chain, 500);
@@ -516,6 +539,11 @@ void *rounds_main(void *keeper)
         uint64_t now = clock_mono_ms();
         enum rc rc;
 
+        if (k->retired) {
+            if (stand_by(k, &e) != RC_OK)
+                complain(k, "hand-over", &e);
+            continue;
+        }
         if (now >= next_enroll) {
             rc = enroll(k, &e);
             if (rc != RC_OK)
@@ -523,9 +551,13 @@ void *rounds_main(void *keeper)
             next_enroll = clock_mono_ms() + (rc == RC_OK ? ENROLL_EVERY_MS : ENROLL_AGAIN_MS);
         }
         rc = step(k, &e);
-        if (rc == RC_OK && now >= next_look) {
+        if (recovery_take(k, &e) != RC_OK)
+            complain(k, "recovery", &e);
+        if (rc == RC_OK && now >= (k->look_soon ? soon : next_look)) {
+            k->look_soon = false;
             rc = look_around(k, &e);
             next_look = now + LOOK_EVERY_MS;
+            soon = now + LOOK_AGAIN_MS;
         }
         if (rc == RC_OK)
             k->round.failure[0] = k->registered_until != 0 ? '\0' : k->round.failure[0];

@@ -9,7 +9,7 @@
 #include "tee/ratls.h"
 
 #define CHALLENGE_MS 60000
-#define BODY_MAX ((size_t)64 << 10)
+#define BODY_MAX ((size_t)128 << 10) /* /recovery/sum has t splits */
 
 static const struct metric_def PARTIALS = {.kind = METRIC_COUNTER,
                                            .name = "cloister_keeper_partials_total",
@@ -24,7 +24,7 @@ static void set(json_t *o, const char *key, json_t *v)
     CHECK(json_object_set_new(o, key, v) == 0);
 }
 
-static void answer(struct http_response *resp, unsigned status, json_t *o)
+void keeper_answer(struct http_response *resp, unsigned status, json_t *o)
 {
     resp->status = status;
     http_response_header(resp, "Content-Type", "application/json");
@@ -32,14 +32,15 @@ static void answer(struct http_response *resp, unsigned status, json_t *o)
     json_decref(o);
 }
 
-static void refuse(struct http_response *resp, unsigned status, const char *rule,
+void keeper_refuse(struct http_response *resp, unsigned status, const char *rule,
                    const char *message)
 {
     json_t *text = json_string(message);
 
     if (text == NULL) /* parts of it may come from outside */
         text = json_string("(the message is not UTF-8)");
-    answer(resp, status, json_pack("{s:{s:s, s:o}}", "error", "rule", rule, "message", text));
+    keeper_answer(resp, status,
+                  json_pack("{s:{s:s, s:o}}", "error", "rule", rule, "message", text));
 }
 
 static json_t *address_text(const struct address *a)
@@ -71,7 +72,7 @@ static void get_identity(struct keeper *k, struct http_response *resp)
     set(o, "generation", json_integer((json_int_t)k->serving->keys.generation));
     set(o, "index", json_integer((json_int_t)k->serving->index));
     (void)pthread_mutex_unlock(&k->lock);
-    answer(resp, 200, o);
+    keeper_answer(resp, 200, o);
 }
 
 static void get_health(struct keeper *k, struct http_response *resp)
@@ -80,13 +81,13 @@ static void get_health(struct keeper *k, struct http_response *resp)
     bool ready;
 
     (void)pthread_mutex_lock(&k->lock);
-    ready = k->serving->index != 0;
+    ready = k->serving->index != 0 && !k->retired;
     set(o, "round", json_integer((json_int_t)k->serving->keys.round));
     set(o, "phase", json_string(k->phase));
     (void)pthread_mutex_unlock(&k->lock);
     set(o, "ready", json_boolean(ready));
     set(o, "height", json_integer((json_int_t)light_client_height(k->light)));
-    answer(resp, ready ? 200 : 503, o);
+    keeper_answer(resp, ready ? 200 : 503, o);
 }
 
 static void get_metrics(struct keeper *k, struct http_response *resp)
@@ -94,7 +95,7 @@ static void get_metrics(struct keeper *k, struct http_response *resp)
     bool ready;
 
     (void)pthread_mutex_lock(&k->lock);
-    ready = k->serving->index != 0;
+    ready = k->serving->index != 0 && !k->retired;
     (void)pthread_mutex_unlock(&k->lock);
     metric_set(metrics_get(k->metrics, &SHARE, NULL, NULL), ready);
     http_server_measure(k->http, k->metrics);
@@ -106,11 +107,12 @@ static void get_attestation(struct keeper *k, struct http_request *req, struct h
     struct err e = {0};
 
     if (k->tls == NULL) {
-        refuse(resp, 404, "no tls port", "this keeper was started without --tls-listen");
+        keeper_refuse(resp, 404, "no tls port", "this keeper was started without --tls-listen");
         return;
     }
     if (ratls_server_attestation(k->tls, &resp->body, http_request_arg(req, "nonce"), &e) != RC_OK)
-        refuse(resp, e.code == RC_MALFORMED || e.code == RC_LIMIT ? 400 : 500, "nonce", e.msg);
+        keeper_refuse(resp, e.code == RC_MALFORMED || e.code == RC_LIMIT ? 400 : 500, "nonce",
+                      e.msg);
     else
         http_response_header(resp, "Content-Type", "application/json");
 }
@@ -137,7 +139,7 @@ static void challenge(struct keeper *k, struct http_response *resp)
     memcpy(free_one->b, fresh, sizeof(fresh));
     free_one->until_ms = now + CHALLENGE_MS;
     (void)pthread_mutex_unlock(&k->lock);
-    answer(resp, 200, json_pack("{s:o}", "challenge", json_hex_new(BYTES_OF(&fresh))));
+    keeper_answer(resp, 200, json_pack("{s:o}", "challenge", json_hex_new(BYTES_OF(&fresh))));
 }
 
 /* The block asked about, or our newest one: with our name under it. */
@@ -151,14 +153,18 @@ static void post_head(struct keeper *k, const json_t *body, struct http_response
     struct err e = {0};
     json_t *block;
 
+    if (k->retired) {
+        keeper_refuse(resp, 403, "handed over", "a later build of this keeper speaks for it");
+        return;
+    }
     if (json_u64(&h.height, body, "height", UINT64_MAX, &e) != RC_OK ||
         json_hex_fixed(nonce.b, sizeof(nonce.b), body, "nonce", &e) != RC_OK) {
-        refuse(resp, 400, "malformed", e.msg);
+        keeper_refuse(resp, 400, "malformed", e.msg);
         return;
     }
     if (!heads_find(k, h.height, &h.hash)) {
         if (heads_follow(k, &e) != RC_OK) {
-            refuse(resp, 503, "stale head", e.msg);
+            keeper_refuse(resp, 503, "stale head", e.msg);
             return;
         }
         if (!heads_find(k, h.height, &h.hash))
@@ -167,10 +173,10 @@ static void post_head(struct keeper *k, const json_t *body, struct http_response
     heads_digest(&digest, k->chain_id, &k->config.gatekeepers, &h, &nonce);
     secp_sign(&sig, &k->sender, &digest);
     block = heads_block(k, h.height, &b, &a) ? light_block_to_json(&b) : json_null();
-    answer(resp, 200,
-           json_pack("{s:I, s:o, s:o, s:o}", "height", (json_int_t)h.height, "hash",
-                     json_hex_new(BYTES_OF(&h.hash)), "signature", json_hex_new(BYTES_OF(&sig)),
-                     "block", block));
+    keeper_answer(resp, 200,
+                  json_pack("{s:I, s:o, s:o, s:o}", "height", (json_int_t)h.height, "hash",
+                            json_hex_new(BYTES_OF(&h.hash)), "signature",
+                            json_hex_new(BYTES_OF(&sig)), "block", block));
 }
 
 /* ---- POST /beacon ---- */
@@ -184,40 +190,51 @@ static void post_beacon(struct keeper *k, const json_t *body, struct http_respon
     struct err e = {0};
 
     if (json_u64(&height, body, "height", INT64_MAX, &e) != RC_OK) {
-        refuse(resp, 400, "malformed", e.msg);
+        keeper_refuse(resp, 400, "malformed", e.msg);
     } else if (beacon_part(k, &p, height, &e) != RC_OK) {
-        refuse(resp, 503, e.code == RC_NOTFOUND ? "no share" : "chain", e.msg);
+        keeper_refuse(resp, 503, e.code == RC_NOTFOUND ? "no share" : "chain", e.msg);
     } else {
         dprf_partial_encode(&part, &p);
-        answer(resp, 200,
-               json_pack("{s:I, s:I, s:o}", "keeper", (json_int_t)p.index, "round",
-                         (json_int_t)p.round, "partial", json_hex_new(buf_bytes(&part))));
+        keeper_answer(resp, 200,
+                      json_pack("{s:I, s:I, s:o}", "keeper", (json_int_t)p.index, "round",
+                                (json_int_t)p.round, "partial", json_hex_new(buf_bytes(&part))));
     }
 }
 
 /* ---- POST /partial ---- */
 
-struct input {
-    struct partial_request r;
-    struct buf request, evidence;
-    uint8_t challenges[KEYS_MAX_KEEPERS][32];
-};
-
-static enum rc read_input(struct input *in, const json_t *body, struct err *e)
+enum rc keeper_shown_read(struct keeper_shown *in, const json_t *body, size_t max_request,
+                          struct err *e)
 {
     json_t *list, *v;
     size_t i;
 
-    TRY(json_hex(&in->request, body, "request", KEY_REQUEST_MAX_SIZE, e));
+    TRY(json_hex(&in->request, body, "request", max_request, e));
     TRY(json_hex(&in->evidence, body, "evidence", TEE_QUOTE_MAX, e));
+    if (json_object_get(body, "endorsements") != NULL)
+        TRY(json_hex(&in->endorsements, body, "endorsements", TEE_CERTS_MAX / 4, e));
     TRY(json_arr(&list, body, "challenges", ARRAY_LEN(in->challenges), e));
     json_array_foreach(list, i, v)
         TRY(json_value_hex_fixed(in->challenges[i], 32, v, "challenge", e));
-    TRY(key_request_decode(&in->r.q, buf_bytes(&in->request), e));
-    key_request_hash(&in->r.hash, &in->r.q);
     in->r.evidence = buf_bytes(&in->evidence);
     in->r.challenges = (const uint8_t(*)[32])in->challenges;
     in->r.n_challenges = json_array_size(list);
+    in->r.job = json_object_get(body, "job");
+    return RC_OK;
+}
+
+void keeper_shown_clear(struct keeper_shown *in)
+{
+    buf_clear(&in->request);
+    buf_clear(&in->evidence);
+    buf_clear(&in->endorsements);
+}
+
+static enum rc read_input(struct keeper_shown *in, const json_t *body, struct err *e)
+{
+    TRY(keeper_shown_read(in, body, KEY_REQUEST_MAX_SIZE, e));
+    TRY(key_request_decode(&in->r.q, buf_bytes(&in->request), e));
+    key_request_hash(&in->r.hash, &in->r.q);
     return RC_OK;
 }
 
@@ -257,47 +274,49 @@ static void count(struct keeper *k, const char *outcome)
     metric_add(metrics_get(k->metrics, &PARTIALS, outcome, NULL), 1);
 }
 
-static void give(struct keeper *k, const struct keeper_serving *s, const struct input *in,
+static void give(struct keeper *k, const struct keeper_serving *s, const struct keeper_shown *in,
                  struct http_response *resp)
 {
     AUTO_CLEAR(buf) struct buf sealed = {0};
     enum release_reason reason = RELEASE_STALE_HEAD;
     struct err why = {0}, e = {0};
 
-    if (s->index == 0) {
-        refuse(resp, 503, "no share", "this keeper holds no share of the sharing in force");
+    if (k->retired) {
+        keeper_refuse(resp, 403, "handed over", "a later build of this keeper has its share");
+    } else if (s->index == 0) {
+        keeper_refuse(resp, 503, "no share", "this keeper holds no share of the sharing in force");
     } else if (facts_judge(k, s, &in->r, &reason, &why, &e) != RC_OK) {
         count(k, "no facts");
-        refuse(resp, e.code == RC_DENIED ? 403 : 503, "chain", e.msg);
+        keeper_refuse(resp, e.code == RC_DENIED ? 403 : 503, "chain", e.msg);
     } else if (reason != RELEASE_ALLOWED) {
         count(k, release_reason_text(reason));
-        refuse(resp, 403, release_reason_text(reason), why.msg);
+        keeper_refuse(resp, 403, release_reason_text(reason), why.msg);
     } else if (evaluate(&sealed, s, &in->r, &e) != RC_OK) {
-        refuse(resp, 500, "partial", e.msg);
+        keeper_refuse(resp, 500, "partial", e.msg);
     } else {
         count(k, "given");
         note_release(k, &in->r);
-        answer(resp, 200,
-               json_pack("{s:I, s:I, s:o}", "keeper", (json_int_t)s->index, "round",
-                         (json_int_t)s->keys.round, "partial", json_hex_new(buf_bytes(&sealed))));
+        keeper_answer(resp, 200,
+                      json_pack("{s:I, s:I, s:o}", "keeper", (json_int_t)s->index, "round",
+                                (json_int_t)s->keys.round, "partial",
+                                json_hex_new(buf_bytes(&sealed))));
     }
 }
 
 static void post_partial(struct keeper *k, const json_t *body, struct http_response *resp)
 {
     AUTO_SECRET struct keeper_serving *s = secret_alloc(sizeof(*s));
-    struct input in = {0};
+    struct keeper_shown in = {0};
     struct err e = {0};
 
     (void)pthread_mutex_lock(&k->lock);
     *s = *k->serving;
     (void)pthread_mutex_unlock(&k->lock);
     if (read_input(&in, body, &e) != RC_OK)
-        refuse(resp, 400, "malformed", e.msg);
+        keeper_refuse(resp, 400, "malformed", e.msg);
     else
         give(k, s, &in, resp);
-    buf_clear(&in.request);
-    buf_clear(&in.evidence);
+    keeper_shown_clear(&in);
 }
 
 static void post(struct keeper *k, struct http_request *req, struct http_response *resp)
@@ -306,7 +325,7 @@ static void post(struct keeper *k, struct http_request *req, struct http_respons
     struct err e = {0};
 
     if (json_parse(&body, req->body, BODY_MAX, &e) != RC_OK)
-        refuse(resp, 400, "malformed", e.msg);
+        keeper_refuse(resp, 400, "malformed", e.msg);
     else if (strcmp(req->path, "/partial") == 0)
         post_partial(k, body, resp);
     else if (strcmp(req->path, "/head") == 0)
@@ -315,8 +334,16 @@ static void post(struct keeper *k, struct http_request *req, struct http_respons
         post_beacon(k, body, resp);
     else if (strcmp(req->path, "/challenge") == 0)
         challenge(k, resp);
+    else if (strcmp(req->path, "/recovery/split") == 0)
+        recovery_post_split(k, body, resp);
+    else if (strcmp(req->path, "/recovery/sum") == 0)
+        recovery_post_sum(k, body, resp);
+    else if (strcmp(req->path, "/hand-over") == 0)
+        handover_post(k, body, resp);
     else
-        refuse(resp, 404, "not found", "there are POST /challenge, /partial, /head, /beacon");
+        keeper_refuse(resp, 404, "not found",
+                      "there are POST /challenge, /partial, /head, /beacon, /recovery/split, "
+                      "/recovery/sum, /hand-over");
 }
 
 void keeper_handle(struct http_request *req, struct http_response *resp, void *keeper)
@@ -334,5 +361,6 @@ void keeper_handle(struct http_request *req, struct http_response *resp, void *k
     else if (strcmp(req->path, "/attestation") == 0)
         get_attestation(k, req, resp);
     else
-        refuse(resp, 404, "not found", "there are GET /identity, /health, /metrics, /attestation");
+        keeper_refuse(resp, 404, "not found",
+                      "there are GET /identity, /health, /metrics, /attestation");
 }

@@ -1,5 +1,7 @@
 #include "keeper/internal/vault.h"
 
+#include "base/log.h"
+#include "base/mem.h"
 #include "base/reader.h"
 #include "crypto/random.h"
 #include "crypto/secp256k1.h"
@@ -7,9 +9,12 @@
 #include "os/file.h"
 #include "tee/seal.h"
 
-#define PURPOSE "cloister/keeper/state/v1"
+#define STATE_PURPOSE "cloister/keeper/state/v2"
+#define KEYS_PURPOSE "cloister/keeper/account/v1"
+#define ONE_KEY_PURPOSE "cloister/keeper/key/v1"
 #define FILE_MAX ((size_t)1 << 20)
-#define VERSION 1
+#define VERSION 2
+#define KEYS_VERSION 1
 
 static void put_u64(struct secbuf *out, uint64_t v)
 {
@@ -17,6 +22,24 @@ static void put_u64(struct secbuf *out, uint64_t v)
 
     store_u64be(raw, v);
     secbuf_put(out, raw, sizeof(raw));
+}
+
+void vault_encode_keys(struct secbuf *out, const struct vault *v)
+{
+    secbuf_u8(out, KEYS_VERSION);
+    secbuf_put_bytes(out, BYTES_OF(&v->sender));
+    secbuf_put_bytes(out, BYTES_OF(&v->receive));
+}
+
+enum rc vault_decode_keys(struct vault *out, struct bytes in, struct err *e)
+{
+    struct reader r = reader_init(in);
+
+    if (reader_u8(&r) != KEYS_VERSION)
+        reader_fail(&r, "another version");
+    reader_copy(&r, out->sender.b, 32);
+    reader_copy(&r, out->receive.b, 32);
+    return reader_done(&r, "sealed keys", e);
 }
 
 void vault_encode(struct secbuf *out, const struct vault *v)
@@ -27,8 +50,6 @@ void vault_encode(struct secbuf *out, const struct vault *v)
         n = (uint8_t)(n + (v->shares[i].keys.n != 0));
     secbuf_u8(out, VERSION);
     put_u64(out, v->version);
-    secbuf_put_bytes(out, BYTES_OF(&v->sender));
-    secbuf_put_bytes(out, BYTES_OF(&v->receive));
     secbuf_u8(out, n);
     for (size_t i = 0; i < VAULT_SHARES; i++) {
         AUTO_CLEAR(buf) struct buf keys = {0};
@@ -48,6 +69,11 @@ void vault_encode(struct secbuf *out, const struct vault *v)
         secbuf_put_bytes(out, BYTES_OF(&v->removals[i].measurement));
         put_u64(out, v->removals[i].id);
     }
+    secbuf_u8(out, (uint8_t)v->end);
+    if (v->end != VAULT_IN_USE) {
+        secbuf_put_bytes(out, BYTES_OF(&v->to));
+        secbuf_put_bytes(out, BYTES_OF(&v->to_key));
+    }
 }
 
 static enum rc read_share(struct vault_share *out, struct reader *r, struct err *e)
@@ -66,14 +92,12 @@ static enum rc read_share(struct vault_share *out, struct reader *r, struct err 
 enum rc vault_decode(struct vault *out, struct bytes in, struct err *e)
 {
     struct reader r = reader_init(in);
-    uint8_t version = reader_u8(&r), n, has;
+    uint8_t version = reader_u8(&r), n, has, end;
     uint64_t removals;
 
     if (reader_ok(&r) && version != VERSION)
         return err_set(e, RC_UNSUPPORTED, "sealed state of version %u, not %d", version, VERSION);
     out->version = reader_u64be(&r);
-    reader_copy(&r, out->sender.b, 32);
-    reader_copy(&r, out->receive.b, 32);
     n = reader_u8(&r);
     if (n > VAULT_SHARES)
         return err_set(e, RC_CORRUPT, "sealed state: %u shares, more than %d", n, VAULT_SHARES);
@@ -97,6 +121,14 @@ enum rc vault_decode(struct vault *out, struct bytes in, struct err *e)
         out->removals[i].id = reader_u64be(&r);
         out->n_removals++;
     }
+    end = reader_u8(&r);
+    if (end > VAULT_GONE)
+        reader_fail(&r, "an unknown end");
+    if (reader_ok(&r) && end != VAULT_IN_USE) {
+        out->end = end == VAULT_GONE ? VAULT_GONE : VAULT_HANDED;
+        reader_copy(&r, out->to.b, 32);
+        reader_copy(&r, out->to_key, 32);
+    }
     return reader_done(&r, "sealed state", e);
 }
 
@@ -111,45 +143,149 @@ static void fresh_keys(struct vault *v)
     x25519_generate(&v->receive, pub, NULL);
 }
 
-enum rc vault_save(struct vault *v, struct tee *t, const char *path, struct err *e)
+/* ---- the files ---- */
+
+static char *path_of(const char *dir, const char *name)
 {
-    AUTO_CLEAR(secbuf) struct secbuf plain = {0};
+    return xasprintf("%s/%s.sealed", dir, name);
+}
+
+static enum rc put_file(struct tee *t, const char *dir, const char *name, const char *purpose,
+                        uint64_t version, struct bytes plain, struct err *e)
+{
+    AUTO_FREE char *path = path_of(dir, name);
     AUTO_CLEAR(buf) struct buf sealed = {0};
 
-    v->version++;
-    vault_encode(&plain, v);
-    TRY(seal_put(t, &sealed, PURPOSE, v->version, secbuf_bytes(&plain), e));
+    TRY(seal_put(t, &sealed, purpose, version, plain, e));
     return file_write_atomic(path, buf_bytes(&sealed), 0600, e);
 }
 
-static enum rc load(struct vault *v, struct tee *t, const char *path, struct err *e)
+/* What was sealed under an older version of the platform is sealed again: who gets hold of that
+ * version's key later finds nothing under it. */
+static enum rc get_file(struct secbuf *plain, struct tee *t, const char *dir, const char *name,
+                        const char *purpose, struct err *e)
+{
+    AUTO_FREE char *path = path_of(dir, name);
+    AUTO_CLEAR(buf) struct buf sealed = {0};
+    struct seal_info info;
+    enum rc rc;
+
+    TRY(file_read(&sealed, path, FILE_MAX, e));
+    rc = seal_get(t, plain, &info, purpose, 0, buf_bytes(&sealed), e);
+    if (rc != RC_OK)
+        return err_wrap(e, rc, "%s", path);
+    if (info.is_old_platform) {
+        TRY(put_file(t, dir, name, purpose, info.version, secbuf_bytes(plain), e));
+        log_info("keeper", "%s: sealed again for the platform's new version", path);
+    }
+    return RC_OK;
+}
+
+bool vault_exists(const char *dir)
+{
+    AUTO_FREE char *path = path_of(dir, "account");
+
+    return file_exists(path);
+}
+
+enum rc vault_save(struct vault *v, struct tee *t, const char *dir, struct err *e)
 {
     AUTO_CLEAR(secbuf) struct secbuf plain = {0};
-    AUTO_CLEAR(buf) struct buf sealed = {0};
-    enum rc rc = file_read(&sealed, path, FILE_MAX, e);
+
+    v->version++;
+    vault_encode(&plain, v);
+    return put_file(t, dir, "keeper", STATE_PURPOSE, v->version, secbuf_bytes(&plain), e);
+}
+
+enum rc vault_save_keys(struct vault *v, struct tee *t, const char *dir, struct err *e)
+{
+    AUTO_CLEAR(secbuf) struct secbuf plain = {0};
+
+    vault_encode_keys(&plain, v);
+    return put_file(t, dir, "account", KEYS_PURPOSE, 1, secbuf_bytes(&plain), e);
+}
+
+enum rc vault_load_key(struct secret32 *out, struct tee *t, const char *dir, const char *name,
+                       struct err *e)
+{
+    AUTO_CLEAR(secbuf) struct secbuf plain = {0};
+
+    TRY(get_file(&plain, t, dir, name, ONE_KEY_PURPOSE, e));
+    if (plain.n != sizeof(out->b))
+        return err_set(e, RC_CORRUPT, "%s/%s.sealed: %zu bytes, not 32", dir, name, plain.n);
+    memcpy(out->b, plain.p, sizeof(out->b));
+    return RC_OK;
+}
+
+enum rc vault_save_key(const struct secret32 *key, struct tee *t, const char *dir, const char *name,
+                       struct err *e)
+{
+    return put_file(t, dir, name, ONE_KEY_PURPOSE, 1, BYTES_OF(key), e);
+}
+
+static enum rc load_state(struct vault *v, struct tee *t, const char *dir, bool fresh,
+                          struct err *e)
+{
+    AUTO_CLEAR(secbuf) struct secbuf plain = {0};
+    enum rc rc = get_file(&plain, t, dir, "keeper", STATE_PURPOSE, e);
 
     if (rc == RC_NOTFOUND) {
-        fresh_keys(v);
-        return vault_save(v, t, path, e);
+        if (!fresh)
+            log_warn("keeper",
+                     "%s: the keys are there, keeper.sealed is not: shares have to come "
+                     "from the other keepers",
+                     dir);
+        return vault_save(v, t, dir, e);
     }
     TRY(rc);
-    TRY(seal_get(t, &plain, NULL, PURPOSE, 0, buf_bytes(&sealed), e));
     return vault_decode(v, secbuf_bytes(&plain), e);
 }
 
-enum rc vault_open(struct vault **out, struct tee *t, const char *path, struct err *e)
+static enum rc load(struct vault *v, struct tee *t, const char *dir, struct err *e)
+{
+    AUTO_CLEAR(secbuf) struct secbuf plain = {0};
+    AUTO_FREE char *state = path_of(dir, "keeper");
+    enum rc rc = get_file(&plain, t, dir, "account", KEYS_PURPOSE, e);
+
+    if (rc == RC_NOTFOUND && file_exists(state))
+        return err_set(e, rc,
+                       "%s: keeper.sealed is there, account.sealed is not: put it back, or begin "
+                       "as a new keeper in an empty folder",
+                       dir);
+    if (rc == RC_NOTFOUND) {
+        fresh_keys(v);
+        TRY(vault_save_keys(v, t, dir, e));
+        return load_state(v, t, dir, true, e);
+    }
+    TRY(rc);
+    TRY(vault_decode_keys(v, secbuf_bytes(&plain), e));
+    return load_state(v, t, dir, false, e);
+}
+
+enum rc vault_open(struct vault **out, struct tee *t, const char *dir, struct err *e)
 {
     struct vault *v = secret_alloc(sizeof(*v));
-    enum rc rc = load(v, t, path, e);
+    enum rc rc = load(v, t, dir, e);
 
     if (rc != RC_OK) {
-        (void)err_wrap(e, rc, "%s", path);
         secret_free(v);
         v = NULL;
     }
     *out = v;
     return rc;
 }
+
+void vault_wipe(struct vault *v)
+{
+    wipe(&v->sender, sizeof(v->sender));
+    wipe(&v->receive, sizeof(v->receive));
+    wipe(v->shares, sizeof(v->shares));
+    dkg_member_clear(&v->member);
+    v->has_member = false;
+    v->end = VAULT_GONE;
+}
+
+/* ---- what is in it ---- */
 
 struct vault_share *vault_find(struct vault *v, uint64_t round)
 {

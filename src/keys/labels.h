@@ -19,11 +19,16 @@
 #define KEYS_LABEL_DEAL "cloister/dkg/deal/v1"             /* SHA-256: what a dealer commits to */
 #define KEYS_LABEL_POSSESSION "cloister/dkg/possession/v1" /* SHA-512 -> challenge of a confirm */
 #define KEYS_LABEL_POSSESSION_NONCE                                                                \
-    "cloister/dkg/possession-nonce/v1"                    /* SHA-512 -> hedged nonce               \
-                                                           */
-#define KEYS_LABEL_RECOVERY "cloister/keys/recovery/v1"   /* SHA-256: recovery id */
-#define KEYS_LABEL_PIECE "cloister/keys/piece/v1"         /* HPKE info: helper to helper */
-#define KEYS_LABEL_SUM "cloister/keys/sum/v1"             /* HPKE info: helper to the restarted */
+    "cloister/dkg/possession-nonce/v1"                  /* SHA-512 -> hedged nonce                 \
+                                                         */
+#define KEYS_LABEL_RECOVERY "cloister/keys/recovery/v1" /* SHA-256: recovery id */
+#define KEYS_LABEL_PIECE "cloister/keys/piece/v1"       /* HPKE info: helper to helper */
+#define KEYS_LABEL_SUM "cloister/keys/sum/v1"           /* HPKE info: helper to the restarted */
+#define KEYS_LABEL_RECOVERY_REQUEST "cloister/keys/recovery-request/v1"   /* SHA-256 */
+#define KEYS_LABEL_RECOVERY_EVIDENCE "cloister/keys/recovery-evidence/v1" /* SHA-256 */
+#define KEYS_LABEL_HANDOVER "cloister/keys/hand-over/v1"                  /* SHA-256: request */
+#define KEYS_LABEL_HANDOVER_ANSWER "cloister/keys/hand-over-answer/v1"    /* SHA-256: attested */
+#define KEYS_LABEL_HANDOVER_STATE "cloister/keys/hand-over-state/v1"      /* HPKE info: state */
 #define KEYS_LABEL_AUTHORITY "cloister/keys/authority/v1" /* keccak256: who decides */
 #define KEYS_LABEL_APP "cloister/keys/app/v1"             /* keccak256: an application's id */
 #define KEYS_LABEL_CUSTODY "cloister/keys/custody/v1"     /* SHA-256: custody id */

@@ -4,7 +4,57 @@
 #include "keys/labels.h"
 
 #define SPLIT_VERSION 1
+#define REQUEST_VERSION 1
 #define PIECE_SEALED (32 + HPKE_OVERHEAD)
+
+/* ---- the request ---- */
+
+void recovery_request_encode(struct buf *out, const struct recovery_request *q)
+{
+    buf_u8(out, REQUEST_VERSION);
+    buf_put_bytes(out, BYTES_OF(&q->keyset));
+    buf_u8(out, (uint8_t)q->who);
+    buf_u32be(out, q->helpers);
+    buf_put_bytes(out, BYTES_OF(&q->receive32));
+    buf_put_bytes(out, BYTES_OF(&q->nonce));
+}
+
+enum rc recovery_request_decode(struct recovery_request *out, struct bytes in, struct err *e)
+{
+    struct reader r = reader_init(in);
+
+    if (reader_u8(&r) != REQUEST_VERSION)
+        reader_fail(&r, "another version");
+    reader_copy(&r, out->keyset.b, sizeof(out->keyset.b));
+    out->who = reader_u8(&r);
+    out->helpers = reader_u32be(&r);
+    reader_copy(&r, out->receive32, sizeof(out->receive32));
+    reader_copy(&r, out->nonce, sizeof(out->nonce));
+    return reader_done(&r, "recovery request", e);
+}
+
+void recovery_request_hash(struct hash32 *out, const struct recovery_request *q)
+{
+    AUTO_CLEAR(buf) struct buf b = {0};
+    AUTO_CLEAR(buf) struct buf encoded = {0};
+
+    recovery_request_encode(&encoded, q);
+    put_lp(&b, bytes_str(KEYS_LABEL_RECOVERY_REQUEST));
+    put_lp(&b, buf_bytes(&encoded));
+    sha256(out, buf_bytes(&b));
+}
+
+void recovery_evidence_hash(struct hash32 *out, const struct hash32 *request, struct bytes evidence)
+{
+    AUTO_CLEAR(buf) struct buf b = {0};
+
+    put_lp(&b, bytes_str(KEYS_LABEL_RECOVERY_EVIDENCE));
+    put_lp(&b, BYTES_OF(request));
+    put_lp(&b, evidence);
+    sha256(out, buf_bytes(&b));
+}
+
+/* ---- the recovery ---- */
 
 static bool is_helper(const struct recovery *r, uint32_t i)
 {
@@ -158,6 +208,20 @@ static enum rc read_split(struct ristretto *element, struct bytes *sealed, const
     return RC_OK;
 }
 
+enum rc recovery_check_split(const struct recovery *r, uint32_t from, struct bytes split,
+                             struct err *e)
+{
+    struct ristretto element;
+    struct bytes sealed;
+    enum rc rc;
+
+    TRY(recovery_check(r, e));
+    if (!is_helper(r, from))
+        return err_set(e, RC_RANGE, "recovery: keeper %u is not a helper", from);
+    rc = read_split(&element, &sealed, r, from, from, split, e);
+    return rc == RC_OK ? RC_OK : err_wrap(e, rc, "recovery: split of keeper %u", from);
+}
+
 static enum rc take_piece(struct ristretto_scalar *out, const struct recovery *r, uint32_t from,
                           uint32_t me, const struct secret32 *key, struct bytes split,
                           struct err *e)
@@ -173,12 +237,20 @@ static enum rc take_piece(struct ristretto_scalar *out, const struct recovery *r
     return RC_OK;
 }
 
+static void name_liar(uint32_t *liar, uint32_t i)
+{
+    if (liar != NULL)
+        *liar = i;
+}
+
 enum rc recovery_sum(struct buf *out, const struct recovery *r, uint32_t me,
                      const struct secret32 *key, const struct bytes *splits,
-                     const uint8_t restarted32[32], const struct rng *rng, struct err *e)
+                     const uint8_t restarted32[32], const struct rng *rng, uint32_t *liar,
+                     struct err *e)
 {
     AUTO_CLEAR(ristretto_scalar) struct ristretto_scalar sum = {0}, piece = {0};
 
+    name_liar(liar, 0);
     TRY(recovery_check(r, e));
     if (!is_helper(r, me))
         return err_set(e, RC_RANGE, "recovery: keeper %u is not a helper", me);
@@ -188,8 +260,10 @@ enum rc recovery_sum(struct buf *out, const struct recovery *r, uint32_t me,
         if (!is_helper(r, i))
             continue;
         rc = take_piece(&piece, r, i, me, key, splits[i - 1], e);
-        if (rc != RC_OK)
+        if (rc != RC_OK) {
+            name_liar(liar, i);
             return err_wrap(e, rc, "recovery: split of keeper %u", i);
+        }
         ristretto_scalar_add(&sum, &sum, &piece);
     }
     return seal(out, r, KEYS_LABEL_SUM, me, r->who, restarted32, &sum, rng, e);
@@ -198,7 +272,7 @@ enum rc recovery_sum(struct buf *out, const struct recovery *r, uint32_t me,
 /* The sum of helper `me`, against the commitments in everyone's splits. */
 static enum rc take_sum(struct ristretto_scalar *out, const struct recovery *r, uint32_t me,
                         const struct secret32 *key, const struct bytes *splits, struct bytes sum,
-                        struct err *e)
+                        uint32_t *liar, struct err *e)
 {
     struct ristretto want = {0}, element, mine;
     struct bytes unused;
@@ -208,10 +282,13 @@ static enum rc take_sum(struct ristretto_scalar *out, const struct recovery *r, 
         if (!is_helper(r, i))
             continue;
         rc = read_split(&element, &unused, r, i, me, splits[i - 1], e);
-        if (rc != RC_OK)
+        if (rc != RC_OK) {
+            name_liar(liar, i);
             return err_wrap(e, rc, "recovery: split of keeper %u", i);
+        }
         ristretto_add(&want, &want, &element);
     }
+    name_liar(liar, me);
     rc = open(out, r, KEYS_LABEL_SUM, me, r->who, key, sum, e);
     if (rc != RC_OK)
         return err_wrap(e, rc, "recovery: sum of keeper %u", me);
@@ -224,18 +301,20 @@ static enum rc take_sum(struct ristretto_scalar *out, const struct recovery *r, 
 
 enum rc recovery_combine(struct ristretto_scalar *out, const struct recovery *r,
                          const struct secret32 *key, const struct bytes *splits,
-                         const struct bytes *sums, struct err *e)
+                         const struct bytes *sums, uint32_t *liar, struct err *e)
 {
     AUTO_CLEAR(ristretto_scalar) struct ristretto_scalar share = {0}, sum = {0};
 
+    name_liar(liar, 0);
     *out = (struct ristretto_scalar){0};
     TRY(recovery_check(r, e));
     for (uint32_t i = 1; i <= r->keys->n; i++) {
         if (!is_helper(r, i))
             continue;
-        TRY(take_sum(&sum, r, i, key, splits, sums[i - 1], e));
+        TRY(take_sum(&sum, r, i, key, splits, sums[i - 1], liar, e));
         ristretto_scalar_add(&share, &share, &sum);
     }
+    name_liar(liar, 0);
     TRY(check_share(r, r->who, &share, e));
     *out = share;
     return RC_OK;

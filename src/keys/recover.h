@@ -23,19 +23,42 @@ enum rc recovery_check(const struct recovery *r, struct err *e);
 /* SHA-256(lp(label) | lp(keyset hash) | lp(u64be who) | lp(u64be helpers) | lp(evidence)) */
 void recovery_id(struct hash32 *out, const struct recovery *r);
 
+/* What the keeper that lost its share asks with; its evidence is over the hash. Version 1, keyset
+ * hash, u8 who, u32be helpers, X25519 key (its registered one), nonce. */
+#define RECOVERY_REQUEST_SIZE (1 + 32 + 1 + 4 + 32 + 32)
+struct recovery_request {
+    struct hash32 keyset;
+    uint32_t who, helpers;
+    uint8_t receive32[32];
+    uint8_t nonce[32]; /* random: one use */
+};
+void recovery_request_encode(struct buf *out, const struct recovery_request *q);
+enum rc recovery_request_decode(struct recovery_request *out, struct bytes in, struct err *e);
+/* SHA-256(lp(label) | lp(encoding)) */
+void recovery_request_hash(struct hash32 *out, const struct recovery_request *q);
+/* What goes into struct recovery: SHA-256(lp(label) | lp(request hash) | lp(evidence)). */
+void recovery_evidence_hash(struct hash32 *out, const struct hash32 *request,
+                            struct bytes evidence);
+
 /* Step 1, helper `me`: version 1, u8 me, then for each helper in order: element of its piece, the
  * piece sealed to its key (keys[i - 1], X25519). RC_DENIED: the share is not keeper me's. RC_RANGE:
  * not a helper. RC_MALFORMED: a key of small order. */
 enum rc recovery_split(struct buf *out, const struct recovery *r, uint32_t me,
                        const struct ristretto_scalar *share, const uint8_t (*keys)[32],
                        const struct rng *rng, struct err *e);
+/* What anyone can tell of helper `from`'s split: its form, and that the pieces it committed to add
+ * up to its share. RC_MALFORMED, RC_DENIED: it lies. */
+enum rc recovery_check_split(const struct recovery *r, uint32_t from, struct bytes split,
+                             struct err *e);
 /* Step 2, helper `me`, with the splits of all helpers (splits[i - 1]): the sum of its pieces,
- * sealed to the restarted keeper. RC_MALFORMED, RC_DENIED: names the helper whose split is bad. */
+ * sealed to the restarted keeper. RC_MALFORMED, RC_DENIED: names the helper whose split is bad,
+ * also in *liar (may be NULL). */
 enum rc recovery_sum(struct buf *out, const struct recovery *r, uint32_t me,
                      const struct secret32 *key, const struct bytes *splits,
-                     const uint8_t restarted32[32], const struct rng *rng, struct err *e);
+                     const uint8_t restarted32[32], const struct rng *rng, uint32_t *liar,
+                     struct err *e);
 /* Step 3, the restarted keeper: splits and sums by helper, as above. RC_MALFORMED, RC_DENIED: names
- * the helper to do without. */
+ * the helper to do without, also in *liar (may be NULL). */
 enum rc recovery_combine(struct ristretto_scalar *out, const struct recovery *r,
                          const struct secret32 *key, const struct bytes *splits,
-                         const struct bytes *sums, struct err *e);
+                         const struct bytes *sums, uint32_t *liar, struct err *e);

@@ -77,6 +77,16 @@ static bool is_over(uint64_t expiry_s, uint64_t now_s)
 
 /* ---- the same for every purpose ---- */
 
+static enum release_reason check_fresh(const struct release_policy *p,
+                                       const struct release_facts *f, struct err *why)
+{
+    if (f->head_age_ms > p->max_head_age_ms)
+        return deny(why, RELEASE_STALE_HEAD, "the newest proof is too old");
+    if (p->t == 0 || f->head_agreements < p->t)
+        return deny(why, RELEASE_NO_AGREEMENT, "fewer than t keepers");
+    return RELEASE_ALLOWED;
+}
+
 static enum release_reason check_head(const struct release_policy *p, const struct key_request *q,
                                       const struct release_facts *f, struct err *why)
 {
@@ -86,11 +96,7 @@ static enum release_reason check_head(const struct release_policy *p, const stru
         return deny(why, RELEASE_OTHER_NETWORK, "another generation");
     if (q->purpose == KEY_BEACON)
         return deny(why, RELEASE_NOT_AVAILABLE, "beacons are posted, not asked for");
-    if (f->head_age_ms > p->max_head_age_ms)
-        return deny(why, RELEASE_STALE_HEAD, "the newest proof is too old");
-    if (p->t == 0 || f->head_agreements < p->t)
-        return deny(why, RELEASE_NO_AGREEMENT, "fewer than t keepers");
-    return RELEASE_ALLOWED;
+    return check_fresh(p, f, why);
 }
 
 static enum release_reason check_evidence(const struct key_request *q,
@@ -144,10 +150,10 @@ static enum release_reason check_measurement(const struct release_policy *p,
 }
 
 /* The chain's list of workers ties account, key and measurement together. */
-static enum release_reason check_registered(const struct key_request *q,
-                                            const struct release_facts *f, struct err *why)
+static enum release_reason check_registration(const struct key_request *q,
+                                              const struct release_facts *f, struct err *why)
 {
-    if (!f->is_registered || address_is_zero(&q->requester))
+    if (!f->is_registered)
         return deny(why, RELEASE_NOT_REGISTERED, "not a worker");
     if (is_over(f->registration_expires_s, f->now_s))
         return deny(why, RELEASE_NOT_REGISTERED, "the registration is over: attest again");
@@ -156,6 +162,14 @@ static enum release_reason check_registered(const struct key_request *q,
     if (!hash32_eq(&f->registered_measurement, &f->measurement))
         return deny(why, RELEASE_NOT_REGISTERED, "with another measurement");
     return RELEASE_ALLOWED;
+}
+
+static enum release_reason check_registered(const struct key_request *q,
+                                            const struct release_facts *f, struct err *why)
+{
+    if (address_is_zero(&q->requester))
+        return deny(why, RELEASE_NOT_REGISTERED, "not a worker");
+    return check_registration(q, f, why);
 }
 
 static enum release_reason check_epoch(const struct key_request *q, const struct release_facts *f,
@@ -306,6 +320,22 @@ enum release_reason release_decide(const struct release_policy *p, const struct 
         return check_app(p, q, f, &s, why);
     }
     return deny(why, RELEASE_NOT_AVAILABLE, "no such purpose");
+}
+
+enum release_reason release_check_keeper(const struct release_policy *p,
+                                         const struct release_facts *f, const uint8_t receive32[32],
+                                         struct err *why)
+{
+    struct key_request q = {.measurement = f->measurement};
+
+    memcpy(q.receive32, receive32, sizeof(q.receive32));
+    PASS(check_fresh(p, f, why));
+    PASS(check_evidence(&q, f, why));
+    PASS(check_measurement(p, f, ROLE_KEEPER, why));
+    PASS(check_registration(&q, f, why));
+    if (f->role != ROLE_KEEPER)
+        return deny(why, RELEASE_ROLE, "it is not registered as a keeper");
+    return RELEASE_ALLOWED;
 }
 
 enum rc release_check_handover(const struct release_policy *p,

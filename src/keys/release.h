@@ -99,6 +99,13 @@ struct release_facts {
 enum release_reason release_decide(const struct release_policy *p, const struct key_request *q,
                                    const struct release_facts *f, struct err *why);
 
+/* Whether the requester is a keeper of this network with a fresh start: to it alone other keepers
+ * help to regain a share (keys/recover.h). The same head, evidence, measurement and registration as
+ * for a key, for ROLE_KEEPER. receive32: the key that it asks to be answered to. */
+enum release_reason release_check_keeper(const struct release_policy *p,
+                                         const struct release_facts *f, const uint8_t receive32[32],
+                                         struct err *why);
+
 /* A keeper hands what it holds to another version of itself on the same or another machine: both
  * measurements allowed for ROLE_KEEPER by signed actions, the taker's strictly later, and in force.
  * RC_DENIED with the reason. */

@@ -148,14 +148,16 @@ static enum rc found_name(void *ctx, const char *name, struct err *e)
     return RC_OK;
 }
 
-/* Find the end of the last segment; *size becomes what is good of it. */
-static enum rc scan_tail(struct record_log *log, struct segment *s, uint64_t *good, struct err *e)
+/* Find the end of the last segment; *good becomes what is good of it, *last where its last record
+ * begins. */
+static enum rc scan_tail(struct record_log *log, struct segment *s, uint64_t *good, uint64_t *last,
+                         struct err *e)
 {
     AUTO_CLEAR(buf) struct buf b = {0};
     uint64_t at = 0; /* where b starts in the segment */
     size_t want = SCAN_CHUNK;
 
-    *good = 0;
+    *good = *last = 0;
     while (at < s->size) {
         uint64_t left = s->size - at;
         size_t n = left < want ? (size_t)left : want;
@@ -170,6 +172,7 @@ static enum rc scan_tail(struct record_log *log, struct segment *s, uint64_t *go
             rc = record_parse(bytes_of(in.p + used, n - used), &data, &size, e);
             if (rc != RC_OK)
                 break;
+            *last = at + used;
             used += size;
         }
         at += used;
@@ -212,10 +215,28 @@ static enum rc new_segment(struct record_log *log, uint64_t first, struct err *e
     return log->disk->sync_dir(log->disk->ctx, log->dir, e);
 }
 
+/* The last record may be one whose sync failed before a restart: then it is in the system's cache,
+ * which takes it for written, and nowhere else. Written again it is what a sync syncs. The records
+ * before it were synced before it was written. */
+static enum rc write_again(struct record_log *log, const struct segment *s, uint64_t from,
+                           uint64_t to, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf b = {0};
+    size_t n = (size_t)(to - from);
+
+    TRY(log->disk->sync_dir(log->disk->ctx, log->dir,
+                            e)); /* the segment's name, for the same reason */
+    if (n == 0)
+        return RC_OK;
+    TRY(log->disk->pread(log->disk->ctx, s->fd, buf_extend(&b, n), n, from, e));
+    TRY(log->disk->pwrite(log->disk->ctx, s->fd, buf_bytes(&b), from, e));
+    return log->disk->sync(log->disk->ctx, s->fd, e);
+}
+
 static enum rc recover(struct record_log *log, struct record_log_found *found, struct err *e)
 {
     struct segment *last;
-    uint64_t good;
+    uint64_t good, record;
 
     TRY(dir_list(log->dir, found_name, log, e));
     TRY(check_gaps(log, e));
@@ -225,7 +246,7 @@ static enum rc recover(struct record_log *log, struct record_log_found *found, s
         TRY(new_segment(log, 0, e));
     }
     last = &log->segs[log->n_segs - 1];
-    TRY(scan_tail(log, last, &good, e));
+    TRY(scan_tail(log, last, &good, &record, e));
     *found = (struct record_log_found){log->segs[0].first, last->first + good, last->size - good};
     if (found->cut_bytes != 0 && !log->read_only) {
         log_warn("kv", "%s: cut %llu bytes of an unfinished record at offset %llu", log->dir,
@@ -233,6 +254,8 @@ static enum rc recover(struct record_log *log, struct record_log_found *found, s
         TRY(log->disk->truncate(log->disk->ctx, last->fd, good, e));
         TRY(log->disk->sync(log->disk->ctx, last->fd, e));
     }
+    if (!log->read_only)
+        TRY(write_again(log, last, record, good, e));
     last->size = good;
     log->end = found->end;
     return RC_OK;

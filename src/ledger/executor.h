@@ -8,6 +8,7 @@
 #include "base/u256.h"
 #include "chain/tx.h"
 #include "ledger/journal.h"
+#include "ledger/profile.h"
 #include "ledger/txcode.h"
 
 #define LEDGER_GAS_UNITS 4  /* VM gas units in 1 gas */
@@ -37,6 +38,7 @@ struct block_env {
     uint64_t gas_limit;
     struct block_hashes hashes;
     struct hash32 genesis_hash;
+    const struct host_profile *profile; /* NULL: the public ledger. Else `hashes` is not asked */
 };
 
 /* Runs programs: a pool of VM instances and a bounded cache of decoded programs (by code hash).

@@ -97,6 +97,9 @@ static enum vm_host_action context(struct frame *f, uint64_t number, const uint6
     case HOST_IS_STATIC:
         *result = f->is_static;
         return VM_HOST_CONTINUE;
+    case HOST_PROFILE:
+        *result = env->profile == NULL ? PROFILE_LEDGER : env->profile->kind;
+        return VM_HOST_CONTINUE;
     case HOST_GENESIS_HASH:
         return put(f, a[0], BYTES_OF(&env->genesis_hash));
     case HOST_RETURNDATA_SIZE:
@@ -117,7 +120,8 @@ static enum vm_host_action block_hash(struct frame *f, const uint64_t a[6], uint
     if (!host_pay(f, HOST_BLOCK_HASH, 0))
         return VM_HOST_OUT_OF_GAS;
     *result = (uint64_t)-HOST_ENOTFOUND;
-    if (a[0] == 0 || a[0] >= env->height || env->height - a[0] > LEDGER_HASHES)
+    if (env->profile != NULL || a[0] == 0 || a[0] >= env->height ||
+        env->height - a[0] > LEDGER_HASHES)
         return VM_HOST_CONTINUE;
     rc = env->hashes.get(env->hashes.data, a[0], &hash, f->run->e);
     if (rc != RC_OK)
@@ -348,6 +352,14 @@ enum vm_host_action host_call(void *frame, struct vm *vm, uint64_t number, const
         return host_code_hash(f, a, result);
     case HOST_LOG:
         return host_log(f, a, result);
+    case HOST_SEND:
+        return host_send(f, a, result);
+    case HOST_RANDOM:
+    case HOST_SIGN:
+    case HOST_HTTP:
+    case HOST_CACHE_GET:
+    case HOST_CACHE_SET:
+        return host_query(f, number, a, result);
     case HOST_RETURN:
     case HOST_REVERT:
         return finish(f, number, a);
@@ -386,6 +398,7 @@ enum vm_host_action host_call(void *frame, struct vm *vm, uint64_t number, const
     case HOST_CHAIN_ID:
     case HOST_GAS_LEFT:
     case HOST_IS_STATIC:
+    case HOST_PROFILE:
     case HOST_GENESIS_HASH:
     case HOST_RETURNDATA_SIZE:
         return context(f, number, a, result);

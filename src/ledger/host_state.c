@@ -133,12 +133,25 @@ enum vm_host_action host_balance(struct frame *f, const uint64_t a[6], uint64_t 
     return vm_mem_write(f->vm, a[1], BYTES_OF(&be)) ? VM_HOST_CONTINUE : frame_bad_pointer(f);
 }
 
+/* A message without data; nothing for nothing. */
+static enum vm_host_action pay_outside(struct frame *f, const struct address *to,
+                                       const struct u256 *amount, uint64_t *result)
+{
+    const struct out_log m = {.from = f->self, .to = *to, .value_wei = *amount};
+    int64_t said = 0;
+    enum rc rc = RC_OK;
+
+    if (!u256_is_zero(amount))
+        rc = out_send(f->run, &m, &said);
+    return rc != RC_OK ? frame_fail(f, rc) : answer(result, said);
+}
+
 enum vm_host_action host_transfer(struct frame *f, const uint64_t a[6], uint64_t *result)
 {
     struct address to;
     struct u256 amount;
     enum rc rc;
-    bool ok;
+    bool ok = false, outside;
 
     if (!host_pay(f, HOST_TRANSFER, 0))
         return VM_HOST_OUT_OF_GAS;
@@ -146,7 +159,11 @@ enum vm_host_action host_transfer(struct frame *f, const uint64_t a[6], uint64_t
         return answer(result, -HOST_ESTATIC);
     if (!read_address(f, a[0], &to) || !read_value(f, a[1], &amount))
         return frame_bad_pointer(f);
-    rc = coin_move(f->run, &f->self, &to, &amount, &ok);
+    rc = out_is_outside(f->run, &to, &outside);
+    if (rc == RC_OK && outside)
+        return pay_outside(f, &to, &amount, result);
+    if (rc == RC_OK)
+        rc = coin_move(f->run, &f->self, &to, &amount, &ok);
     if (rc != RC_OK)
         return frame_fail(f, rc);
     return answer(result, ok ? 0 : -HOST_EBALANCE);
@@ -220,7 +237,7 @@ enum vm_host_action host_call_contract(struct frame *f, const uint64_t a[6], uin
     struct call c = {.parent = f, .caller = f->self};
     enum tx_code code = TX_OK;
     enum rc rc;
-    bool ok;
+    bool ok, outside;
 
     buf_reset(&f->returned);
     if (!host_pay(f, HOST_CALL, 0))
@@ -239,6 +256,11 @@ enum vm_host_action host_call_contract(struct frame *f, const uint64_t a[6], uin
     }
     if (f->depth >= LEDGER_DEPTH_MAX)
         return answer(result, -HOST_EDEPTH);
+    rc = out_is_outside(f->run, &c.self, &outside);
+    if (rc != RC_OK)
+        return frame_fail(f, rc);
+    if (outside)
+        return pay_outside(f, &c.self, &c.value_wei, result);
     rc = check_reentry(f, &c.self, c.input, &ok);
     if (rc != RC_OK)
         return frame_fail(f, rc);
@@ -290,6 +312,8 @@ enum vm_host_action host_deploy(struct frame *f, const uint64_t a[6], uint64_t *
         return VM_HOST_OUT_OF_GAS;
     if (f->is_static)
         return answer(result, -HOST_ESTATIC);
+    if (f->run->env->profile != NULL)
+        return answer(result, -HOST_EINVAL);
     if (!vm_mem_read(f->vm, a[0], &code_hash, sizeof(code_hash)) ||
         (a[1] != 0 && !vm_mem_read(f->vm, a[1], &salt, sizeof(salt))) ||
         !vm_mem_view(f->vm, a[2], a[3], &c.input) || !read_value(f, a[4], &c.value_wei) ||
@@ -325,6 +349,8 @@ enum vm_host_action host_set_code(struct frame *f, const uint64_t a[6], uint64_t
         return VM_HOST_OUT_OF_GAS;
     if (f->is_static)
         return answer(result, -HOST_ESTATIC);
+    if (run->env->profile != NULL)
+        return answer(result, -HOST_EINVAL);
     if (!vm_mem_read(f->vm, a[0], &code_hash, sizeof(code_hash)))
         return frame_bad_pointer(f);
     rc = code_known(f, &code_hash, &known);

@@ -21,6 +21,7 @@
     X(HOST_GAS_LEFT, 0, 0)                                                                         \
     X(HOST_IS_STATIC, 0, 0)                                                                        \
     X(HOST_GENESIS_HASH, 20, 0)                                                                    \
+    X(HOST_PROFILE, 0, 0)                                                                          \
     X(HOST_BLOCK_HASH, 1600, 0)                                                                    \
     X(HOST_STORAGE_GET, 1200, 0) /* and COST_GET_PER_32 of the value */                            \
     X(HOST_STORAGE_SET, 0, 0)    /* COST_SET_* */                                                  \
@@ -33,6 +34,7 @@
     X(HOST_SET_CODE, 12000, 0)                                                                     \
     X(HOST_CODE_HASH, 1600, 0)                                                                     \
     X(HOST_LOG, 1500, 1024) /* and COST_LOG_TOPIC */                                               \
+    X(HOST_SEND, 40000, 1024)                                                                      \
     X(HOST_RETURN, 0, 8)                                                                           \
     X(HOST_REVERT, 0, 8)                                                                           \
     X(HOST_GROW, 20, 0) /* and VM_COST_PAGE a page */                                              \
@@ -47,6 +49,11 @@
     X(HOST_RISTRETTO_FROM_HASH, 10000, 0)                                                          \
     X(HOST_RISTRETTO_SUM, 100, 20000) /* each product */                                           \
     X(HOST_RISTRETTO_SCALAR, 400, 0)  /* the inverse takes COST_SCALAR_INVERT more */              \
+    X(HOST_RANDOM, 400, 32)                                                                        \
+    X(HOST_SIGN, 20000, 64)                                                                        \
+    X(HOST_HTTP, 400000, 64)   /* and COST_GET_PER_32 of the response */                           \
+    X(HOST_CACHE_GET, 2000, 0) /* and COST_GET_PER_32 of the value */                              \
+    X(HOST_CACHE_SET, 4000, 64)                                                                    \
     X(HOST_MEMCPY, 20, 8)                                                                          \
     X(HOST_MEMSET, 20, 4)                                                                          \
     X(HOST_MEMCMP, 20, 8)

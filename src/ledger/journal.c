@@ -117,6 +117,18 @@ static enum rc entry_of(struct journal *j, struct bytes key, uint32_t *entry, st
     return RC_OK;
 }
 
+/* Bytes of state that an entry takes with this value. */
+static int64_t entry_size(const struct journal_entry *en, struct bytes value)
+{
+    return value.n == 0 ? 0 : (int64_t)(en->key.n + value.n);
+}
+
+static void entry_put(struct journal *j, struct journal_entry *en, struct bytes value)
+{
+    j->grown += entry_size(en, value) - entry_size(en, en->value);
+    en->value = value;
+}
+
 struct journal_mark journal_mark(const struct journal *j)
 {
     return (struct journal_mark){.n_undo = j->n_undo, .n_logs = j->n_logs};
@@ -128,7 +140,7 @@ void journal_revert(struct journal *j, struct journal_mark mark)
     while (j->n_undo > mark.n_undo) {
         const struct journal_undo *u = &j->undo[--j->n_undo];
 
-        j->entries[u->entry].value = u->value;
+        entry_put(j, &j->entries[u->entry], u->value);
     }
     j->n_logs = mark.n_logs;
 }
@@ -163,7 +175,7 @@ enum rc journal_set(struct journal *j, struct bytes key, struct bytes value, str
         j->undo = xreallocarray(j->undo, j->cap_undo, sizeof(*j->undo));
     }
     j->undo[j->n_undo++] = (struct journal_undo){.entry = at, .value = en->value};
-    en->value = value.n == 0 ? bytes_of(NULL, 0) : arena_dup(&j->mem, value);
+    entry_put(j, en, value.n == 0 ? bytes_of(NULL, 0) : arena_dup(&j->mem, value));
     return RC_OK;
 }
 

@@ -22,6 +22,7 @@ struct journal {
     size_t n_undo, cap_undo;
     struct log *logs; /* of the current transaction; data lives in mem */
     size_t n_logs, cap_logs;
+    int64_t grown; /* bytes of keys and values in state, against the committed ones */
 };
 
 /* A point to return to. Points nest: revert the inner before the outer. */

@@ -3,7 +3,8 @@
 #include "base/mem.h"
 #include "crypto/hash.h"
 
-#define GROW_MIN 4096u /* nodes by which a pool grows at least */
+#define POOL_MIN 4u    /* nodes of a new pool */
+#define GROW_MIN 4096u /* nodes by which a pool of so many grows at least */
 
 /* A reference to a node: 0 nothing; low bit 1: leaf (index >> 1), low bit 0: inner. Index 0 of both
  * pools is unused, so that no reference is 0. */
@@ -48,7 +49,7 @@ struct tree {
     size_t n_keys;
     ref root;
     uint64_t height;
-    struct undo_list undo[TREE_HISTORY]; /* oldest first */
+    struct undo_list *undo; /* TREE_HISTORY of them, oldest first; NULL: none are kept */
     size_t n_undo;
 };
 
@@ -76,9 +77,17 @@ static unsigned first_difference(const struct hash32 *a, const struct hash32 *b)
 
 struct tree *tree_new(void)
 {
+    struct tree *t = tree_new_bare();
+
+    t->undo = xcalloc(TREE_HISTORY, sizeof(*t->undo));
+    return t;
+}
+
+struct tree *tree_new_bare(void)
+{
     struct tree *t = xcalloc(1, sizeof(*t));
 
-    t->cap_inners = t->cap_leaves = 64;
+    t->cap_inners = t->cap_leaves = POOL_MIN;
     t->inners = xcalloc(t->cap_inners, sizeof(*t->inners));
     t->leaves = xcalloc(t->cap_leaves, sizeof(*t->leaves));
     t->n_inners = t->n_leaves = 1;
@@ -91,6 +100,7 @@ void tree_free(struct tree *t)
         return;
     for (size_t i = 0; i < t->n_undo; i++)
         free(t->undo[i].items);
+    free(t->undo);
     free(t->inners);
     free(t->leaves);
     free(t);
@@ -106,6 +116,8 @@ size_t tree_ram_size(const struct tree *t)
     size_t n = sizeof(*t) + (size_t)t->cap_inners * sizeof(*t->inners) +
                (size_t)t->cap_leaves * sizeof(*t->leaves);
 
+    if (t->undo != NULL)
+        n += TREE_HISTORY * sizeof(*t->undo);
     for (size_t i = 0; i < t->n_undo; i++)
         n += t->undo[i].n * sizeof(*t->undo[i].items);
     return n;
@@ -118,12 +130,14 @@ uint64_t tree_height(const struct tree *t)
 
 /* ---- pools ---- */
 
-/* In steps of 1/64, so that little is reserved and never used. Large arrays are moved by remapping
- * their pages, not by copying; pools of linked pieces would do with less moving, but cost every
- * step down the tree one more load. */
+/* Large ones in steps of 1/64, so that little is reserved and never used. Large arrays are moved by
+ * remapping their pages, not by copying; pools of linked pieces would do with less moving, but cost
+ * every step down the tree one more load. */
 static uint32_t grown(uint32_t cap)
 {
     CHECK(cap < UINT32_MAX / 4);
+    if (cap < GROW_MIN)
+        return cap * 2;
     return cap + (cap / 64 < GROW_MIN ? GROW_MIN : cap / 64);
 }
 
@@ -393,17 +407,18 @@ void tree_apply(struct tree *t, uint64_t height, const struct state_changes *cha
     struct undo_list list = {.height = height};
 
     CHECK(height > t->height || (height == 0 && t->n_keys == 0));
-    if (changes->n != 0)
+    if (changes->n != 0 && t->undo != NULL)
         list.items = xcalloc(changes->n, sizeof(*list.items));
     for (size_t i = 0; i < changes->n; i++) {
         struct tree_item item = item_of(changes->items[i].key, changes->items[i].value);
 
-        if (set_item(t, &item, &list.items[list.n]))
+        if (set_item(t, &item, list.items == NULL ? NULL : &list.items[list.n]))
             list.n++;
     }
-    if (list.n != 0)
+    if (list.items != NULL)
         qsort(list.items, list.n, sizeof(*list.items), item_cmp);
-    push_undo(t, list);
+    if (t->undo != NULL)
+        push_undo(t, list);
     t->height = height;
     rehash(t, t->root);
     tree_root(t, root);

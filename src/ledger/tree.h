@@ -6,8 +6,9 @@
  *   empty = "SPARSE_MERKLE_PLACEHOLDER_HASH__"; a subtree with one leaf is that leaf's hash.
  * The layout in memory is no part of consensus: a crit-bit tree whose nodes are 44 bytes (inner)
  * and 64 bytes (leaf) in two growing pools, 108 bytes a key and at most 1/64 of that (or a few
- * hundred KiB) in reserve. Undo lists of the last TREE_HISTORY heights allow proofs against older
- * roots. Thread rule: one writer; tree_prove may run in many threads while there is no writer. */
+ * hundred KiB, or half while it is small) in reserve. Undo lists of the last TREE_HISTORY heights
+ * allow proofs against older roots. Thread rule: one writer; tree_prove may run in many threads
+ * while there is no writer. */
 #pragma once
 
 #include "base/arena.h"
@@ -24,6 +25,9 @@ struct tree;
 
 /* An empty tree at height 0. tree_free takes NULL; AUTO_TREE frees at end of scope. */
 struct tree *tree_new(void);
+/* One that keeps no undo lists: less than 1 KiB while it has few keys. It cannot be rewound and
+ * proves its newest height only. */
+struct tree *tree_new_bare(void);
 void tree_free(struct tree *t);
 static inline void cleanup_tree(struct tree **t)
 {

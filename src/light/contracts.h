@@ -35,6 +35,9 @@
 #define LAYOUT council
 #include "layout/Council.h"
 #undef LAYOUT
+#define LAYOUT confidential
+#include "layout/ConfidentialContracts.h"
+#undef LAYOUT
 
 #include "light/layout_end.h"
 
@@ -42,6 +45,7 @@
 #undef TEE
 #undef JOB
 #undef PROOF_RECORD
+#undef SECRETS_KEY
 #undef FILE_RECORD
 #undef PROOF
 #undef DLP
@@ -55,3 +59,15 @@
 #undef RELEASE
 #undef APP_IMAGE
 #undef ACTION
+#undef CLUSTER
+#undef QUEUE
+#undef BATCH
+#undef CONFIRMED
+#undef CLUSTER_ROUND
+#undef CLUSTER_RESULT
+#undef COMMITTED
+#undef CONTRACT_RECORD
+#undef PENDING
+#undef KEY_VOTE
+#undef SEAT
+#undef DELIVERED

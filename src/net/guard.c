@@ -23,7 +23,6 @@
 #define ACCEPT_AT_ONCE 128
 #define NO_FILES_WAIT_MS 100
 #define DEFAULT_TIMEOUT_S(v, dflt) ((v) != 0 ? (v) : (dflt))
-#define MEMORY_MAX ((size_t)1 << 30) /* bytes of bodies and answers together */
 
 struct guard {
     char name[32];
@@ -39,6 +38,7 @@ struct guard {
     atomic_bool closed; /* accepts no more */
     atomic_bool end;
     atomic_uint_fast64_t refusals[N_REFUSALS];
+    size_t memory_max;
     atomic_size_t memory;
     pthread_mutex_t accepting; /* held while a connection is added */
     pthread_mutex_t lock;      /* guards what follows */
@@ -91,10 +91,11 @@ struct clients *guard_clients(struct guard *g)
 
 bool guard_reserve(struct guard *g, size_t n)
 {
-    if (n <= MEMORY_MAX && atomic_fetch_add(&g->memory, n) + n <= MEMORY_MAX)
+    if (n > g->memory_max)
+        return false;
+    if (atomic_fetch_add(&g->memory, n) + n <= g->memory_max)
         return true;
-    if (n <= MEMORY_MAX)
-        atomic_fetch_sub(&g->memory, n);
+    atomic_fetch_sub(&g->memory, n);
     return false;
 }
 
@@ -382,6 +383,7 @@ struct guard *guard_new(const struct guard_config *config)
     g->listen_fd = config->listen_fd;
     g->max_connections = config->max_connections;
     g->idle_ms = config->idle_ms;
+    g->memory_max = config->memory_max;
     g->header_ms = 1000 * (uint64_t)DEFAULT_TIMEOUT_S(l->header_timeout_s, 20);
     g->body_ms = 1000 * (uint64_t)DEFAULT_TIMEOUT_S(l->body_timeout_s, 30);
     g->clients = clients_new(l);

@@ -7,12 +7,18 @@
 #include <stdio.h>
 #include <strings.h>
 
+bool http_request_is_adopted(const struct http_request *req)
+{
+    return exchange_of_request(req)->is_adopted;
+}
+
 void exchange_find_client(struct http_exchange *x)
 {
     const struct http_limits *l = clients_limits(guard_clients(x->guard));
     const char *values[HTTP_HEADERS_MAX];
     size_t n = 0;
 
+    x->is_adopted = !x->c->is_tcp;
     if (!x->c->is_proxy)
         return;
     for (size_t i = 0; i < x->headers_len; i++)

@@ -688,6 +688,7 @@ static void apply_defaults(struct http_server *s)
     DEFAULT(body_max, (size_t)1 << 20);
     DEFAULT(buffer_size, (size_t)64 << 10);
     DEFAULT(idle_timeout_s, 75);
+    DEFAULT(memory_max, (size_t)1 << 30);
     DEFAULT(queue_max, 1024);
     if (s->config.buffer_size < s->config.header_max)
         s->config.buffer_size = s->config.header_max;
@@ -763,6 +764,7 @@ enum rc http_server_start(struct http_server **out, const struct http_server_con
                                         .listen_fd = s->listen_fd,
                                         .max_connections = s->config.max_connections,
                                         .idle_ms = server_idle_ms(s),
+                                        .memory_max = s->config.memory_max,
                                         .limits = &s->limits};
 
         set_url(s);

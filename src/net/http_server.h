@@ -39,6 +39,8 @@ struct http_server_config {
     size_t body_max;          /* bytes of a buffered body [1 MiB]; over it: 413 */
     size_t buffer_size;       /* bytes of I/O buffer a connection [64 KiB]; at least header_max */
     unsigned idle_timeout_s;  /* closes silent connections [75] */
+    size_t memory_max;        /* bytes of bodies and answers under way, all together [1 GiB]; over
+                                 it: 503 */
     unsigned queue_max;       /* requests waiting for a handler thread [1024]; over it: 503 */
     http_quick_fn *quick;     /* [none] */
     const struct http_limits *limits; /* copied [all defaults] */
@@ -113,6 +115,9 @@ void http_server_measure(struct http_server *s, struct metrics *m);
 bool http_request_charge(struct http_request *req, unsigned n, unsigned *retry_s);
 /* A number that stands for the client's address (network), for sharing things fairly. */
 uint64_t http_request_client(const struct http_request *req);
+
+/* The connection came through http_server_adopt(): net/tls.h's, which are encrypted. */
+bool http_request_is_adopted(const struct http_request *req);
 
 /* First header of this name (any case), or NULL. */
 const char *http_request_header(const struct http_request *req, const char *name);

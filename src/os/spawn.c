@@ -13,8 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Between fork and exec only async-signal-safe calls are allowed (other threads' locks are copied
- * in whatever state they are): everything is prepared before. */
+/* Between vfork and exec the child runs in our memory, beside our other threads: only calls that
+ * take no locks and keep no state in memory are made; everything is prepared before. (fork would
+ * copy the page tables of the whole daemon, and let every page it writes afterwards fault once.) */
 struct plan {
     const struct spawn_options *o;
     char **argv;
@@ -69,11 +70,13 @@ static void child_fds(const struct plan *p)
 
 static _Noreturn void child_run(const struct plan *p)
 {
+    const struct sigaction normal = {.sa_handler = SIG_DFL};
     sigset_t none;
 
+    /* Handlers of ours must not run in the child; all signals are blocked until here. */
     for (int s = 1; s < NSIG; s++)
         if (s != SIGKILL && s != SIGSTOP)
-            (void)signal(s, SIG_DFL);
+            (void)sigaction(s, &normal, NULL);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     if (p->o->new_session && setsid() < 0)
@@ -114,6 +117,18 @@ static char *find_program(const char *name)
     return NULL;
 }
 
+char *spawn_beside_us(const char *name)
+{
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+    if (n <= 0)
+        return xstrdup(name);
+    path[n] = '\0';
+    *(strrchr(path, '/') + 1) = '\0';
+    return xasprintf("%s%s", path, name);
+}
+
 static char **copy_strings(const char *const *v)
 {
     size_t n = 0;
@@ -132,6 +147,20 @@ static void free_strings(char **v)
     for (size_t i = 0; v != NULL && v[i] != NULL; i++)
         free(v[i]);
     free(v);
+}
+
+static pid_t launch(const struct plan *p)
+{
+    sigset_t all, old;
+    pid_t pid;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+    pid = vfork();
+    if (pid == 0)
+        child_run(p);
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return pid;
 }
 
 static enum rc start(struct child *out, struct plan *p, struct err *e)
@@ -157,9 +186,7 @@ static enum rc start(struct child *out, struct plan *p, struct err *e)
     p->devnull = devnull;
     p->report = write_end;
     p->parent = getpid();
-    pid = fork();
-    if (pid == 0)
-        child_run(p);
+    pid = launch(p);
     if (pid < 0)
         return err_errno(e, errno, "fork for %s", p->path);
     (void)close(write_end);

@@ -35,6 +35,9 @@ struct child_status {
     int code;
 };
 
+/* The path of a program that is installed beside ours; the caller frees it. */
+char *spawn_beside_us(const char *name);
+
 /* Start it. RC_NOTFOUND: no such program; RC_DENIED: not executable; RC_IO. */
 enum rc child_spawn(struct child *out, const struct spawn_options *o, struct err *e);
 /* Wait until it ends or timeout_ms passed (-1: for ever). After RC_OK the child is gone and *c is

@@ -109,13 +109,7 @@ enum rc kubo_json(struct kubo_api *k, json_t **out, const char *command, struct 
 
 /* ---- answers of many lines ---- */
 
-struct lines {
-    struct buf part; /* of a line whose end has not come */
-    kubo_line_fn fn;
-    void *ctx;
-};
-
-static enum rc one_line(struct lines *l, struct err *e)
+enum rc kubo_end(struct kubo_reading *l, struct err *e)
 {
     json_auto_t *v = NULL;
 
@@ -126,13 +120,13 @@ static enum rc one_line(struct lines *l, struct err *e)
     return l->fn(l->ctx, v, e);
 }
 
-static enum rc take_lines(void *data, struct bytes chunk, struct err *e)
+enum rc kubo_take(void *reading, struct bytes chunk, struct err *e)
 {
-    struct lines *l = data;
+    struct kubo_reading *l = reading;
 
     for (size_t i = 0; i < chunk.n; i++) {
         if (chunk.p[i] == '\n') {
-            TRY(one_line(l, e));
+            TRY(kubo_end(l, e));
             continue;
         }
         if (l->part.n == LINE_MAX_SIZE)
@@ -145,16 +139,16 @@ static enum rc take_lines(void *data, struct bytes chunk, struct err *e)
 enum rc kubo_send(struct kubo_api *k, const struct http_call *call, kubo_line_fn fn, void *ctx,
                   struct err *e)
 {
-    struct lines l = {.fn = fn, .ctx = ctx};
+    struct kubo_reading l = {.fn = fn, .ctx = ctx};
     struct http_call c = *call;
     struct http_reply reply = {0};
     enum rc rc;
 
-    c.on_data = take_lines;
+    c.on_data = kubo_take;
     c.on_data_data = &l;
     rc = kubo_call(k, &reply, &c, e);
     if (rc == RC_OK)
-        rc = one_line(&l, e);
+        rc = kubo_end(&l, e);
     buf_clear(&l.part);
     http_reply_clear(&reply);
     return rc;

@@ -288,10 +288,10 @@ static void take_pending(struct disk_store *s, struct ends *ends)
     ends->packs = xmemdup(s->packs + first, ends->n * sizeof(*s->packs));
     s->committing = s->pending;
     s->pending = (struct opset){0};
+    s->synced = 0;
 }
 
-/* partial: some of the packs has not been read yet, so do not note how far they go. */
-static enum rc commit(struct disk_store *s, bool partial, struct err *e)
+enum rc state_index(struct disk_store *s, bool partial, struct err *e)
 {
     struct ends ends = {0};
     enum rc rc = RC_OK;
@@ -328,8 +328,37 @@ enum rc state_commit(struct disk_store *s, struct err *e)
     enum rc rc;
 
     lock(&s->commit_mu);
-    rc = commit(s, false, e);
+    rc = state_index(s, false, e);
     unlock(&s->commit_mu);
+    return rc;
+}
+
+/* What is in a synced pack is durable: the next start reads what the index lacks. So the index,
+ * which costs two more syncs, follows only now and then. */
+static enum rc sync_pending(struct disk_store *s, struct err *e)
+{
+    bool dirty, index;
+    size_t n;
+    enum rc rc;
+    int fd;
+
+    lock(&s->mu);
+    n = s->pending.n;
+    dirty = n > s->synced;
+    index = s->broken || n >= INDEX_EVERY;
+    fd = s->packs[s->packs_len - 1].fd; /* the ones before were synced when it was begun */
+    unlock(&s->mu);
+    if (index)
+        return state_index(s, false, e);
+    if (!dirty)
+        return RC_OK;
+    rc = s->disk->sync(s->disk->ctx, fd, e);
+    lock(&s->mu);
+    if (rc != RC_OK)
+        s->broken = true;
+    else
+        s->synced = n;
+    unlock(&s->mu);
     return rc;
 }
 
@@ -601,122 +630,6 @@ static enum rc disk_pin_each(struct store *base, store_pin_fn fn, void *ctx, str
 
 /* ---- opening ---- */
 
-struct recovery {
-    struct disk_store *store;
-    struct store_found *found;
-};
-
-static enum rc recover_record(void *ctx, const struct pack *p, const struct pack_record *r,
-                              uint64_t payload_at, struct bytes payload, struct err *e)
-{
-    struct recovery *re = ctx;
-    struct disk_store *s = re->store;
-    AUTO_CLEAR(buf) struct buf keep = {0};
-    struct op op = {.type = r->type, .digest = r->digest};
-
-    if (r->type == PACK_PIN && state_pin_op(&op, &keep, payload, e) != RC_OK)
-        return RC_OK; /* whole, but of a later version: not ours to read */
-    if (r->type == PACK_REMOVE) {
-        if (payload.n != sizeof(op.digest.b))
-            return RC_OK;
-        memcpy(op.digest.b, payload.p, sizeof(op.digest.b));
-    }
-    op.seq = p->seq;
-    op.at = payload_at;
-    op.size = r->size;
-    opset_add(&s->pending, &op);
-    re->found->recovered++;
-    return s->pending.n >= PENDING_MAX ? commit(s, true, e) : RC_OK;
-}
-
-static enum rc indexed_end(struct disk_store *s, uint64_t seq, uint64_t *end, struct err *e)
-{
-    struct kv_txn *txn = NULL;
-    struct bytes value;
-    uint8_t key[8];
-    enum rc rc;
-
-    *end = 0;
-    store_u64be(key, seq);
-    TRY(kv_read_begin(&txn, s->kv, e));
-    rc = kv_get(txn, TABLE_PACKS, BYTES_OF(&key), &value, e);
-    if (rc == RC_OK && value.n != 8)
-        rc = err_set(e, RC_CORRUPT, "index: pack entry of %zu bytes", value.n);
-    if (rc == RC_OK)
-        *end = load_u64be(value.p);
-    kv_read_end(txn);
-    return rc == RC_NOTFOUND ? RC_OK : rc;
-}
-
-static enum rc recover_pack(struct disk_store *s, struct pack *p, bool is_last,
-                            struct store_found *found, struct err *e)
-{
-    struct recovery re = {.store = s, .found = found};
-    struct pack_scan scan;
-    uint64_t from;
-
-    TRY(indexed_end(s, p->seq, &from, e));
-    if (from > p->size)
-        return err_set(e, RC_CORRUPT, "pack %016llx has %llu bytes, %llu were written",
-                       (unsigned long long)p->seq, (unsigned long long)p->size,
-                       (unsigned long long)from);
-    TRY(pack_scan(&scan, s->disk, p, from, recover_record, &re, e));
-    if (scan.damaged != 0)
-        log_error("store", "pack %016llx: %llu damaged bytes skipped", (unsigned long long)p->seq,
-                  (unsigned long long)scan.damaged);
-    if (scan.end == p->size)
-        return RC_OK;
-    if (!is_last) {
-        log_error("store", "pack %016llx: %llu damaged bytes at its end",
-                  (unsigned long long)p->seq, (unsigned long long)(p->size - scan.end));
-        return RC_OK;
-    }
-    found->cut_bytes += p->size - scan.end;
-    TRY(s->disk->truncate(s->disk->ctx, p->fd, scan.end, e));
-    p->size = scan.end;
-    return RC_OK;
-}
-
-static enum rc open_index(struct disk_store *s, struct err *e)
-{
-    static const char *const tables[] = {"blocks", "pins", "packs", NULL};
-    AUTO_FREE char *dir = xasprintf("%s/index", s->dir);
-    struct kv_options o = {.dir = dir, .tables = tables};
-
-    return kv_open(&s->kv, &o, e);
-}
-
-static enum rc recover(struct disk_store *s, struct store_found *found, struct err *e)
-{
-    TRY(open_index(s, e));
-    for (size_t i = 0; i < s->packs_len; i++)
-        TRY(recover_pack(s, &s->packs[i], i + 1 == s->packs_len, found, e));
-    return commit(s, false, e);
-}
-
-/* The index is only a view of the packs: when it is damaged, make it anew. */
-static enum rc recover_or_rebuild(struct disk_store *s, struct store_found *found, struct err *e)
-{
-    AUTO_FREE char *dir = xasprintf("%s/index", s->dir);
-    struct err why = {0};
-    enum rc rc = recover(s, found, &why);
-
-    if (rc != RC_CORRUPT) {
-        if (e != NULL)
-            *e = why;
-        return rc;
-    }
-    log_error("store", "%s: making the index anew", why.msg);
-    kv_close(MOVE(s->kv));
-    opset_clear(&s->pending);
-    opset_clear(&s->committing);
-    s->broken = false;
-    s->indexed_seq = 0;
-    *found = (struct store_found){.rebuilt = true};
-    TRY(dir_remove(dir, e));
-    return recover(s, found, e);
-}
-
 static enum rc open_pack(void *ctx, const char *name, struct err *e)
 {
     struct disk_store *s = ctx;
@@ -746,7 +659,7 @@ static enum rc open_all(struct disk_store *s, struct store_found *found, struct 
     TRY(dir_list(s->packs_dir, open_pack, s, e));
     if (s->packs_len == 0)
         TRY(add_pack(s, e));
-    TRY(recover_or_rebuild(s, found, e));
+    TRY(state_recover(s, found, e));
     s->writeback_at = s->packs[s->packs_len - 1].size;
     return RC_OK;
 }
@@ -777,7 +690,13 @@ static void disk_close(struct store *base)
 
 static enum rc disk_commit(struct store *base, struct err *e)
 {
-    return state_commit(disk_of(base), e);
+    struct disk_store *s = disk_of(base);
+    enum rc rc;
+
+    lock(&s->commit_mu);
+    rc = sync_pending(s, e);
+    unlock(&s->commit_mu);
+    return rc;
 }
 
 static enum rc disk_compact(struct store *base, uint64_t *freed, struct err *e)

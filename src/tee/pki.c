@@ -6,7 +6,6 @@
 #include "crypto/random.h"
 #include "os/file.h"
 
-#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -15,65 +14,6 @@
 
 #define PEM_MAX ((size_t)64 << 10)
 
-EVP_PKEY *pki_key_new(void)
-{
-    EVP_PKEY *k = EVP_EC_gen("P-256");
-
-    CHECK(k != NULL);
-    return k;
-}
-
-void pki_key_point(uint8_t out64[64], const EVP_PKEY *key)
-{
-    uint8_t point[65];
-    size_t n = 0;
-
-    CHECK(EVP_PKEY_get_octet_string_param(key, "pub", point, sizeof(point), &n) == 1);
-    CHECK(n == sizeof(point) && point[0] == 4);
-    memcpy(out64, point + 1, 64);
-}
-
-void pki_sign(uint8_t out64[64], EVP_PKEY *key, struct bytes in)
-{
-    EVP_MD_CTX *c = EVP_MD_CTX_new();
-    uint8_t der[80];
-    const uint8_t *p = der;
-    size_t n = sizeof(der);
-    ECDSA_SIG *sig;
-
-    CHECK(c != NULL && EVP_DigestSignInit(c, NULL, EVP_sha256(), NULL, key) == 1);
-    CHECK(EVP_DigestSign(c, der, &n, in.p, in.n) == 1);
-    EVP_MD_CTX_free(c);
-    sig = d2i_ECDSA_SIG(NULL, &p, (long)n);
-    CHECK(sig != NULL);
-    CHECK(BN_bn2binpad(ECDSA_SIG_get0_r(sig), out64, 32) == 32);
-    CHECK(BN_bn2binpad(ECDSA_SIG_get0_s(sig), out64 + 32, 32) == 32);
-    ECDSA_SIG_free(sig);
-}
-
-void pki_key_spki(struct buf *spki_der, const EVP_PKEY *key)
-{
-    uint8_t *p = NULL;
-    int n = i2d_PUBKEY(key, &p);
-
-    CHECK(n > 0);
-    buf_put(spki_der, p, (size_t)n);
-    OPENSSL_free(p);
-}
-
-void pki_key_pkcs8(struct secbuf *out, const EVP_PKEY *key)
-{
-    PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
-    uint8_t *p = NULL;
-    int n = i2d_PKCS8_PRIV_KEY_INFO(info, &p);
-
-    CHECK(info != NULL && n > 0);
-    secbuf_put(out, p, (size_t)n);
-    OPENSSL_cleanse(p, (size_t)n);
-    OPENSSL_free(p);
-    PKCS8_PRIV_KEY_INFO_free(info);
-}
-
 /* ---- certificates ---- */
 
 static void set_serial(X509 *c)
@@ -81,8 +21,7 @@ static void set_serial(X509 *c)
     uint8_t b[20];
     BIGNUM *n;
 
-    random_bytes(b, sizeof(b));
-    b[0] = (uint8_t)((b[0] & 0x3f) | 0x40); /* positive, and always 20 bytes */
+    random_serial(b);
     n = BN_bin2bn(b, sizeof(b), NULL);
     CHECK(n != NULL && BN_to_ASN1_INTEGER(n, X509_get_serialNumber(c)) != NULL);
     BN_free(n);
@@ -299,9 +238,9 @@ static enum rc load_cert(X509 **out, const char *path, struct err *e)
 
 static enum rc load_key(EVP_PKEY **out, const char *path, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf text = {0};
+    AUTO_CLEAR(secbuf) struct secbuf text = {0};
     BIO *bio;
-    enum rc rc = file_read(&text, path, PEM_MAX, e);
+    enum rc rc = file_read_secret(secbuf_reserve(&text, PEM_MAX + 1), PEM_MAX, &text.n, path, e);
 
     if (rc == RC_OK) {
         bio = BIO_new_mem_buf(text.p, (int)text.n);
@@ -313,7 +252,6 @@ static enum rc load_key(EVP_PKEY **out, const char *path, struct err *e)
             rc = err_set(e, RC_CORRUPT, "%s: not a private key", path);
         }
     }
-    wipe(text.p, text.n);
     return rc;
 }
 
@@ -322,7 +260,7 @@ enum rc pki_load(X509 **cert, EVP_PKEY **key, const char *dir, const char *name,
     AUTO_FREE char *key_path = xasprintf("%s/%s.key", dir, name);
     AUTO_FREE char *cert_path = xasprintf("%s/%s.pem", dir, name);
     AUTO_CERT X509 *c = NULL;
-    AUTO_KEY EVP_PKEY *k = NULL;
+    AUTO_PKEY EVP_PKEY *k = NULL;
 
     *cert = NULL;
     *key = NULL;

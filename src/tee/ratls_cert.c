@@ -94,14 +94,14 @@ static void build(struct ratls_cert *out, EVP_PKEY *key, const struct ratls_opti
     }
     cert = pki_cert_new(&r, key, NULL, NULL);
     pki_cert_der(&out->der, cert);
-    pki_key_pkcs8(&out->key, key);
+    p256_pkcs8(&out->key, key);
     out->not_after_s = r.until_s;
 }
 
 enum rc ratls_cert_make(struct ratls_cert *out, struct tee *t, const struct ratls_options *o,
                         uint64_t now_s, struct err *e)
 {
-    AUTO_KEY EVP_PKEY *key = NULL;
+    AUTO_PKEY EVP_PKEY *key = NULL;
     AUTO_CLEAR(buf) struct buf spki = {0}, claims = {0};
     struct tee_evidence ccc = {0}, dstack = {0};
     bool both = !o->no_dstack;
@@ -114,8 +114,8 @@ enum rc ratls_cert_make(struct ratls_cert *out, struct tee *t, const struct ratl
                        "%s: evidence in certificates is specified for Intel's quotes only; serve "
                        "it at /attestation",
                        tee_describe(t));
-    key = pki_key_new();
-    pki_key_spki(&spki, key);
+    key = p256_key_new();
+    p256_spki(&spki, key);
     sha256(&out->spki, buf_bytes(&spki));
     ratls_ccc_claims(&claims, buf_bytes(&spki), o->nonce, o->identity);
     rc = quote_pair(t, &ccc, both ? &dstack : NULL, buf_bytes(&spki), buf_bytes(&claims), e);

@@ -45,8 +45,8 @@ enum rc tee_sim_create(const char *dir, uint64_t now_s, struct err *e)
 {
     AUTO_FREE char *readme = xasprintf("%s/README", dir);
     AUTO_FREE char *machines = xasprintf("%s/machines", dir);
-    AUTO_KEY EVP_PKEY *root_key = pki_key_new(), *ca_key = pki_key_new(),
-                      *signer_key = pki_key_new();
+    AUTO_PKEY EVP_PKEY *root_key = p256_key_new(), *ca_key = p256_key_new(),
+                       *signer_key = p256_key_new();
     AUTO_CERT X509 *root = issue(PKI_ROOT, "Intel SGX Root CA", root_key, NULL, NULL, now_s);
     AUTO_CERT X509 *ca = issue(PKI_CA, "Intel SGX PCK Platform CA", ca_key, root, root_key, now_s);
     AUTO_CERT X509 *signer =
@@ -92,9 +92,9 @@ void tee_sim_close(struct tee_sim *s)
     pki_cert_clear(&s->root);
     pki_cert_clear(&s->platform);
     pki_cert_clear(&s->signer);
-    pki_key_clear(&s->root_key);
-    pki_key_clear(&s->platform_key);
-    pki_key_clear(&s->signer_key);
+    p256_key_clear(&s->root_key);
+    p256_key_clear(&s->platform_key);
+    p256_key_clear(&s->signer_key);
     buf_clear(&s->root_der);
     free(s->dir);
     free(s);
@@ -195,8 +195,8 @@ static void issue_pck(struct tee_sim *s, struct sim_machine *m, uint64_t now_s)
     put_sgx_extension(&sgx, m);
     ext.value = buf_bytes(&sgx);
     pki_cert_clear(&m->pck);
-    pki_key_clear(&m->pck_key);
-    m->pck_key = pki_key_new();
+    p256_key_clear(&m->pck_key);
+    m->pck_key = p256_key_new();
     m->pck = pki_cert_new(&r, m->pck_key, s->platform, s->platform_key);
 }
 
@@ -223,7 +223,7 @@ enum rc sim_name_check(const char *name, struct err *e)
 void sim_machine_clear(struct sim_machine *m)
 {
     pki_cert_clear(&m->pck);
-    pki_key_clear(&m->pck_key);
+    p256_key_clear(&m->pck_key);
     secret32_clear(&m->sealing_root);
     *m = (struct sim_machine){0};
 }

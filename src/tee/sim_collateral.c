@@ -145,7 +145,7 @@ static void set_signed(json_t *v, const char *name, const struct tee_sim *s, str
 
     pki_cert_pem(&chain, s->signer);
     pki_cert_pem(&chain, s->root);
-    pki_sign(sig, s->signer_key, body);
+    p256_sign(sig, s->signer_key, body);
     set_text(v, chain_name, buf_bytes(&chain));
     set_text(v, name, body);
     set_hex(v, sig_name, bytes_of(sig, sizeof(sig)));

@@ -64,13 +64,13 @@ void sim_quoter_init(struct sim_quoter *q, const struct tee_sim *s, const struct
     q->format = format;
     q->level = m->level;
     memcpy(q->user_data, m->qe_id, 16);
-    q->key = pki_key_new();
-    pki_key_point(point, q->key);
+    q->key = p256_key_new();
+    p256_point(point, q->key);
     for (int i = 0; i < AUTH_SIZE; i++)
         auth[i] = (uint8_t)i;
     sha256_parts(&bound, (struct bytes[]){BYTES_OF(&point), BYTES_OF(&auth)}, 2);
     put_qe_report(&report, &m->level, bound.b);
-    pki_sign(sig, m->pck_key, buf_bytes(&report));
+    p256_sign(sig, m->pck_key, buf_bytes(&report));
     sim_pck_chain(&pem, s, m);
     buf_put(&q->tail, point, 64);
     put_u16le(&q->tail, CERT_TYPE_QE_REPORT);
@@ -86,7 +86,7 @@ void sim_quoter_init(struct sim_quoter *q, const struct tee_sim *s, const struct
 
 void sim_quoter_clear(struct sim_quoter *q)
 {
-    pki_key_clear(&q->key);
+    p256_key_clear(&q->key);
     buf_clear(&q->tail);
 }
 
@@ -139,7 +139,7 @@ void sim_quote(struct buf *out, const struct sim_quoter *q, const struct sim_td 
 
     put_header(out, q);
     put_body(out, q, td, report_data);
-    pki_sign(sig, q->key, bytes_of(out->p + start, out->n - start));
+    p256_sign(sig, q->key, bytes_of(out->p + start, out->n - start));
     buf_u32le(out, (uint32_t)(64 + q->tail.n));
     buf_put(out, sig, 64);
     buf_put_bytes(out, buf_bytes(&q->tail));

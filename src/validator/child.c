@@ -1,20 +1,20 @@
-/* Inside the process in which a RISC-V validator runs. It maps what it is given, closes the door
- * behind itself (rlimits, no new privileges, a seccomp filter that allows memory and the
- * descriptors it has), then decodes the program and runs it. */
+/* Inside the process in which a RISC-V validator runs. It closes the door behind itself (rlimits,
+ * no new privileges, a seccomp filter that allows memory and the descriptors it has or is handed)
+ * and waits for its one job; then it maps what it is given, decodes the program and runs it. */
 #include "validator/internal/child.h"
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "crypto/closed.h"
 #include "os/file.h"
+#include "sandbox/sandbox.h"
 #include "validator/validator.h"
-
-#include <seccomp.h>
 
 #include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #define ENV_MAX_SIZE (1u << 20)
@@ -37,54 +37,40 @@ static enum rc map_fd(struct bytes *out, int fd, uint64_t max, struct err *e)
     return RC_OK;
 }
 
-/* No system call but those that memory, the clock and the open descriptors need. */
+/* Little time, small results, no further process; then no system call but those that memory, the
+ * clock and the open descriptors need. */
 static enum rc close_door(uint64_t wall_ms, struct err *e)
 {
-    static const int allowed[] = {SCMP_SYS(read),
-                                  SCMP_SYS(write),
-                                  SCMP_SYS(lseek),
-                                  SCMP_SYS(close),
-                                  SCMP_SYS(fstat),
-                                  SCMP_SYS(newfstatat),
-                                  SCMP_SYS(mmap),
-                                  SCMP_SYS(munmap),
-                                  SCMP_SYS(mremap),
-                                  SCMP_SYS(mprotect),
-                                  SCMP_SYS(madvise),
-                                  SCMP_SYS(brk),
-                                  SCMP_SYS(futex),
-                                  SCMP_SYS(rt_sigreturn),
-                                  SCMP_SYS(rt_sigprocmask),
-                                  SCMP_SYS(rt_sigaction),
-                                  SCMP_SYS(sigaltstack),
-                                  SCMP_SYS(clock_gettime),
-                                  SCMP_SYS(clock_nanosleep),
-                                  SCMP_SYS(getrandom),
-                                  SCMP_SYS(getpid),
-                                  SCMP_SYS(gettid),
-                                  SCMP_SYS(mlock),
-                                  SCMP_SYS(munlock),
-                                  SCMP_SYS(exit),
-                                  SCMP_SYS(exit_group)};
     const struct rlimit none = {0, 0};
     const struct rlimit cpu = {wall_ms / 1000 + 1, wall_ms / 1000 + 2};
     const struct rlimit out = {VALIDATOR_MAX_RESULTS_SIZE + 65536,
                                VALIDATOR_MAX_RESULTS_SIZE + 65536};
-    scmp_filter_ctx ctx;
-    int bad = 0;
 
-    if (setrlimit(RLIMIT_CORE, &none) != 0 || setrlimit(RLIMIT_CPU, &cpu) != 0 ||
-        setrlimit(RLIMIT_FSIZE, &out) != 0 || setrlimit(RLIMIT_NPROC, &none) != 0 ||
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    if (setrlimit(RLIMIT_CPU, &cpu) != 0 || setrlimit(RLIMIT_FSIZE, &out) != 0 ||
+        setrlimit(RLIMIT_NPROC, &none) != 0)
         return err_errno(e, errno, "validator: limits");
-    ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-    CHECK(ctx != NULL);
-    for (size_t i = 0; i < ARRAY_LEN(allowed); i++)
-        bad |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
-    if (bad == 0)
-        bad = seccomp_load(ctx);
-    seccomp_release(ctx);
-    return bad == 0 ? RC_OK : err_set(e, RC_IO, "validator: seccomp: %s", strerror(-bad));
+    return sandbox_close(SANDBOX_RECEIVE, e);
+}
+
+/* A byte, and descriptors with it. Without: not wanted any more. */
+static void wait_for_task(int fds[N_TASK_FDS])
+{
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(N_TASK_FDS * sizeof(int))];
+    uint8_t byte;
+    struct iovec v = {&byte, 1};
+    struct msghdr m = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    const struct cmsghdr *c;
+    ssize_t n;
+
+    do
+        n = recvmsg(FD_TASK, &m, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    c = n == 1 ? CMSG_FIRSTHDR(&m) : NULL;
+    if (c == NULL || c->cmsg_type != SCM_RIGHTS ||
+        c->cmsg_len != CMSG_LEN(N_TASK_FDS * sizeof(int)))
+        _exit(1);
+    memcpy(fds, CMSG_DATA(c), N_TASK_FDS * sizeof(int));
 }
 
 /* The input is complete when a byte comes. */
@@ -94,13 +80,13 @@ static void wait_for_input(void)
     ssize_t n;
 
     do
-        n = read(FD_GO, &go, 1);
+        n = read(FD_TASK, &go, 1);
     while (n < 0 && errno == EINTR);
     if (n != 1)
-        _exit(1); /* not wanted any more */
+        _exit(1);
 }
 
-static enum rc child_run(struct child_header *h, struct buf *results,
+static enum rc child_run(struct child_header *h, struct buf *results, const int fds[N_TASK_FDS],
                          const struct validator_limits *l, struct err *e)
 {
     json_auto_t *env = NULL;
@@ -108,15 +94,13 @@ static enum rc child_run(struct child_header *h, struct buf *results,
     struct machine m;
     enum rc loaded;
 
-    TRY(map_fd(&elf, FD_PROGRAM, VALIDATOR_MAX_PROGRAM_SIZE, e));
-    TRY(map_fd(&env_text, FD_ENV, ENV_MAX_SIZE, e));
-    json_object_seed(0); /* opens /dev/urandom, which it could not later */
-    TRY(close_door(l->wall_ms, e));
+    TRY(map_fd(&elf, fds[TASK_PROGRAM], VALIDATOR_MAX_PROGRAM_SIZE, e));
+    TRY(map_fd(&env_text, fds[TASK_ENV], ENV_MAX_SIZE, e));
     TRY(json_parse(&env, env_text, ENV_MAX_SIZE, e));
     loaded = machine_load(&m, elf, l->memory_size, e);
     wait_for_input();
     TRY(loaded);
-    TRY(map_fd(&input, FD_INPUT, UINT32_MAX, e));
+    TRY(map_fd(&input, fds[TASK_INPUT], UINT32_MAX, e));
     machine_run(&h->outcome, results, &m, input, env, l->gas);
     return RC_OK; /* the process ends: nothing is worth tidying up */
 }
@@ -126,6 +110,8 @@ int validator_main(int argc, char **argv)
     struct validator_limits l;
     struct child_header *h;
     struct buf results = {0};
+    int fds[N_TASK_FDS];
+    enum rc door;
     bool ok;
 
     if (argc != 4 || parse_u64(&l.gas, bytes_str(argv[1]), UINT64_MAX, NULL) != RC_OK ||
@@ -135,10 +121,14 @@ int validator_main(int argc, char **argv)
     h = xcalloc(1, sizeof(*h));
     h->magic = CHILD_MAGIC;
     h->outcome.exit_code = -1;
-    h->rc = child_run(h, &results, &l, &h->err);
+    crypto_stay_closed();
+    json_object_seed(0); /* opens /dev/urandom, which it could not later */
+    door = close_door(l.wall_ms, &h->err);
+    wait_for_task(fds);
+    h->rc = door == RC_OK ? child_run(h, &results, fds, &l, &h->err) : door;
     h->results_size = results.n;
-    ok = file_write_fd(FD_OUTPUT, bytes_of(h, sizeof(*h)), NULL) == RC_OK &&
-         file_write_fd(FD_OUTPUT, buf_bytes(&results), NULL) == RC_OK;
+    ok = file_write_fd(fds[TASK_OUTPUT], bytes_of(h, sizeof(*h)), NULL) == RC_OK &&
+         file_write_fd(fds[TASK_OUTPUT], buf_bytes(&results), NULL) == RC_OK;
     /* Not exit(): nothing is to be run on the way out. */
     _exit(ok ? 0 : 1);
 }

@@ -1,6 +1,6 @@
 /* The process in which a RISC-V validator runs, seen from the worker: cloister-validator, an
- * executable of its own, started anew for every run, so that none of the worker's memory (keys,
- * other jobs) is in it. child.c is what happens in there. */
+ * executable of its own, a new process for every run, so that nothing of the worker's memory (keys)
+ * or of other jobs is in it. child.c is what happens in there. */
 #include "base/mem.h"
 #include "os/clock.h"
 #include "os/file.h"
@@ -55,73 +55,133 @@ static enum rc take_output(struct validator_outcome *out, struct buf *results, i
     return rc;
 }
 
-struct validator_process {
-    struct child child;
-    int output_fd;
-    int go_fd;
-    uint64_t wall_ms;
-};
-
-static enum rc spawn(struct validator_process *p, const char *program_path, const int fds[4],
-                     const struct validator_limits *l, struct err *e)
+enum rc process_new(struct validator_process **out, const char *program_path,
+                    const struct validator_limits *limits, struct err *e)
 {
     char gas[24], memory[24], wall[24];
     const char *const argv[] = {program_path, gas, memory, wall, NULL};
     const char *const envp[] = {NULL};
-    AUTO_FD int go = -1;
+    AUTO_FD int theirs = -1;
     struct spawn_options o = {.argv = argv,
                               .envp = envp,
                               .dir = "/",
-                              .n_fds = 5,
+                              .n_fds = 1,
                               .new_session = true,
                               .die_with_parent = true};
+    struct validator_process *p;
     int ends[2];
+    enum rc rc;
 
+    *out = NULL;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         return err_errno(e, errno, "validator: socket");
-    go = ends[0];
-    p->go_fd = ends[1];
-    o.fds = (const struct spawn_fd[]){{fds[0], FD_INPUT},
-                                      {fds[1], FD_PROGRAM},
-                                      {fds[2], FD_ENV},
-                                      {fds[3], FD_OUTPUT},
-                                      {go, FD_GO}};
-    (void)snprintf(gas, sizeof(gas), "%llu", (unsigned long long)l->gas);
-    (void)snprintf(memory, sizeof(memory), "%llu", (unsigned long long)l->memory_size);
-    (void)snprintf(wall, sizeof(wall), "%llu", (unsigned long long)l->wall_ms);
-    return child_spawn(&p->child, &o, e);
+    theirs = ends[0];
+    o.fds = (const struct spawn_fd[]){{theirs, FD_TASK}};
+    (void)snprintf(gas, sizeof(gas), "%llu", (unsigned long long)limits->gas);
+    (void)snprintf(memory, sizeof(memory), "%llu", (unsigned long long)limits->memory_size);
+    (void)snprintf(wall, sizeof(wall), "%llu", (unsigned long long)limits->wall_ms);
+    p = xcalloc(1, sizeof(*p));
+    *p = (struct validator_process){
+        .child = {.pidfd = -1}, .output_fd = -1, .task_fd = ends[1], .wall_ms = limits->wall_ms};
+    rc = child_spawn(&p->child, &o, e);
+    if (rc == RC_OK)
+        *out = p;
+    else
+        process_free(p);
+    return rc;
 }
 
-enum rc validator_start(struct validator_process **out, const char *program_path, struct bytes elf,
-                        int input_fd, const json_t *env, const struct validator_limits *limits,
-                        struct err *e)
+static enum rc send_task(const struct validator_process *p, const int fds[N_TASK_FDS],
+                         struct err *e)
 {
-    struct validator_process *p = xcalloc(1, sizeof(*p));
-    int fds[4] = {input_fd, -1, -1, -1};
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(N_TASK_FDS * sizeof(int))] = {0};
+    struct iovec v = {(uint8_t[]){'j'}, 1};
+    struct msghdr m = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(N_TASK_FDS * sizeof(int));
+    memcpy(CMSG_DATA(c), fds, N_TASK_FDS * sizeof(int));
+    if (sendmsg(p->task_fd, &m, MSG_NOSIGNAL) == 1)
+        return RC_OK;
+    if (errno == EPIPE || errno == ECONNRESET)
+        return err_set(e, RC_CLOSED, "validator: its process ended before it had a job");
+    return err_errno(e, errno, "validator: hand over the job");
+}
+
+enum rc process_give(struct validator_process *p, struct bytes elf, int input_fd, const json_t *env,
+                     struct err *e)
+{
+    int fds[N_TASK_FDS] = {[TASK_INPUT] = input_fd, -1, -1, -1};
     AUTO_CLEAR(buf) struct buf env_text = {0};
     enum rc rc;
 
-    *p = (struct validator_process){
-        .child = {.pidfd = -1}, .output_fd = -1, .go_fd = -1, .wall_ms = limits->wall_ms};
     json_put(&env_text, env);
-    rc = memory_file(&fds[1], elf, e);
+    rc = memory_file(&fds[TASK_PROGRAM], elf, e);
     if (rc == RC_OK)
-        rc = memory_file(&fds[2], buf_bytes(&env_text), e);
+        rc = memory_file(&fds[TASK_ENV], buf_bytes(&env_text), e);
     if (rc == RC_OK)
-        rc = memory_file(&fds[3], bytes_of(NULL, 0), e);
-    p->output_fd = fds[3];
+        rc = memory_file(&fds[TASK_OUTPUT], bytes_of(NULL, 0), e);
     if (rc == RC_OK)
-        rc = spawn(p, program_path, fds, limits, e);
+        rc = send_task(p, fds, e);
     wipe(env_text.p, env_text.n);
-    for (int i = 1; i < 3; i++)
+    p->output_fd = fds[TASK_OUTPUT];
+    for (int i = TASK_PROGRAM; i < TASK_OUTPUT; i++)
         if (fds[i] >= 0)
             (void)close(fds[i]);
-    if (rc != RC_OK) {
-        validator_process_free(p);
-        p = NULL;
-    }
-    *out = p;
     return rc;
+}
+
+void process_free(struct validator_process *p)
+{
+    child_clear(&p->child);
+    if (p->output_fd >= 0)
+        (void)close(p->output_fd);
+    if (p->task_fd >= 0)
+        (void)close(p->task_fd);
+    free(p);
+}
+
+static enum rc start_new(struct validator_process **out, const char *program_path,
+                         const struct validator_limits *limits, struct bytes elf, int input_fd,
+                         const json_t *env, struct err *e)
+{
+    struct validator_process *p;
+    enum rc rc;
+
+    *out = NULL;
+    TRY(process_new(&p, program_path, limits, e));
+    rc = process_give(p, elf, input_fd, env, e);
+    if (rc == RC_OK)
+        *out = p;
+    else
+        process_free(p);
+    return rc;
+}
+
+enum rc validator_start(struct validator_process **out, struct validator_pool *pool,
+                        struct bytes elf, int input_fd, const json_t *env, struct err *e)
+{
+    struct validator_process *p;
+    const struct validator_limits *limits;
+    const char *program_path;
+    enum rc rc;
+
+    *out = NULL;
+    while ((p = pool_take(pool)) != NULL) {
+        rc = process_give(p, elf, input_fd, env, e);
+        if (rc == RC_OK) {
+            *out = p;
+            return RC_OK;
+        }
+        validator_process_free(p);
+        if (rc != RC_CLOSED)
+            return rc;
+    }
+    pool_terms(pool, &program_path, &limits);
+    return start_new(out, program_path, limits, elf, input_fd, env, e);
 }
 
 static enum rc wait_end(struct validator_outcome *out, struct validator_process *p, struct err *e)
@@ -145,9 +205,9 @@ enum rc validator_finish(struct validator_outcome *out, struct buf *results,
 {
     uint64_t start = clock_mono_ms();
     /* The process may be dead already, and a broken pipe must not end us. */
-    AUTO_FD int go = p->go_fd;
+    AUTO_FD int go = p->task_fd;
 
-    p->go_fd = -1;
+    p->task_fd = -1;
     memset(out, 0, sizeof(*out));
     out->exit_code = -1;
     (void)snprintf(out->limits, sizeof(out->limits), "vm");
@@ -162,14 +222,14 @@ enum rc validator_finish(struct validator_outcome *out, struct buf *results,
 
 void validator_process_free(struct validator_process *p)
 {
+    struct validator_pool *pool;
+
     if (p == NULL)
         return;
-    child_clear(&p->child);
-    if (p->output_fd >= 0)
-        (void)close(p->output_fd);
-    if (p->go_fd >= 0)
-        (void)close(p->go_fd);
-    free(p);
+    pool = p->pool;
+    process_free(p);
+    if (pool != NULL)
+        pool_gone(pool);
 }
 
 enum rc validator_run_program(struct validator_outcome *out, struct buf *results,
@@ -183,7 +243,7 @@ enum rc validator_run_program(struct validator_outcome *out, struct buf *results
     memset(out, 0, sizeof(*out));
     out->exit_code = -1;
     buf_reset(results);
-    TRY(validator_start(&p, program_path, elf, input_fd, env, limits, e));
+    TRY(start_new(&p, program_path, limits, elf, input_fd, env, e));
     rc = validator_finish(out, results, p, e);
     validator_process_free(p);
     return rc;

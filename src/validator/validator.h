@@ -25,16 +25,28 @@ struct validator_outcome {
     char error[200];
 };
 
-/* A process that has its program and environment and waits for its input: starting one takes longer
- * than most validators run, and can be done while the contribution is still being decrypted. One
- * thread: the one that started it. */
+/* Processes of cloister-validator that were started ahead of their job and wait for it, locked in
+ * already: starting one takes longer than most validators run. Each runs one validator and ends; a
+ * thread of the pool starts another when that one is gone. Thread-safe. */
+struct validator_pool;
+
+/* Keep n processes waiting (0: none, each is started when it is needed). `program_path` is
+ * cloister-validator. RC_IO: no thread. */
+enum rc validator_pool_new(struct validator_pool **out, const char *program_path, size_t n,
+                           const struct validator_limits *limits, struct err *e);
+/* Ends those that wait. All that were taken are freed before. NULL is fine. */
+void validator_pool_free(struct validator_pool *pool);
+
+/* A process that has its program and environment and waits for its input, so that it can get ready
+ * while the contribution is still being decrypted. One thread: the one that took it. */
 struct validator_process;
 
-/* `env` is an object of strings; `program_path` is cloister-validator. What stands in `input_fd`
- * when validator_finish is called is the input, from its start. RC_IO: no process or memory. */
-enum rc validator_start(struct validator_process **out, const char *program_path, struct bytes elf,
-                        int input_fd, const json_t *env, const struct validator_limits *limits,
-                        struct err *e);
+/* `env` is an object of strings. What stands in `input_fd` when validator_finish is called is the
+ * input, from its start. One that waits in the pool, or else a new one. RC_IO: no process or
+ * memory.
+ */
+enum rc validator_start(struct validator_process **out, struct validator_pool *pool,
+                        struct bytes elf, int input_fd, const json_t *env, struct err *e);
 /* Let it run, once, and wait. RC_OK whatever the program did: look at *out. `results` is emptied
  * first. */
 enum rc validator_finish(struct validator_outcome *out, struct buf *results,
@@ -42,7 +54,7 @@ enum rc validator_finish(struct validator_outcome *out, struct buf *results,
 /* Ends it where it still is. NULL is fine. */
 void validator_process_free(struct validator_process *p);
 
-/* All three. */
+/* All three, in a new process. */
 enum rc validator_run_program(struct validator_outcome *out, struct buf *results,
                               const char *program_path, struct bytes elf, int input_fd,
                               const json_t *env, const struct validator_limits *limits,

@@ -30,6 +30,8 @@ static enum rc put_program(struct buf *image, const char *path, struct err *e)
 /* The programs this one starts. */
 static enum rc put_image(struct buf *image, const struct worker_config *c, struct err *e)
 {
+    if (c->role == WORKER_CONTRACT)
+        return put_program(image, c->runtime_path, e);
     TRY(put_program(image, c->jail_path, e));
     return put_program(image, c->validator_path, e);
 }
@@ -49,13 +51,14 @@ static enum rc put_settings(struct buf *out, const struct worker_config *c, stru
     AUTO_CLEAR(buf) struct buf genesis = {0};
     struct hash32 root_of_trust = {{0}};
 
-    json_auto_t *o =
-        json_pack("{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "role", "open", "profile",
-                  c->profile == WORKER_VANA_COMPAT ? "vana-compat" : "devnet", "no_containers",
-                  c->no_containers, "rlimit_only", c->jail_rlimit_only, "gas", (json_int_t)c->gas,
-                  "memory_size", (json_int_t)c->memory_size, "wall_ms", (json_int_t)c->wall_ms,
-                  "max_file_size", (json_int_t)c->max_file_size, "max_validator_size",
-                  (json_int_t)c->max_validator_size);
+    json_auto_t *o = json_pack(
+        "{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "role",
+        c->role == WORKER_CONTRACT ? "contract" : "open", "profile",
+        c->profile == WORKER_VANA_COMPAT ? "vana-compat" : "devnet", "no_containers",
+        c->no_containers, "rlimit_only", c->jail_rlimit_only, "gas", (json_int_t)c->gas,
+        "memory_size", (json_int_t)c->memory_size, "wall_ms", (json_int_t)c->wall_ms,
+        "max_file_size", (json_int_t)c->max_file_size, "max_validator_size",
+        (json_int_t)c->max_validator_size, "max_head_age_ms", (json_int_t)c->max_head_age_ms);
 
     CHECK(o != NULL);
     /* Without it the worker believes its node: a worker of another kind. */
@@ -68,6 +71,12 @@ static enum rc put_settings(struct buf *out, const struct worker_config *c, stru
     set_address(o, "data_registry", &c->data_registry);
     set_address(o, "dlp_registry", &c->dlp_registry);
     set_address(o, "workers", &c->workers);
+    set_address(o, "gatekeepers", &c->gatekeepers);
+    if (c->role == WORKER_CONTRACT) {
+        set_address(o, "confidential_contracts", &c->confidential);
+        CHECK(json_object_set_new(o, "http_allow",
+                                  json_string(c->http_allow != NULL ? c->http_allow : "")) == 0);
+    }
     json_put(out, o);
     return RC_OK;
 }
@@ -122,7 +131,7 @@ static void enrollment_of(struct enrollment *out, struct worker *w)
                                      .operator= address_is_zero(&w->config.operator)
                                          ? k->sender_address
                                          : w->config.operator,
-                                     .role = WORKER_OPEN },
+                                     .role = w->config.role },
                                      .send = &w->send};
     memcpy(out->r.receive_key, k->receive_pub, sizeof(out->r.receive_key));
 }

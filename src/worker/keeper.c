@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "os/clock.h"
 #include "worker/internal/enroll.h"
+#include "worker/internal/fresh.h"
 #include "worker/proof/journal.h"
 #include "worker/proof/onchain.h"
 #include "worker/proof/request.h"
@@ -138,20 +139,25 @@ void *keeper_main(void *worker)
     if (!reach_chain(w))
         return NULL;
     enroll_keep(w);
-    settle_journal(w, true);
+    if (w->config.role == WORKER_OPEN)
+        settle_journal(w, true);
     become_ready(w);
-    settle_journal(w, false);
+    if (w->config.role == WORKER_OPEN)
+        settle_journal(w, false);
     next_claim = clock_mono_ms() + claim_ms;
     next_journal = clock_mono_ms() + JOURNAL_EVERY_MS;
     next_enroll = clock_mono_ms();
     while (pause_for(w, 200)) {
         uint64_t now = clock_mono_ms();
 
+        fresh_keep(w);
         if (now >= next_enroll) {
             enroll_keep(w);
             next_enroll =
                 clock_mono_ms() + (w->enroll_failure[0] != 0 ? ENROLL_AGAIN_MS : ENROLL_EVERY_MS);
         }
+        if (w->config.role != WORKER_OPEN)
+            continue;
         if (now >= next_journal) {
             settle_journal(w, true);
             next_journal = clock_mono_ms() + JOURNAL_EVERY_MS;

@@ -8,6 +8,7 @@
 #include "chain/eip712.h"
 #include "tee/ratls.h"
 #include "tee/tee.h"
+#include "worker/contract/contracts.h"
 #include "worker/internal/state.h"
 #include "worker/proof/request.h"
 
@@ -112,7 +113,7 @@ static void get_identity(struct worker *w, struct http_response *resp)
     (void)pthread_mutex_unlock(&w->lock);
     put_public_key(w, &key);
     set(o, "version", json_string(WORKER_VERSION));
-    set(o, "role", json_string("open"));
+    set(o, "role", json_string(w->config.role == WORKER_CONTRACT ? "contract" : "open"));
     set(o, "profile",
         json_string(w->config.profile == WORKER_VANA_COMPAT ? "vana-compat" : "devnet"));
     set(o, "address", address_text(&w->keys->sender_address));
@@ -275,6 +276,10 @@ void service_handle(struct http_request *req, struct http_response *resp, void *
         return;
     if (!is_serving(w))
         refuse(resp, 503, "STARTING", "the worker is starting");
+    else if (contracts_handle(w->contracts, req, resp))
+        return;
+    else if (strcmp(req->path, "/RunProof") == 0 && w->config.role != WORKER_OPEN)
+        refuse(resp, 404, "NOT_FOUND", "this worker keeps contracts and proves no contributions");
     else if (strcmp(req->path, "/RunProof") == 0 && strcmp(req->method, "POST") == 0)
         run_proof(w, req, resp);
     else if (is_get && strcmp(req->path, "/identity") == 0)

@@ -6,14 +6,17 @@
 #include "client/light_client.h"
 #include "client/store_client.h"
 #include "os/file.h"
+#include "os/spawn.h"
 #include "tee/ratls.h"
 #include "tee/tee.h"
+#include "validator/validator.h"
+#include "worker/contract/contracts.h"
 #include "worker/internal/enroll.h"
+#include "worker/internal/keepers.h"
 #include "worker/proof/journal.h"
 #include "worker/proof/request.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -23,20 +26,6 @@
 static char *copy_or_null(const char *s)
 {
     return s != NULL ? xstrdup(s) : NULL;
-}
-
-/* A program that is installed beside ours. */
-static char *beside_us(const char *name)
-{
-    char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-
-    if (n <= 0)
-        return xstrdup(name);
-    path[n] = '\0';
-    if (name[0] != '\0')
-        *(strrchr(path, '/') + 1) = '\0';
-    return xasprintf("%s%s", path, name);
 }
 
 static void set_defaults(struct worker_config *c, const struct worker_config *in)
@@ -53,15 +42,23 @@ static void set_defaults(struct worker_config *c, const struct worker_config *in
     c->simulator = copy_or_null(in->simulator);
     c->machine = copy_or_null(in->machine);
     c->key_file = in->key_file != NULL ? xstrdup(in->key_file) : xasprintf("%s/worker.key", c->dir);
-    c->jail_path = in->jail_path != NULL ? xstrdup(in->jail_path) : beside_us("cloister-jail");
-    c->validator_path =
-        in->validator_path != NULL ? xstrdup(in->validator_path) : beside_us("cloister-validator");
+    c->jail_path =
+        in->jail_path != NULL ? xstrdup(in->jail_path) : spawn_beside_us("cloister-jail");
+    c->validator_path = in->validator_path != NULL ? xstrdup(in->validator_path)
+                                                   : spawn_beside_us("cloister-validator");
+    c->runtime_path =
+        in->runtime_path != NULL ? xstrdup(in->runtime_path) : spawn_beside_us("cloister-runtime");
+    c->clusters = copy_or_null(in->clusters);
+    c->http_allow = copy_or_null(in->http_allow);
+    c->role = in->role != 0 ? in->role : WORKER_OPEN;
     c->n_jobs = in->n_jobs != 0 ? in->n_jobs : 4;
     c->max_file_size = in->max_file_size != 0 ? in->max_file_size : 64ull << 20;
     c->max_validator_size = in->max_validator_size != 0 ? in->max_validator_size : 2ull << 30;
     c->gas = in->gas != 0 ? in->gas : 20000000000ull;
     c->memory_size = in->memory_size != 0 ? in->memory_size : 256ull << 20;
     c->wall_ms = in->wall_ms != 0 ? in->wall_ms : 60000;
+    c->max_head_age_ms = in->max_head_age_ms != 0 ? in->max_head_age_ms : 10000;
+    c->key_wait_ms = in->key_wait_ms != 0 ? in->key_wait_ms : 30000;
     c->claim_interval_s = in->claim_interval_s != 0 ? in->claim_interval_s : 30;
 }
 
@@ -84,7 +81,9 @@ static void free_worker(struct worker *w)
     chain_client_free(w->chain);
     while (w->n_stores != 0)
         store_client_free(w->stores[--w->n_stores]);
+    validator_pool_free(w->validators);
     worker_metrics_free(w->metrics);
+    keepers_free(w);
     tee_close(w->tee);
     secret_free(w->keys);
     if (w->dir_lock >= 0)
@@ -105,9 +104,13 @@ static void free_worker(struct worker *w)
     free_text(w->config.machine);
     free_text(w->config.jail_path);
     free_text(w->config.validator_path);
+    free_text(w->config.runtime_path);
+    free_text(w->config.clusters);
+    free_text(w->config.http_allow);
     (void)pthread_mutex_destroy(&w->lock);
     (void)pthread_mutex_destroy(&w->send);
     (void)pthread_mutex_destroy(&w->images);
+    (void)pthread_mutex_destroy(&w->freshness);
     (void)pthread_mutex_destroy(&w->attest);
     (void)pthread_cond_destroy(&w->changed);
     free(w);
@@ -207,22 +210,41 @@ static enum rc serve_tls(struct worker *w, struct err *e)
     return RC_OK;
 }
 
+static enum rc open_validators(struct worker *w, struct err *e)
+{
+    const struct worker_config *c = &w->config;
+    const struct validator_limits limits = {c->gas, c->memory_size, c->wall_ms};
+    size_t n = c->n_jobs < WORKER_MAX_READY ? c->n_jobs : WORKER_MAX_READY;
+
+    return validator_pool_new(&w->validators, c->validator_path, n, &limits, e);
+}
+
 static enum rc start(struct worker *w, struct err *e)
 {
     int rc;
 
     TRY(open_folders(w, e));
     TRY(enroll_open(w, e));
-    TRY(worker_keys_load(&w->keys, w->config.key_file, e));
+    TRY(worker_keys_load(&w->keys, w->config.key_file, w->tee, e));
     w->chain = chain_client_new(w->config.rpc_url);
     TRY(open_light(w, e));
+    TRY(open_validators(w, e));
+    if (keepers_configured(w))
+        keepers_open(w);
+    if (w->config.role == WORKER_CONTRACT)
+        TRY(contracts_start(&w->contracts, w, e));
     TRY(listen_and_serve(w, e));
     TRY(serve_tls(w, e));
     rc = pthread_create(&w->keeper, NULL, keeper_main, w);
     if (rc != 0)
         return err_errno(e, rc, "worker: thread");
     w->has_keeper = true;
-    return RC_OK;
+    /* The pool's secrets are for those who run validators. */
+    if (!keepers_configured(w) || w->config.role != WORKER_OPEN)
+        return RC_OK;
+    rc = pthread_create(&w->secrets, NULL, pool_secrets_main, w);
+    w->has_secrets = rc == 0;
+    return rc == 0 ? RC_OK : err_errno(e, rc, "worker: thread");
 }
 
 static struct worker *new_worker(const struct worker_config *config)
@@ -234,6 +256,7 @@ static struct worker *new_worker(const struct worker_config *config)
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_mutex_init(&w->send, NULL);
     (void)pthread_mutex_init(&w->images, NULL);
+    (void)pthread_mutex_init(&w->freshness, NULL);
     (void)pthread_mutex_init(&w->attest, NULL);
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -303,9 +326,13 @@ void worker_stop(struct worker *w)
     (void)pthread_mutex_lock(&w->attest);
     ratls = MOVE(w->ratls);
     (void)pthread_mutex_unlock(&w->attest);
+    keepers_stop(w);
     ratls_server_stop(ratls);
     http_server_stop(w->http, STOP_GRACE_MS);
+    if (w->has_secrets)
+        (void)pthread_join(w->secrets, NULL);
     if (w->has_keeper)
         (void)pthread_join(w->keeper, NULL);
+    contracts_stop(w->contracts);
     free_worker(w);
 }

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "chain/registration.h"
 
 #define WORKER_VERSION "1"
 
@@ -36,15 +37,23 @@ struct worker_config {
     struct address data_registry; /* required */
     struct address dlp_registry;  /* required */
     enum worker_tee tee;
-    const char *simulator;   /* WORKER_TEE_SIMULATOR: its folder, ... */
-    const char *machine;     /* ... and the pretended machine's name */
-    const char *tls_listen;  /* TLS with evidence beside `listen`; needs a tee [none] */
-    struct address workers;  /* the contract it registers in; zero: none */
-    struct address operator; /* who may deregister it besides itself [its sender account] */
+    const char *simulator;      /* WORKER_TEE_SIMULATOR: its folder, ... */
+    const char *machine;        /* ... and the pretended machine's name */
+    const char *tls_listen;     /* TLS with evidence beside `listen`; needs a tee [none] */
+    struct address workers;     /* the contract it registers in; zero: none */
+    struct address gatekeepers; /* whose keepers give it keys; zero: none do */
+    struct address operator;    /* who may deregister it besides itself [its sender account] */
     enum worker_profile profile;
-    const char *jail_path;      /* cloister-jail [beside our executable] */
-    const char *validator_path; /* cloister-validator [beside our executable] */
-    bool no_containers;         /* refuse images */
+    enum worker_role role;       /* [WORKER_OPEN], or WORKER_CONTRACT: it keeps confidential
+                                    contracts and proves no contributions */
+    struct address confidential; /* ConfidentialContracts; role contract needs it, and ... */
+    const char *clusters;        /* ... joins these, "1,4" [none] */
+    const char *runtime_path;    /* cloister-runtime [beside our executable] */
+    const char *http_allow;      /* where contracts may fetch from in queries, as
+                                    "https://a.example,http://127.0.0.1:8080" [nowhere] */
+    const char *jail_path;       /* cloister-jail [beside our executable] */
+    const char *validator_path;  /* cloister-validator [beside our executable] */
+    bool no_containers;          /* refuse images */
     bool jail_rlimit_only;
     unsigned n_jobs;             /* at the same time [4] */
     uint64_t max_file_size;      /* bytes of a contribution, encrypted and decrypted [64 MiB] */
@@ -52,7 +61,10 @@ struct worker_config {
     uint64_t gas;                /* of a RISC-V validator [20,000,000,000] */
     uint64_t memory_size;        /* bytes, of a validator of either kind [256 MiB] */
     uint64_t wall_ms;            /* of a validator [60,000] */
+    uint64_t max_head_age_ms;    /* oldest view of the chain that is acted upon [10,000] */
     unsigned claim_interval_s;   /* [30]; UINT_MAX = never */
+    uint64_t key_wait_ms; /* a job waits so long for a key from keepers, then is given back [30,000]
+                           */
     const struct http_limits *limits; /* of the API; used by worker_start() only [all defaults] */
 };
 

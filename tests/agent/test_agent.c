@@ -5,7 +5,7 @@
 
 #include "agent/agent.h"
 #include "agent/derive.h"
-#include "agent/internal/p256.h"
+#include "agent/internal/cert.h"
 #include "base/hex.h"
 #include "codec/json.h"
 #include "crypto/hash.h"
@@ -413,4 +413,34 @@ TEST(a_root_comes_back_only_to_its_measurement)
     agent_root_clear(&a);
     tee_close(t);
     tee_close(other);
+}
+
+TEST(a_root_moves_on_with_the_platform)
+{
+    AUTO_FREE char *sim = xasprintf("%s/sim", t_tmpdir());
+    AUTO_FREE char *dir = xasprintf("%s/keys", sim);
+    struct tee_sim_level up = TEE_SIM_LEVEL_NOW;
+    struct agent_root a = {0}, b = {0};
+    struct tee *t = NULL;
+    struct tee_sim *s;
+    struct err e = {0};
+
+    open_tee(&t, sim);
+    CHECK_OK(agent_root_open(&a, t, dir, &e), &e);
+    tee_close(t);
+    for (int i = 1; i >= 0; i--) { /* up; and what it sealed then is not read below */
+        up.sgx[0] = (uint8_t)(TEE_SIM_LEVEL_NOW.sgx[0] + i);
+        CHECK_OK(tee_sim_open(&s, sim, &e), &e);
+        CHECK_OK(tee_sim_machine_update(s, "m0", &up, NOW_S, &e), &e);
+        tee_sim_close(s);
+        open_tee(&t, sim);
+        if (i == 1) {
+            CHECK_OK(agent_root_open(&b, t, dir, &e), &e);
+            CHECK_MEM(BYTES_OF(&a.seed.b), BYTES_OF(&b.seed.b));
+        } else {
+            CHECK_INT(agent_root_open(&b, t, dir, &e), RC_DENIED);
+        }
+        tee_close(t);
+    }
+    agent_root_clear(&a);
 }

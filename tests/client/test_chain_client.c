@@ -270,6 +270,8 @@ TEST(reverts_have_their_reason)
 TEST(signed_transactions)
 {
     AUTO_CLEAR(buf) struct buf raw = {0};
+    struct chain_price price;
+    unsigned calls;
     struct secp_key key = a_key();
     struct chain_send s = {.to = &(struct address){{2}}, .value = u256_from_u64(7)};
     struct chain_client *c;
@@ -299,6 +301,20 @@ TEST(signed_transactions)
     CHECK_OK(chain_sign(c, &raw, &hash, &key, &s, &e), &e);
     CHECK_OK(tx_decode(&tx, &a, buf_bytes(&raw), &e), &e);
     CHECK_INT(tx.nonce, 5);
+
+    /* With a price that was asked for before, signing asks for nothing. */
+    CHECK_OK(chain_ask_price(c, &price, &from, &s, &e), &e);
+    CHECK_INT(price.gas, 21000 + 21000 / 4);
+    s.price = &price;
+    calls = n.calls;
+    buf_reset(&raw);
+    CHECK_OK(chain_sign(c, &raw, &hash, &key, &s, &e), &e);
+    CHECK_INT(n.calls, calls);
+    CHECK_OK(tx_decode(&tx, &a, buf_bytes(&raw), &e), &e);
+    CHECK_INT(tx.nonce, 6);
+    CHECK_INT(tx.gas_limit, 21000 + 21000 / 4);
+    CHECK_TRUE(u256_cmp(&tx.max_fee_wei, &price.max_fee_wei) == 0);
+    s.price = NULL;
 
     on(&n, "eth_maxPriorityFeePerGas", "\"0xffffffffffffffff\"");
     CHECK_RC(chain_sign(c, &raw, &hash, &key, &s, &e), RC_RANGE, &e, "not paying");

@@ -3,6 +3,7 @@
 #include "contracts/machine.h"
 
 #include "contracts/world.h"
+#include "ledger/code.h"
 #include "lib/t.h"
 #include "sdk/hostcall.h"
 #include "vm/vm.h"
@@ -14,8 +15,10 @@
 
 bool world_uses_machine;
 
-struct vm_program *machine_load(const char *folder, const char *name)
+struct vm_program *machine_load(const char *folder, const char *name, struct bytes *reentrant,
+                                struct arena *a)
 {
+    struct code_selectors selectors;
     AUTO_FREE char *path = xasprintf("%s/../../../contracts/%s.elf", folder, name);
     AUTO_CLEAR(buf) struct buf b = {0};
     struct vm_program *p = NULL;
@@ -27,6 +30,8 @@ struct vm_program *machine_load(const char *folder, const char *name)
         n = fread(buf_reserve(&b, 65536), 1, 65536, f);
     (void)fclose(f);
     CHECK_OK(vm_program_load(&p, buf_bytes(&b), &e), &e);
+    selectors = code_reentrant(buf_bytes(&b), a);
+    *reentrant = bytes_of((const uint8_t *)selectors.items, 4 * selectors.n);
     return p;
 }
 
@@ -48,7 +53,7 @@ struct pointer {
 
 static const struct {
     unsigned number;
-    struct pointer p[4];
+    struct pointer p[5];
 } table[] = {
     {HOST_CALLDATA_SIZE, {{0}}},
     {HOST_CALLDATA_READ, {OUT_N(0, 2)}},
@@ -68,7 +73,7 @@ static const struct {
     {HOST_CALL, {IN(0, 20), IN_N(1, 2), IN_OR_NULL(3, 32)}},
     {HOST_RETURNDATA_SIZE, {{0}}},
     {HOST_RETURNDATA_READ, {OUT_N(0, 2)}},
-    {HOST_DEPLOY, {IN(0, 32), IN_N(2, 3), IN_OR_NULL(4, 32), OUT(5, 20)}},
+    {HOST_DEPLOY, {IN(0, 32), IN_OR_NULL(1, 32), IN_N(2, 3), IN_OR_NULL(4, 32), OUT(5, 20)}},
     {HOST_SET_CODE, {IN(0, 32)}},
     {HOST_CODE_HASH, {IN(0, 20), OUT(1, 32)}},
     {HOST_LOG, {IN_N(2, 3)}}, /* and topics, below */
@@ -78,6 +83,13 @@ static const struct {
     {HOST_GENESIS_HASH, {OUT(0, 32)}},
     {HOST_BLOCK_HASH, {OUT(1, 32)}},
     {HOST_ECRECOVER, {IN(0, 32), IN(1, 65), OUT(2, 20)}},
+    {HOST_PROFILE, {{0}}},
+    {HOST_SEND, {IN(0, 20), IN_OR_NULL(1, 32), IN_N(2, 3)}},
+    {HOST_RANDOM, {OUT_N(0, 1)}},
+    {HOST_SIGN, {IN_N(0, 1), OUT(2, 65)}},
+    {HOST_HTTP, {IN_N(0, 1)}},
+    {HOST_CACHE_GET, {IN_N(0, 1), OUT_N(2, 3)}},
+    {HOST_CACHE_SET, {IN_N(0, 1), IN_N(2, 3)}},
     {HOST_RISTRETTO_FROM_HASH, {IN(0, 64), OUT(1, 32)}},
     {HOST_RISTRETTO_SUM, {OUT(3, 32)}},    /* scalars and elements, below */
     {HOST_RISTRETTO_SCALAR, {OUT(3, 32)}}, /* operands, below */
@@ -187,7 +199,7 @@ static enum vm_host_action ask(void *data, struct vm *vm, uint64_t number, const
             return VM_HOST_FAIL;
         if (!translate_ristretto(vm, number, args, out))
             return VM_HOST_FAIL;
-        for (size_t k = 0; k < 4; k++)
+        for (size_t k = 0; k < ARRAY_LEN(table[i].p); k++)
             if (!translate(vm, &table[i].p[k], args, out))
                 return VM_HOST_FAIL;
         *result = (uint64_t)r->host((long)number, out);

@@ -5,11 +5,14 @@
 
 #include "base/bytes.h"
 
+struct arena;
 struct world;
 struct vm_program;
 
-/* The contract `name` from the build folder of this test binary (`folder`). Aborts if absent. */
-struct vm_program *machine_load(const char *folder, const char *name);
+/* The contract `name` from the build folder of this test binary (`folder`), and the selectors, in
+ * the arena, of its functions that may be called while it runs. Aborts if absent. */
+struct vm_program *machine_load(const char *folder, const char *name, struct bytes *reentrant,
+                                struct arena *a);
 void machine_unload(struct vm_program *p);
 
 /* How the machine asks the world; args are host pointers by then. */

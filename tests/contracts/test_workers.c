@@ -556,3 +556,212 @@ TEST(what_stands_no_more_is_swept)
     CHECK_INT(f.w->ret.p[31], 0);
     fixture_clear(&f);
 }
+
+static enum world_outcome evict(struct fixture *f, unsigned i)
+{
+    struct buf b = {0};
+
+    workers_put_evict(&b, REF(address, sender(i)));
+    return council_call(f, f->workers, &b);
+}
+
+TEST(who_is_evicted_stays_out_until_admitted)
+{
+    struct fixture f;
+    struct buf b = {0};
+
+    fixture_init(&f);
+    bind_pool(&f);
+    CHECK_CALL(f.w, join(&f, 1, "one"));
+    workers_put_evict(&b, REF(address, sender(1)));
+    CHECK_REVERT(f.w, world_call(f.w, f.bob, f.workers, 0, &b), "OnlyCouncil()");
+    CHECK_CALL(f.w, evict(&f, 1));
+    CHECK_TRUE(!active(&f, 1));
+    CHECK_REVERT(f.w, join(&f, 1, "one"), "WorkerIsEvicted(address)");
+    CHECK_REVERT(f.w, join(&f, 1, "two"), "WorkerIsEvicted(address)");
+    CHECK_REVERT(f.w, join(&f, 2, "one"), "PlatformIsBanned(bytes32)"); /* new keys are no way */
+    CHECK_CALL(f.w, join(&f, 2, "two"));
+    workers_put_admit(&b, REF(address, sender(1)));
+    CHECK_REVERT(f.w, world_call(f.w, sender(1), f.workers, 0, &b), "OnlyCouncil()");
+    workers_put_admit(&b, REF(address, sender(1)));
+    CHECK_CALL(f.w, council_call(&f, f.workers, &b));
+    CHECK_CALL(f.w, join(&f, 1, "one"));
+    CHECK_TRUE(active(&f, 1));
+    workers_put_admit(&b, REF(address, sender(1)));
+    CHECK_REVERT(f.w, council_call(&f, f.workers, &b), "UnknownWorker(address)");
+    fixture_clear(&f);
+}
+
+/* The delay of a council gives time to leave: that does not help. */
+TEST(who_has_left_is_evicted_all_the_same)
+{
+    struct fixture f;
+    struct buf b = {0};
+    struct err e;
+    bool is;
+
+    fixture_init(&f);
+    bind_pool(&f);
+    CHECK_CALL(f.w, join(&f, 1, "one"));
+    workers_put_deregister(&b, REF(address, sender(1)));
+    CHECK_CALL(f.w, world_call(f.w, sender(1), f.workers, 0, &b));
+    CHECK_CALL(f.w, evict(&f, 1));
+    CHECK_REVERT(f.w, join(&f, 1, "one"), "WorkerIsEvicted(address)");
+    CHECK_REVERT(f.w, join(&f, 2, "one"), "PlatformIsBanned(bytes32)");
+    CHECK_CALL(f.w, evict(&f, 3)); /* never came */
+    workers_put_isEvicted(&b, REF(address, sender(3)));
+    CHECK_CALL(f.w, world_view(f.w, f.workers, &b));
+    CHECK_OK(workers_get_isEvicted(&is, NULL, f.w->ret, &e), &e);
+    CHECK_TRUE(is);
+    fixture_clear(&f);
+}
+
+/* ---- the key that secrets are encrypted to ---- */
+
+static enum world_outcome announce(struct fixture *f, unsigned i, uint64_t epoch, uint8_t key)
+{
+    const struct hash32 pub = {{key}};
+    struct buf b = {0};
+
+    tee_pool_put_announceSecretsKey(&b, epoch, 1, &pub);
+    return world_call(f->w, sender(i), f->n.tees, 0, &b);
+}
+
+static struct tee_pool_SecretsKey secrets_key(struct fixture *f, uint64_t epoch)
+{
+    struct tee_pool_SecretsKey k;
+    struct buf b = {0};
+    struct err e;
+
+    tee_pool_put_secretsKey(&b, epoch);
+    CHECK_CALL(f->w, world_view(f->w, f->n.tees, &b));
+    CHECK_OK(tee_pool_get_secretsKey(&k, NULL, f->w->ret, &e), &e);
+    return k;
+}
+
+static struct tee_pool_secretsEpochs_result secrets_epochs(struct fixture *f)
+{
+    struct tee_pool_secretsEpochs_result r;
+    struct buf b = {0};
+    struct err e;
+
+    tee_pool_put_secretsEpochs(&b);
+    CHECK_CALL(f->w, world_view(f->w, f->n.tees, &b));
+    CHECK_OK(tee_pool_get_secretsEpochs(&r, NULL, f->w->ret, &e), &e);
+    return r;
+}
+
+static enum world_outcome move_epoch(struct fixture *f)
+{
+    struct buf b = {0};
+
+    tee_pool_put_moveSecretsEpoch(&b);
+    return world_call(f->w, f->bob, f->n.tees, 0, &b);
+}
+
+TEST(more_than_half_of_the_workers_say_the_key_of_secrets)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    bind_pool(&f);
+    machine(&f, "three", NULL);
+    CHECK_CALL(f.w, join(&f, 1, "one"));
+    CHECK_CALL(f.w, join(&f, 2, "two"));
+    CHECK_CALL(f.w, join(&f, 3, "three"));
+    CHECK_REVERT(f.w, announce(&f, 9, 0, 7), "TeeNotActive()");
+    CHECK_REVERT(f.w, announce(&f, 1, 1, 7), "OtherSecretsEpoch(uint64)");
+    CHECK_REVERT(f.w, announce(&f, 1, 0, 0), "InvalidSecretsKey()");
+    /* A liar is alone, whatever it says and however often. */
+    CHECK_CALL(f.w, announce(&f, 1, 0, 66));
+    CHECK_CALL(f.w, announce(&f, 1, 0, 66));
+    CHECK_INT(secrets_key(&f, 0).generation, 0);
+    CHECK_CALL(f.w, announce(&f, 2, 0, 7));
+    CHECK_INT(secrets_key(&f, 0).generation, 0);
+    CHECK_CALL(f.w, announce(&f, 3, 0, 7));
+    CHECK_INT(secrets_key(&f, 0).generation, 1);
+    CHECK_INT(secrets_key(&f, 0).key.b[0], 7);
+    CHECK_INT(secrets_key(&f, 0).announced, 2);
+    CHECK_CALL(f.w, announce(&f, 1, 0, 66));
+    CHECK_INT(secrets_key(&f, 0).key.b[0], 7);
+    /* Who thinks better counts for the new word only; another majority replaces. */
+    CHECK_CALL(f.w, announce(&f, 2, 0, 66));
+    CHECK_INT(secrets_key(&f, 0).key.b[0], 66);
+    CHECK_CALL(f.w, announce(&f, 2, 0, 7));
+    CHECK_INT(secrets_key(&f, 0).key.b[0], 7);
+    fixture_clear(&f);
+}
+
+TEST(the_word_of_who_stands_no_more_does_not_count)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    bind_pool(&f);
+    CHECK_CALL(f.w, join(&f, 1, "one"));
+    f.w->time += LIFETIME / 2;
+    CHECK_CALL(f.w, join(&f, 2, "two"));
+    CHECK_CALL(f.w, announce(&f, 1, 0, 7));
+    f.w->time += LIFETIME / 2;
+    CHECK_CALL(f.w, announce(&f, 2, 0, 7));
+    CHECK_INT(secrets_key(&f, 0).generation, 0);
+    CHECK_CALL(f.w, join(&f, 1, "one"));
+    CHECK_CALL(f.w, announce(&f, 2, 0, 7));
+    CHECK_INT(secrets_key(&f, 0).announced, 2);
+    fixture_clear(&f);
+}
+
+TEST(epochs_of_secrets_move_when_a_worker_goes_and_by_schedule)
+{
+    const struct hash32 platform = {{9}};
+    struct fixture f;
+    struct hash32 measurement;
+    struct workers_Registration r;
+    struct buf b = {0};
+
+    fixture_init(&f);
+    CHECK_REVERT(f.w, move_epoch(&f), "AttestationRequired()");
+    bind_pool(&f);
+    CHECK_REVERT(f.w, move_epoch(&f), "SecretsEpochNotDue(uint256)");
+    CHECK_CALL(f.w, join(&f, 1, "one"));
+    CHECK_CALL(f.w, join(&f, 2, "two"));
+    CHECK_CALL(f.w, announce(&f, 1, 0, 7));
+    CHECK_INT(secrets_epochs(&f).began, f.w->time);
+    workers_put_evict(&b, REF(address, sender(2)));
+    CHECK_CALL(f.w, council_call(&f, f.workers, &b));
+    CHECK_INT(secrets_epochs(&f).current, 1);
+    workers_put_banPlatform(&b, &platform, true);
+    CHECK_CALL(f.w, council_call(&f, f.workers, &b));
+    CHECK_INT(secrets_epochs(&f).current, 2);
+    r = registration(&f, 1, ROLE_OPEN);
+    (void)quote_for(&f, 1, &r, (struct launch){"one", "good", 0}, &measurement);
+    workers_put_removeMeasurement(&b, &measurement);
+    CHECK_CALL(f.w, council_call(&f, f.workers, &b));
+    CHECK_INT(secrets_epochs(&f).current, 3);
+    CHECK_INT(secrets_epochs(&f).oldest, 0);
+
+    tee_pool_put_updateSecretsTiming(&b, DAY, 10 * DAY);
+    CHECK_REVERT(f.w, world_call(f.w, f.bob, f.n.tees, 0, &b),
+                 "AccessControlUnauthorizedAccount(address,bytes32)");
+    tee_pool_put_updateSecretsTiming(&b, DAY, 10 * DAY);
+    CHECK_CALL(f.w, world_call(f.w, f.n.admin, f.n.tees, 0, &b));
+    f.w->time += DAY - 1;
+    CHECK_REVERT(f.w, move_epoch(&f), "SecretsEpochNotDue(uint256)");
+    f.w->time += 1;
+    CHECK_CALL(f.w, move_epoch(&f));
+    CHECK_INT(secrets_epochs(&f).current, 4);
+    f.w->time += 9 * DAY;
+    CHECK_CALL(f.w, move_epoch(&f));
+    /* Ten days since 1, 2 and 3 began, nine since 4 did: 0 to 2 are closed. */
+    CHECK_INT(secrets_epochs(&f).current, 5);
+    CHECK_INT(secrets_epochs(&f).oldest, 3);
+    tee_pool_put_updateSecretsTiming(&b, 100 * DAY, 10 * DAY);
+    CHECK_CALL(f.w, world_call(f.w, f.n.admin, f.n.tees, 0, &b));
+    /* Closing needs no new epoch. */
+    f.w->time += DAY;
+    CHECK_CALL(f.w, move_epoch(&f));
+    CHECK_INT(secrets_epochs(&f).current, 5);
+    CHECK_INT(secrets_epochs(&f).oldest, 4);
+    CHECK_REVERT(f.w, move_epoch(&f), "SecretsEpochNotDue(uint256)");
+    fixture_clear(&f);
+}

@@ -2,6 +2,7 @@
 #include "contracts/world.h"
 
 #include "base/hex.h"
+#include "chain/address.h"
 #include "contracts/machine.h"
 #include "crypto/hash.h"
 #include "crypto/ristretto.h"
@@ -25,8 +26,7 @@ struct code {
     void (*main)(void);
     void *state;
     size_t state_size;
-    const uint8_t *reentrant; /* selectors; NULL: none */
-    const uint64_t *reentrant_size;
+    struct bytes reentrant;     /* selectors, one after another */
     struct vm_program *program; /* on the machine, instead of main and state */
 };
 
@@ -104,7 +104,7 @@ static const struct code *code_load(const char *name)
     keccak256(&c->hash, bytes_str(name));
     chain.n_codes++;
     if (world_uses_machine) {
-        c->program = machine_load(exe, name);
+        c->program = machine_load(exe, name, &c->reentrant, &chain.w->a);
         return c;
     }
     AUTO_FREE char *path = xasprintf("%s/%s.so", exe, name);
@@ -120,8 +120,10 @@ static const struct code *code_load(const char *name)
     *(void **)&c->main = dlsym(so, "contract_main");
     *(void **)&set_host = dlsym(so, "contract_set_host");
     *(void **)&state = dlsym(so, "contract_state");
-    c->reentrant = dlsym(so, "reentrant_functions");
-    c->reentrant_size = dlsym(so, "reentrant_functions_size");
+    const uint64_t *reentrant_size = dlsym(so, "reentrant_functions_size");
+
+    if (reentrant_size != NULL)
+        c->reentrant = bytes_of(dlsym(so, "reentrant_functions"), (size_t)*reentrant_size);
     CHECK(c->main != NULL && set_host != NULL && state != NULL);
     set_host(host);
     c->state = state(&c->state_size);
@@ -279,10 +281,10 @@ static void run_on_machine(struct frame *f)
 
 static bool may_reenter(const struct code *code, struct bytes data)
 {
-    if (code->reentrant == NULL || data.n < 4)
+    if (data.n < 4)
         return false;
-    for (uint64_t i = 0; i < *code->reentrant_size; i += 4)
-        if (memcmp(code->reentrant + i, data.p, 4) == 0)
+    for (size_t i = 0; i < code->reentrant.n; i += 4)
+        if (memcmp(code->reentrant.p + i, data.p, 4) == 0)
             return true;
     return false;
 }
@@ -292,7 +294,7 @@ static long run(struct address from, struct address to, const struct u256 *value
                 bool is_static, struct bytes *result)
 {
     struct world *w = chain.w;
-    size_t mark = chain.n_undo, logs = w->n_logs;
+    size_t mark = chain.n_undo, logs = w->n_logs, messages = w->n_messages;
     struct frame f = {.up = chain.top,
                       .self_at = to,
                       .caller = from,
@@ -325,6 +327,7 @@ static long run(struct address from, struct address to, const struct u256 *value
         return 0;
     undo_to(mark);
     w->n_logs = logs;
+    w->n_messages = messages;
     return f.outcome == WORLD_REVERTED ? -HOST_EREVERTED : -HOST_ETRAPPED;
 }
 
@@ -363,6 +366,138 @@ static long copy_out(struct bytes from, const long a[6])
     return (long)n;
 }
 
+/* ---- a cluster (sdk/confidential.h) ---- */
+
+static long send_message(struct frame *f, struct address to, struct u256 value, struct bytes data)
+{
+    struct world *w = chain.w;
+    struct world_message *grown;
+    struct account *a;
+    struct u256 left;
+
+    if (w->n_messages >= 256)
+        return -HOST_ELIMIT;
+    if (!u256_sub(&left, &account_of(f->self_at)->balance, &value))
+        return -HOST_EBALANCE;
+    a = account_change(f->self_at);
+    a->balance = left;
+    grown = arena_array(&w->a, w->n_messages + 1, sizeof(*grown));
+    if (w->n_messages != 0)
+        memcpy(grown, w->messages, w->n_messages * sizeof(*grown));
+    grown[w->n_messages++] = (struct world_message){
+        .from = f->self_at, .to = to, .value = value, .data = arena_dup(&w->a, data)};
+    w->messages = grown;
+    return 0;
+}
+
+static bool is_outside(struct address to)
+{
+    return chain.w->profile != 0 && account_of(to)->code == NULL;
+}
+
+/* A payment to what is no contract of the cluster. */
+static long pay_outside(struct frame *f, struct address to, struct u256 value)
+{
+    if (u256_is_zero(&value))
+        return 0;
+    return send_message(f, to, value, (struct bytes){0});
+}
+
+static long do_send(struct frame *f, const long a[6])
+{
+    if (f->is_static)
+        return -HOST_ESTATIC;
+    if (a[3] > 16384)
+        return -HOST_ELIMIT;
+    return send_message(f, address_in(a[0]), u256_in(a[1]), in(a[2], a[3]));
+}
+
+static long do_random(const long a[6])
+{
+    struct rng r = insecure_rng(&chain.w->random);
+
+    if (a[1] > 4096)
+        return -HOST_ELIMIT;
+    rng_fill(&r, (void *)a[0], (size_t)a[1]);
+    return 0;
+}
+
+/* The digest of docs/confidential.md, Keys. */
+static long do_sign(struct frame *f, const long a[6])
+{
+    static const char label[] = "cloister/cluster/sign/v1";
+    AUTO_CLEAR(buf) struct buf b = {0};
+    struct hash32 digest;
+    struct secp_sig sig;
+
+    if (chain.w->sign == NULL)
+        return -HOST_EINVAL;
+    buf_u32be(&b, sizeof(label) - 1);
+    buf_put_str(&b, label);
+    buf_put(&b, f->self_at.b, 20);
+    buf_u32be(&b, (uint32_t)a[1]);
+    buf_put_bytes(&b, in(a[0], a[1]));
+    keccak256(&digest, buf_bytes(&b));
+    secp_sign(&sig, chain.w->sign, &digest);
+    memcpy((void *)a[2], sig.b, sizeof(sig.b));
+    return 0;
+}
+
+static long do_http(struct frame *f, const long a[6])
+{
+    f->returned = (struct bytes){0};
+    chain.w->http_request = arena_dup(&chain.w->a, in(a[0], a[1]));
+    if (chain.w->http_response.p == NULL)
+        return -HOST_ENOTFOUND;
+    f->returned = chain.w->http_response;
+    return (long)f->returned.n;
+}
+
+/* Kept beside storage, under an address no contract has; a query's end does not undo it. */
+static struct slot *cache_slot(const struct frame *f, const long a[6])
+{
+    struct address at = f->self_at;
+
+    at.b[0] ^= 0xff;
+    return slot_find(at, in(a[0], a[1]), true);
+}
+
+static long do_cache(const struct frame *f, long number, const long a[6])
+{
+    struct slot *s;
+
+    if (a[1] < 1 || a[1] > 128)
+        return -HOST_EINVAL;
+    s = cache_slot(f, a);
+    if (number == HOST_CACHE_SET) {
+        if (a[3] > 65536)
+            return -HOST_ELIMIT;
+        s->value = arena_dup(&chain.w->a, in(a[2], a[3]));
+        return 0;
+    }
+    if (s->value.n == 0)
+        return -HOST_ENOTFOUND;
+    if (a[3] != 0)
+        memcpy((void *)a[2], s->value.p, s->value.n < (size_t)a[3] ? s->value.n : (size_t)a[3]);
+    return (long)s->value.n;
+}
+
+static long in_query(struct frame *f, long number, const long a[6])
+{
+    if (chain.w->profile != 3)
+        return -HOST_ESTATIC;
+    switch (number) {
+    case HOST_RANDOM:
+        return do_random(a);
+    case HOST_SIGN:
+        return do_sign(f, a);
+    case HOST_HTTP:
+        return do_http(f, a);
+    default:
+        return do_cache(f, number, a);
+    }
+}
+
 static long do_call(struct frame *f, const long a[6])
 {
     struct address to = address_in(a[0]);
@@ -370,6 +505,9 @@ static long do_call(struct frame *f, const long a[6])
 
     if (f->is_static && !u256_is_zero(&value))
         return -HOST_ESTATIC;
+    f->returned = (struct bytes){0};
+    if (is_outside(to))
+        return pay_outside(f, to, value);
     return run(f->self_at, to, &value, arena_dup(&chain.w->a, in(a[1], a[2])),
                f->is_static || (a[4] & HOST_CALL_STATIC) != 0, &f->returned);
 }
@@ -386,13 +524,25 @@ static long do_deploy(struct frame *f, const long a[6])
 {
     const struct code *code = code_by_hash((const uint8_t *)a[0]);
     struct u256 value = u256_in(a[4]);
-    struct address at = new_address();
+    struct address at;
     size_t mark = chain.n_undo;
 
     if (f->is_static)
         return -HOST_ESTATIC;
+    if (chain.w->profile != 0)
+        return -HOST_EINVAL;
     if (code == NULL)
         return -HOST_ENOTFOUND;
+    if (a[1] != 0) {
+        struct hash32 salt;
+
+        memcpy(salt.b, (const void *)a[1], 32);
+        address_create2(&at, &f->self_at, &salt, &code->hash);
+        if (account_of(at)->code != NULL)
+            return -HOST_ETRAPPED;
+    } else {
+        at = new_address();
+    }
     account_change(at)->code = code;
     long rc =
         run(f->self_at, at, &value, arena_dup(&chain.w->a, in(a[2], a[3])), false, &f->returned);
@@ -468,6 +618,8 @@ static long do_set_code(struct frame *f, const long a[6])
 
     if (f->is_static)
         return -HOST_ESTATIC;
+    if (chain.w->profile != 0)
+        return -HOST_EINVAL;
     if (code == NULL)
         return -HOST_ENOTFOUND;
     account_change(f->self_at)->code = code;
@@ -549,7 +701,7 @@ static long host(long number, const long a[6])
     case HOST_CHAIN_ID:
         return (long)chain.w->chain_id;
     case HOST_GAS_LEFT:
-        return 1000000;
+        return (long)chain.w->gas_left;
     case HOST_IS_STATIC:
         return f->is_static;
     case HOST_STORAGE_GET:
@@ -563,10 +715,26 @@ static long host(long number, const long a[6])
 
         if (f->is_static)
             return -HOST_ESTATIC;
+        if (is_outside(address_in(a[0])))
+            return pay_outside(f, address_in(a[0]), v);
         return move_coin(f->self_at, address_in(a[0]), &v) ? 0 : -HOST_EBALANCE;
     }
     case HOST_CALL:
         return do_call(f, a);
+    case HOST_PROFILE:
+        return (long)chain.w->profile;
+    case HOST_SEND:
+        if (chain.w->profile == 0)
+            end(f, WORLD_TRAPPED, (struct bytes){0});
+        return do_send(f, a);
+    case HOST_RANDOM:
+    case HOST_SIGN:
+    case HOST_HTTP:
+    case HOST_CACHE_GET:
+    case HOST_CACHE_SET:
+        if (chain.w->profile == 0)
+            end(f, WORLD_TRAPPED, (struct bytes){0});
+        return in_query(f, number, a);
     case HOST_RETURNDATA_SIZE:
         return (long)f->returned.n;
     case HOST_RETURNDATA_READ:
@@ -623,7 +791,8 @@ static long host(long number, const long a[6])
         memcpy((void *)a[0], h.b, 32);
         return 0;
     case HOST_BLOCK_HASH:
-        if (a[0] < 1 || (uint64_t)a[0] >= chain.w->height || chain.w->height - (uint64_t)a[0] > 256)
+        if (a[0] < 1 || chain.w->profile != 0 || (uint64_t)a[0] >= chain.w->height ||
+            chain.w->height - (uint64_t)a[0] > 256)
             return -HOST_ENOTFOUND;
         h = world_block_hash((uint64_t)a[0]);
         memcpy((void *)a[1], h.b, 32);
@@ -648,7 +817,7 @@ struct hash32 world_block_hash(uint64_t height)
 
 void world_init(struct world *w)
 {
-    *w = (struct world){.height = 1, .time = 1700000000, .chain_id = 1480};
+    *w = (struct world){.height = 1, .time = 1700000000, .chain_id = 1480, .gas_left = 10000000};
     chain.w = w;
     chain.evidence = evidence_cache_new();
 }
@@ -721,8 +890,11 @@ static enum world_outcome outermost(struct world *w, struct address from, struct
     buf_clear(data);
     chain.origin = from;
     w->n_logs = 0;
+    w->n_messages = 0;
     long rc = run(from, to, &v, input, is_static, &w->ret);
 
+    if (w->profile == 3)
+        undo_to(0);
     chain.n_undo = 0;
     if (rc == 0)
         return WORLD_OK;

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/u256.h"
 #include "codec/abi.h"
+#include "crypto/random.h"
 #include "crypto/secp256k1.h"
 
 struct world_log {
@@ -21,8 +22,24 @@ enum world_outcome {
     WORLD_TRAPPED,
 };
 
+/* sdk/confidential.h: a message to the public ledger */
+struct world_message {
+    struct address from, to;
+    struct u256 value;
+    struct bytes data;
+};
+
 struct world {
     uint64_t height, time, chain_id;
+    uint64_t profile; /* HOST_PROFILE: 0 public ledger. 1 to 3: all contracts are in one cluster */
+    /* Of queries (profile 3). Randomness is a seeded stream, the cache is empty at first. */
+    struct bytes http_response;     /* p NULL: no answer */
+    struct bytes http_request;      /* the last one */
+    struct secp_key *sign;          /* NULL: signing is not offered */
+    struct world_message *messages; /* out, of the last world_call() that succeeded */
+    size_t n_messages;
+    struct insecure_seed random;
+    uint64_t gas_left; /* what contracts are told */
     /* of the last world_call() or world_view() */
     struct bytes ret; /* result, or the data of the revert */
     struct world_log *logs;

@@ -20,17 +20,23 @@ struct rig {
     struct address guest;
 };
 
-static inline void rig_init_with(struct rig *r, const char *const *origins, unsigned workers)
+/* All of gc but engine and listen is taken. */
+static inline void rig_start(struct rig *r, struct gateway_config gc)
 {
-    struct gateway_config gc = {.listen = "127.0.0.1:0", .workers = workers, .origins = origins};
     struct err e;
 
     *r = (struct rig){0};
     net_init(&r->n, t_tmpdir());
     r->en = net_open(&r->n);
     gc.engine = r->en;
+    gc.listen = "127.0.0.1:0";
     CHECK_OK(gateway_start(&r->g, &gc, &e), &e);
     r->http = http_client_new();
+}
+
+static inline void rig_init_with(struct rig *r, const char *const *origins, unsigned workers)
+{
+    rig_start(r, (struct gateway_config){.workers = workers, .origins = origins});
 }
 
 static inline void rig_init(struct rig *r)

@@ -271,6 +271,39 @@ TEST(broken_clients_are_let_go)
     rig_clear(&r);
 }
 
+#define LOG_SIZE 20000
+#define N_LOGS 250 /* twice as much, in digits, as sockets hold */
+
+/* Its socket is full, so what is new waits on the chain; when it reads at last it is told. */
+TEST(a_subscription_that_fell_too_far_behind_is_ended)
+{
+    AUTO_CLEAR(buf) struct buf data = {0}, text = {0};
+    unsigned opcode, n = 0;
+    struct client c;
+    struct rig r;
+
+    rig_start(&r, (struct gateway_config){.behind_max = 20});
+    rig_deploy(&r);
+    CHECK_INT(client_open(&c, &r, ""), 101);
+    (void)client_ask(&c, "eth_subscribe", "[\"logs\"]");
+    for (int i = 0; i < LOG_SIZE; i++)
+        buf_u8(&text, 'x');
+    guest_log(&data, 0, buf_cstr(&text));
+    for (int i = 0; i < N_LOGS; i++)
+        (void)rig_run(&r, &r.guest, buf_bytes(&data));
+    while ((opcode = client_next(&c)) == WEBSOCKET_TEXT)
+        n++;
+    CHECK_INT(opcode, WEBSOCKET_CLOSE);
+    CHECK_TRUE(n > 0 && n < N_LOGS);
+    while (c.in.n < 2 || c.in.n < 2 + (size_t)c.in.p[1])
+        client_read(&c);
+    CHECK_INT(c.in.p[2] << 8 | c.in.p[3], 1008);
+    CHECK_TRUE(strncmp(buf_cstr(&c.in) + 4, "too slow: logs is ", 18) == 0);
+    CHECK_TRUE(strstr(buf_cstr(&c.in) + 4, "at most 20") != NULL);
+    client_clear(&c);
+    rig_clear(&r);
+}
+
 TEST(who_may_open_one)
 {
     struct client c;

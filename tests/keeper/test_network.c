@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "chain/address.h"
 #include "chain/contracts.h"
+#include "chain/contribution.h"
 #include "chain/council.h"
 #include "client/enroll.h"
 #include "client/keeper_client.h"
@@ -42,6 +43,7 @@ struct net {
     struct tee *tee;
     struct hash32 measurement;
     struct arena a;
+    const char *job; /* goes along with requests */
     struct keyset keys;
     const char *urls[KEYS_MAX_KEEPERS];
 };
@@ -223,7 +225,8 @@ static enum rc get_key(struct net *n, uint8_t key[32], uint64_t epoch, enum key_
                        const struct hash32 *digest, struct bytes context,
                        struct keeper_answer *answers)
 {
-    const struct keeper_group g = {.keys = &n->keys, .urls = n->urls, .timeout_ms = 4000};
+    const struct keeper_group g = {
+        .keys = &n->keys, .urls = n->urls, .timeout_ms = 4000, .job = n->job};
     const struct key_subject subject = {.account = n->tee_pool, .digest = *digest};
     AUTO_CLEAR(buf) struct buf s = {0};
     struct key_request q = {.genesis = n->keys.genesis,
@@ -391,6 +394,131 @@ TEST(refusals_name_their_rule)
     refused(&stranger, 0, KEY_POOL_SECRETS, release_reason_text(RELEASE_EVIDENCE));
     close_net(&n);
     close_net(&stranger);
+}
+
+/* ---- a key of an image: for a worker that runs a job of it ---- */
+
+#define IMAGE_BYTE 7
+#define ENV_HASH_BYTE 9
+
+static uint64_t mine(struct net *n, const struct address *to, struct buf *data, uint64_t wei)
+{
+    const struct chain_send s = {.to = to, .data = buf_bytes(data), .value = u256_from_u64(wei)};
+    struct chain_receipt receipt;
+
+    CHECK_OK(chain_transact(n->chain, &receipt, &n->a, &n->me, &s, &e), &e);
+    buf_clear(data);
+    return receipt.height;
+}
+
+/* A file of ours, and a job about it, which is ours too: no other worker is there. */
+static uint64_t add_job(struct net *n, struct u256 *file)
+{
+    const struct address registry = contract(n, "DataRegistry");
+    struct buf data = {0};
+    struct u256 id;
+    uint64_t job;
+
+    data_registry_put_addFile(&data, bytes_str("ipfs://the-file"));
+    (void)mine(n, &registry, &data, 0);
+    data_registry_put_filesCount(&data);
+    CHECK_OK(data_registry_get_filesCount(file, NULL, ask(n, &registry, &data), &e), &e);
+    tee_pool_put_requestContributionProof(&data, file);
+    (void)mine(n, &n->tee_pool, &data, 100000000000000000u);
+    tee_pool_put_jobsCount(&data);
+    CHECK_OK(tee_pool_get_jobsCount(&id, NULL, ask(n, &n->tee_pool, &data), &e), &e);
+    CHECK_TRUE(u256_to_u64(&id, &job));
+    return job;
+}
+
+/* What goes to keepers, signed by `by`. */
+static void claim(struct net *n, struct run_authorization *a, const struct secp_key *by)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+    struct hash32 digest;
+    struct secp_sig sig;
+
+    run_authorization_digest(&digest, a);
+    secp_sign(&sig, by, &digest);
+    json_auto_t *v =
+        json_pack("{s:I, s:I, s:s%, s:o, s:I, s:o}", "job_id", (json_int_t)a->job_id, "dlp_id",
+                  (json_int_t)a->dlp_id, "validator", a->validator.p, a->validator.n, "env_hash",
+                  json_hex_new(BYTES_OF(&a->env_hash)), "expiry", (json_int_t)a->expiry_s,
+                  "signature", json_hex_new(BYTES_OF(&sig)));
+
+    CHECK_TRUE(v != NULL);
+    json_put(&text, v);
+    n->job = arena_strdup(&n->a, buf_bytes(&text));
+}
+
+static void refused_image(struct net *n, const char *why)
+{
+    const struct hash32 digest = {{IMAGE_BYTE}};
+    uint8_t key[32];
+
+    CHECK_RC(get_key(n, key, 0, KEY_IMAGE, &digest, NULL), RC_DENIED, &e, why);
+}
+
+TEST(an_image_gets_keys_while_its_job_runs)
+{
+    const char *instruction = "https://example.com/i#sha256="
+                              "0700000000000000000000000000000000000000000000000000000000000000";
+    const struct hash32 digest = {{IMAGE_BYTE}};
+    uint8_t key[32], again[32];
+    struct run_authorization a;
+    struct net n = {0};
+    struct buf data = {0};
+    struct u256 file, id;
+
+    open_net(&n, "requester");
+    register_me(&n);
+    read_keepers(&n);
+    refused_image(&n, "no running job was named");
+    a = (struct run_authorization){.chain_id = n.chain_id,
+                                   .tee_pool = n.tee_pool,
+                                   .job_id = add_job(&n, &file),
+                                   .file_cid = bytes_str("the-file"),
+                                   .dlp_id = 1,
+                                   .validator = bytes_str(instruction),
+                                   .env_hash = {{ENV_HASH_BYTE}},
+                                   .worker = n.my_address,
+                                   .expiry_s = clock_wall_ns() / 1000000000 + 600};
+    CHECK_TRUE(u256_to_u64(&file, &a.file_id));
+    claim(&n, &a, &n.me);
+    refused_image(&n, "is not running at this worker");
+    id = u256_from_u64(a.job_id);
+    tee_pool_put_startJob(&data, &id);
+    (void)mine(&n, &n.tee_pool, &data, 0);
+    CHECK_OK(get_key(&n, key, 0, KEY_IMAGE, &digest, NULL), &e);
+    claim(&n, &a, &n.admin);
+    refused_image(&n, "the file's owner did not sign");
+    a.validator = bytes_str("ipfs://bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy");
+    claim(&n, &a, &n.me);
+    refused_image(&n, "the job is for another image");
+    a.validator = bytes_str("http://example.com/latest");
+    claim(&n, &a, &n.me);
+    refused_image(&n, "is pinned neither");
+    a.validator = bytes_str(instruction);
+    a.expiry_s = 1;
+    claim(&n, &a, &n.me);
+    refused_image(&n, "expired");
+    a.expiry_s = clock_wall_ns() / 1000000000 + 600;
+    a.job_id += 1000;
+    claim(&n, &a, &n.me);
+    refused_image(&n, "is not running at this worker");
+    a.job_id -= 1000;
+    n.job = "{\"job_id\":\"x\"}";
+    refused_image(&n, "job_id");
+    claim(&n, &a, &n.me);
+    CHECK_OK(get_key(&n, again, 0, KEY_IMAGE, &digest, NULL), &e);
+    CHECK_MEM(BYTES_OF(&key), BYTES_OF(&again));
+    /* The job ends, and with it what it gave a right to. */
+    tee_pool_put_rejectJob(&data, &id);
+    (void)mine(&n, &n.tee_pool, &data, 0);
+    for (int i = 0; i < 60 && get_key(&n, key, 0, KEY_IMAGE, &digest, NULL) == RC_OK; i++)
+        clock_sleep_ms(200); /* keepers may be some seconds behind */
+    refused_image(&n, "is not running at this worker");
+    close_net(&n);
 }
 
 /* The council shares again, with the same keepers. */
@@ -575,4 +703,20 @@ TEST(a_liar_posts)
                      : strcmp(how, "bad confirm") == 0 ? DKG_CONFIRM
                                                        : 0);
     close_net(&n);
+}
+
+/* A machine gets a microcode update: KEEPER_MACHINE of the simulator. */
+TEST(a_platform_goes_up)
+{
+    const char *dir = getenv("KEEPER_NETWORK"), *machine = getenv("KEEPER_MACHINE");
+    struct tee_sim_level level = TEE_SIM_LEVEL_NOW;
+    struct tee_sim *s;
+
+    if (dir == NULL || machine == NULL)
+        t_skip("KEEPER_MACHINE is not set: tests/e2e/keeper-state sets it");
+    AUTO_FREE char *simulator = xasprintf("%s/simulator", dir);
+    level.sgx[0]++;
+    CHECK_OK(tee_sim_open(&s, simulator, &e), &e);
+    CHECK_OK(tee_sim_machine_update(s, machine, &level, clock_wall_ns() / 1000000000u, &e), &e);
+    tee_sim_close(s);
 }

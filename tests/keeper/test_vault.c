@@ -6,6 +6,7 @@
 #include "keeper/internal/vault.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "tee/seal.h"
 #include "tee/simulator.h"
 
 static struct err e;
@@ -48,34 +49,165 @@ static void some_share(struct ristretto_scalar *s, uint8_t v)
 TEST(state_survives_a_restart_and_other_code_cannot_read_it)
 {
     const char *dir = t_tmpdir();
-    AUTO_FREE char *path = xasprintf("%s/state", dir);
-    AUTO_CLEAR(buf) struct buf file = {0};
+    AUTO_FREE char *state = xasprintf("%s/keeper.sealed", dir);
+    AUTO_FREE char *account = xasprintf("%s/account.sealed", dir);
+    const char *const paths[] = {state, account};
     struct tee *t = open_tee(dir, "ours"), *other = open_tee(dir, "another");
     struct ristretto_scalar share;
     struct hash32 m = {{5}};
     struct vault *v, *again;
     struct keyset k;
 
-    CHECK_OK(vault_open(&v, t, path, &e), &e);
+    CHECK_TRUE(!vault_exists(dir));
+    CHECK_OK(vault_open(&v, t, dir, &e), &e);
+    CHECK_TRUE(vault_exists(dir));
     some_keys(&k, 4);
     some_share(&share, 9);
     vault_put(v, &k, &share);
     CHECK_TRUE(vault_note_removal(v, &m, 3));
-    CHECK_OK(vault_save(v, t, path, &e), &e);
-    CHECK_OK(vault_open(&again, t, path, &e), &e);
+    CHECK_OK(vault_save(v, t, dir, &e), &e);
+    CHECK_OK(vault_open(&again, t, dir, &e), &e);
     CHECK_MEM(BYTES_OF(&again->sender), BYTES_OF(&v->sender));
     CHECK_MEM(BYTES_OF(&again->receive), BYTES_OF(&v->receive));
     CHECK_TRUE(vault_find(again, 4) != NULL);
     CHECK_MEM(BYTES_OF(&vault_find(again, 4)->share), BYTES_OF(&share));
     CHECK_INT(vault_removed_id(again, &m), 3);
-    CHECK_OK(file_read(&file, path, 1 << 20, &e), &e);
-    CHECK_TRUE(memmem(file.p, file.n, v->sender.b, 32) == NULL);
-    CHECK_TRUE(memmem(file.p, file.n, v->receive.b, 32) == NULL);
+    CHECK_INT(again->end, VAULT_IN_USE);
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        AUTO_CLEAR(buf) struct buf file = {0};
+
+        CHECK_OK(file_read(&file, paths[i], 1 << 20, &e), &e);
+        CHECK_TRUE(memmem(file.p, file.n, v->sender.b, 32) == NULL);
+        CHECK_TRUE(memmem(file.p, file.n, v->receive.b, 32) == NULL);
+    }
     secret_free(again);
-    CHECK_INT(vault_open(&again, other, path, &e), RC_DENIED);
+    CHECK_INT(vault_open(&again, other, dir, &e), RC_DENIED);
     secret_free(v);
     tee_close(t);
     tee_close(other);
+}
+
+TEST(the_account_outlives_the_state_and_not_the_other_way_round)
+{
+    const char *dir = t_tmpdir();
+    AUTO_FREE char *state = xasprintf("%s/keeper.sealed", dir);
+    AUTO_FREE char *account = xasprintf("%s/account.sealed", dir);
+    struct tee *t = open_tee(dir, "ours");
+    struct ristretto_scalar share;
+    struct vault *v, *again;
+    struct keyset k;
+
+    CHECK_OK(vault_open(&v, t, dir, &e), &e);
+    some_keys(&k, 4);
+    some_share(&share, 9);
+    vault_put(v, &k, &share);
+    CHECK_OK(vault_save(v, t, dir, &e), &e);
+    CHECK_OK(file_remove(state, &e), &e);
+    CHECK_OK(vault_open(&again, t, dir, &e), &e);
+    CHECK_MEM(BYTES_OF(&again->sender), BYTES_OF(&v->sender));
+    CHECK_MEM(BYTES_OF(&again->receive), BYTES_OF(&v->receive));
+    CHECK_TRUE(vault_find(again, 4) == NULL);
+    secret_free(again);
+    CHECK_OK(file_remove(account, &e), &e);
+    CHECK_RC(vault_open(&again, t, dir, &e), RC_NOTFOUND, &e, "account.sealed is not: put it back");
+    secret_free(v);
+    tee_close(t);
+}
+
+TEST(a_tombstone_stays)
+{
+    const char *dir = t_tmpdir();
+    struct tee *t = open_tee(dir, "ours");
+    const uint8_t nothing[32] = {0};
+    struct ristretto_scalar share;
+    struct vault *v, *again;
+    struct keyset k;
+
+    CHECK_OK(vault_open(&v, t, dir, &e), &e);
+    some_keys(&k, 4);
+    some_share(&share, 9);
+    vault_put(v, &k, &share);
+    v->end = VAULT_HANDED;
+    v->to = (struct hash32){{1, 2, 3}};
+    v->to_key[31] = 9;
+    CHECK_OK(vault_save(v, t, dir, &e), &e);
+    CHECK_OK(vault_open(&again, t, dir, &e), &e);
+    CHECK_INT(again->end, VAULT_HANDED);
+    CHECK_MEM(BYTES_OF(&again->to), BYTES_OF(&v->to));
+    CHECK_MEM(BYTES_OF(&again->to_key), BYTES_OF(&v->to_key));
+    CHECK_TRUE(vault_find(again, 4) != NULL);
+    secret_free(again);
+    vault_wipe(v);
+    CHECK_OK(vault_save(v, t, dir, &e), &e);
+    CHECK_OK(vault_save_keys(v, t, dir, &e), &e);
+    CHECK_OK(vault_open(&again, t, dir, &e), &e);
+    CHECK_INT(again->end, VAULT_GONE);
+    CHECK_TRUE(vault_find(again, 4) == NULL);
+    CHECK_MEM(BYTES_OF(&again->sender), bytes_of(nothing, 32));
+    CHECK_MEM(BYTES_OF(&again->receive), bytes_of(nothing, 32));
+    CHECK_MEM(BYTES_OF(&again->to), BYTES_OF(&v->to));
+    secret_free(again);
+    secret_free(v);
+    tee_close(t);
+}
+
+static void machine_goes_up(const char *dir, uint8_t by)
+{
+    AUTO_FREE char *sim = xasprintf("%s/sim", dir);
+    struct tee_sim_level level = TEE_SIM_LEVEL_NOW;
+    struct tee_sim *s;
+
+    level.sgx[0] = (uint8_t)(level.sgx[0] + by);
+    CHECK_OK(tee_sim_open(&s, sim, &e), &e);
+    CHECK_OK(tee_sim_machine_update(s, "m", &level, clock_wall_ns() / 1000000000u, &e), &e);
+    tee_sim_close(s);
+}
+
+static uint64_t sealed_for(const char *path)
+{
+    AUTO_CLEAR(buf) struct buf file = {0};
+    struct seal_info info;
+
+    CHECK_OK(file_read(&file, path, 1 << 20, &e), &e);
+    CHECK_OK(seal_peek(&info, buf_bytes(&file), &e), &e);
+    return info.platform_version;
+}
+
+TEST(state_moves_on_with_the_platform)
+{
+    const char *dir = t_tmpdir();
+    AUTO_FREE char *state = xasprintf("%s/keeper.sealed", dir);
+    AUTO_FREE char *account = xasprintf("%s/account.sealed", dir);
+    struct tee *t = open_tee(dir, "ours");
+    struct ristretto_scalar share;
+    struct vault *v, *again;
+    struct keyset k;
+    uint64_t before, now;
+
+    CHECK_OK(vault_open(&v, t, dir, &e), &e);
+    some_keys(&k, 4);
+    some_share(&share, 9);
+    vault_put(v, &k, &share);
+    CHECK_OK(vault_save(v, t, dir, &e), &e);
+    before = sealed_for(state);
+    tee_close(t);
+    machine_goes_up(dir, 1);
+    t = open_tee(dir, "ours");
+    CHECK_OK(vault_open(&again, t, dir, &e), &e);
+    CHECK_MEM(BYTES_OF(&again->sender), BYTES_OF(&v->sender));
+    CHECK_TRUE(vault_find(again, 4) != NULL);
+    CHECK_OK(tee_platform_version(t, &now, &e), &e);
+    CHECK_TRUE(now > before);
+    CHECK_INT(sealed_for(state), now);
+    CHECK_INT(sealed_for(account), now);
+    secret_free(again);
+    tee_close(t);
+    /* a platform that was put back cannot read it any more */
+    machine_goes_up(dir, 0);
+    t = open_tee(dir, "ours");
+    CHECK_INT(vault_open(&again, t, dir, &e), RC_DENIED);
+    secret_free(v);
+    tee_close(t);
 }
 
 TEST(state_that_is_cut_or_longer_is_refused)
@@ -88,6 +220,7 @@ TEST(state_that_is_cut_or_longer_is_refused)
     some_keys(&k, 1);
     some_share(&share, 1);
     vault_put(v, &k, &share);
+    v->end = VAULT_HANDED;
     vault_encode(&b, v);
     CHECK_OK(vault_decode(to, secbuf_bytes(&b), &e), &e);
     for (size_t n = 0; n < b.n; n++) {

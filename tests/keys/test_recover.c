@@ -58,7 +58,7 @@ static void do_sums(struct scene *s)
         if (!helps(s, i))
             continue;
         CHECK_OK(recovery_sum(&s->sum[i], &s->r, i + 1, &s->keys[i], s->splits,
-                              s->pubs[s->r.who - 1], NULL, &e),
+                              s->pubs[s->r.who - 1], NULL, NULL, &e),
                  &e);
         CHECK_INT(s->sum[i].n, RECOVERY_SUM_SIZE);
         s->sums[i] = buf_bytes(&s->sum[i]);
@@ -78,7 +78,8 @@ static void regains(uint32_t t, uint32_t n)
             scene_init(&s, t, n, who, helpers);
             do_splits(&s);
             do_sums(&s);
-            CHECK_OK(recovery_combine(&back, &s.r, &s.keys[who - 1], s.splits, s.sums, &e), &e);
+            CHECK_OK(recovery_combine(&back, &s.r, &s.keys[who - 1], s.splits, s.sums, NULL, &e),
+                     &e);
             CHECK_MEM(BYTES_OF(&back), BYTES_OF(&s.d.shares[who - 1]));
             scene_clear(&s);
         }
@@ -124,6 +125,7 @@ TEST(who_may_help)
 /* Everything a helper can get wrong is laid at its door, whoever finds it. */
 TEST(liars_are_named)
 {
+    uint32_t liar = 0;
     struct ristretto_scalar back, wrong;
     struct dealt other;
     struct scene s;
@@ -137,8 +139,9 @@ TEST(liars_are_named)
         s.split[3].p[at] ^= 1;
         /* a piece for keeper 2 (the first) or a commitment: keeper 2 sees it */
         if (at < 2 + 32 + RECOVERY_SUM_SIZE) {
-            CHECK_TRUE(recovery_sum(&out, &s.r, 2, &s.keys[1], s.splits, s.pubs[0], NULL, &e) !=
-                       RC_OK);
+            CHECK_TRUE(recovery_sum(&out, &s.r, 2, &s.keys[1], s.splits, s.pubs[0], NULL, &liar,
+                                    &e) != RC_OK);
+            CHECK_INT(liar, 4);
             CHECK_TRUE(strstr(e.msg, "split of keeper 4") != NULL);
             CHECK_INT(out.n, 0);
         }
@@ -155,9 +158,15 @@ TEST(liars_are_named)
             recovery_split(&split, &r, 4, &other.shares[3], (const uint8_t(*)[32])s.pubs, NULL, &e),
             &e);
         s.splits[3] = buf_bytes(&split);
-        CHECK_RC(recovery_sum(&out, &s.r, 2, &s.keys[1], s.splits, s.pubs[0], NULL, &e), RC_DENIED,
-                 &e, "split of keeper 4: the pieces are not of its share");
+        CHECK_RC(recovery_sum(&out, &s.r, 2, &s.keys[1], s.splits, s.pubs[0], NULL, NULL, &e),
+                 RC_DENIED, &e, "split of keeper 4: the pieces are not of its share");
+        CHECK_RC(recovery_check_split(&s.r, 4, s.splits[3], &e), RC_DENIED, &e,
+                 "split of keeper 4: the pieces are not of its share");
         s.splits[3] = buf_bytes(&s.split[3]);
+        CHECK_OK(recovery_check_split(&s.r, 4, s.splits[3], &e), &e);
+        CHECK_RC(recovery_check_split(&s.r, 2, s.splits[3], &e), RC_MALFORMED, &e,
+                 "split of keeper 2: split: another helper");
+        CHECK_RC(recovery_check_split(&s.r, 1, s.splits[3], &e), RC_RANGE, &e, "not a helper");
     }
     /* elements of two pieces swapped: they still add up, but are not of the pieces */
     {
@@ -167,8 +176,8 @@ TEST(liars_are_named)
         memcpy(t, first, 32);
         memcpy(first, last, 32);
         memcpy(last, t, 32);
-        CHECK_RC(recovery_sum(&out, &s.r, 2, &s.keys[1], s.splits, s.pubs[0], NULL, &e), RC_DENIED,
-                 &e, "split of keeper 4: the piece is not what it committed to");
+        CHECK_RC(recovery_sum(&out, &s.r, 2, &s.keys[1], s.splits, s.pubs[0], NULL, NULL, &e),
+                 RC_DENIED, &e, "split of keeper 4: the piece is not what it committed to");
         memcpy(last, first, 32);
         memcpy(first, t, 32);
     }
@@ -178,13 +187,14 @@ TEST(liars_are_named)
         struct recovery r = s.r;
 
         r.evidence.b[0] ^= 1;
-        CHECK_RC(recovery_sum(&out, &r, 2, &s.keys[1], s.splits, s.pubs[0], NULL, &e), RC_DENIED,
-                 &e, "split of keeper 2");
+        CHECK_RC(recovery_sum(&out, &r, 2, &s.keys[1], s.splits, s.pubs[0], NULL, NULL, &e),
+                 RC_DENIED, &e, "split of keeper 2");
     }
     do_sums(&s);
     for (size_t at = 0; at < s.sum[4].n; at++) {
         s.sum[4].p[at] ^= 0x80;
-        CHECK_TRUE(recovery_combine(&back, &s.r, &s.keys[0], s.splits, s.sums, &e) != RC_OK);
+        CHECK_TRUE(recovery_combine(&back, &s.r, &s.keys[0], s.splits, s.sums, &liar, &e) != RC_OK);
+        CHECK_INT(liar, 5);
         CHECK_TRUE(strstr(e.msg, "sum of keeper 5") != NULL);
         CHECK_TRUE(ristretto_scalar_is_zero(&back));
         s.sum[4].p[at] ^= 0x80;
@@ -206,11 +216,47 @@ TEST(liars_are_named)
                            BYTES_OF(&wrong), NULL, &e),
                  &e);
         s.sums[4] = buf_bytes(&sum);
-        CHECK_RC(recovery_combine(&back, &s.r, &s.keys[0], s.splits, s.sums, &e), RC_DENIED, &e,
-                 "sum of keeper 5: not of the pieces it was given");
+        CHECK_RC(recovery_combine(&back, &s.r, &s.keys[0], s.splits, s.sums, NULL, &e), RC_DENIED,
+                 &e, "sum of keeper 5: not of the pieces it was given");
         s.sums[4] = buf_bytes(&s.sum[4]);
     }
-    CHECK_OK(recovery_combine(&back, &s.r, &s.keys[0], s.splits, s.sums, &e), &e);
+    CHECK_OK(recovery_combine(&back, &s.r, &s.keys[0], s.splits, s.sums, NULL, &e), &e);
     CHECK_MEM(BYTES_OF(&back), BYTES_OF(&s.d.shares[0]));
     scene_clear(&s);
+}
+
+TEST(a_request_is_read_whole_or_not_at_all)
+{
+    struct recovery_request q = {.keyset = {{1}}, .who = 3, .helpers = 0x80000001u}, back;
+    AUTO_CLEAR(buf) struct buf b = {0};
+    struct hash32 one, two, evidence, other;
+    struct err e;
+
+    memset(q.receive32, 7, sizeof(q.receive32));
+    memset(q.nonce, 8, sizeof(q.nonce));
+    recovery_request_encode(&b, &q);
+    CHECK_INT(b.n, RECOVERY_REQUEST_SIZE);
+    CHECK_OK(recovery_request_decode(&back, buf_bytes(&b), &e), &e);
+    CHECK_INT(back.who, 3);
+    CHECK_INT(back.helpers, 0x80000001u);
+    recovery_request_hash(&one, &q);
+    recovery_request_hash(&two, &back);
+    CHECK_MEM(BYTES_OF(&one), BYTES_OF(&two));
+    for (size_t n = 0; n < b.n; n++)
+        CHECK_RC(recovery_request_decode(&back, bytes_of(b.p, n), &e), RC_MALFORMED, &e,
+                 "recovery request");
+    for (size_t at = 1; at < b.n; at++) { /* all of it is in the hash, and so in the evidence */
+        b.p[at] ^= 1;
+        CHECK_OK(recovery_request_decode(&back, buf_bytes(&b), &e), &e);
+        recovery_request_hash(&two, &back);
+        CHECK_TRUE(!hash32_eq(&one, &two));
+        b.p[at] ^= 1;
+    }
+    b.p[0] ^= 1;
+    CHECK_RC(recovery_request_decode(&back, buf_bytes(&b), &e), RC_MALFORMED, &e, "version");
+    recovery_evidence_hash(&evidence, &one, bytes_str("a quote"));
+    recovery_evidence_hash(&other, &one, bytes_str("another quote"));
+    CHECK_TRUE(!hash32_eq(&evidence, &other));
+    recovery_evidence_hash(&other, &two, bytes_str("a quote"));
+    CHECK_TRUE(!hash32_eq(&evidence, &other));
 }

@@ -391,6 +391,47 @@ TEST(policies)
     CHECK_RC(release_policy_check(&s.p, &e), RC_MALFORMED, &e, "member 3");
 }
 
+static void check_keeper(enum release_reason want, const char *piece, int line)
+{
+    struct err e = {0};
+    enum release_reason got = release_check_keeper(&s.p, &s.f, s.q.receive32, &e);
+
+    if (got != want || (want != RELEASE_ALLOWED && strstr(e.msg, piece) == NULL))
+        t_fail(__FILE__, line, "%s (%s), expected %s (%s)", release_reason_text(got), e.msg,
+               release_reason_text(want), piece);
+}
+
+/* One change to a keeper that may be helped ends that. */
+#define NOT_HELPED(reason, piece, change)                                                          \
+    do {                                                                                           \
+        good(&s, KEY_IMAGE, ROLE_KEEPER);                                                          \
+        check_keeper(RELEASE_ALLOWED, "", __LINE__);                                               \
+        change;                                                                                    \
+        check_keeper(reason, piece, __LINE__);                                                     \
+    } while (0)
+
+TEST(keepers_that_are_helped)
+{
+    NOT_HELPED(RELEASE_STALE_HEAD, "too old", s.f.head_age_ms++);
+    NOT_HELPED(RELEASE_NO_AGREEMENT, "fewer than t", s.f.head_agreements--);
+    NOT_HELPED(RELEASE_NO_AGREEMENT, "fewer than t", s.p.t = 0);
+    NOT_HELPED(RELEASE_EVIDENCE, "none that is fresh", s.f.has_evidence = false);
+    NOT_HELPED(RELEASE_EVIDENCE, "another receive key", s.f.bound_receive32[0] ^= 1);
+    NOT_HELPED(RELEASE_EVIDENCE, "measured otherwise", memset(s.f.measurement.b, 0, 32));
+    NOT_HELPED(RELEASE_MEASUREMENT, "does not list it", s.f.is_measurement_listed = false);
+    NOT_HELPED(RELEASE_MEASUREMENT, "other roles", s.ma.roles = 1u << ROLE_OPEN);
+    NOT_HELPED(RELEASE_MEASUREMENT, "removed since", s.f.removed_id = 7);
+    NOT_HELPED(RELEASE_MEASUREMENT, "delay runs", s.f.approval_posted_s++);
+    NOT_HELPED(RELEASE_MEASUREMENT, "of another one", s.f.measurement.b[0] ^= 1);
+    NOT_HELPED(RELEASE_NOT_SIGNED, "no approval", s.f.approval = NULL);
+    NOT_HELPED(RELEASE_NOT_SIGNED, "not signed", s.ma_sigs.n--);
+    NOT_HELPED(RELEASE_NOT_REGISTERED, "not a worker", s.f.is_registered = false);
+    NOT_HELPED(RELEASE_NOT_REGISTERED, "is over", s.f.registration_expires_s = 5000);
+    NOT_HELPED(RELEASE_NOT_REGISTERED, "another receive key", s.f.registered_receive32[0] ^= 1);
+    NOT_HELPED(RELEASE_NOT_REGISTERED, "another measurement", s.f.registered_measurement.b[0] ^= 1);
+    NOT_HELPED(RELEASE_ROLE, "not registered as a keeper", s.f.role = ROLE_OPEN);
+}
+
 TEST(handover)
 {
     struct measurement_approval from, to;

@@ -30,6 +30,7 @@ struct power_event {
     char *path; /* below the recorded folder; POWER_SYNC_DIR: of a folder */
     uint64_t off;
     struct buf data; /* written bytes, or the mark's */
+    bool lost;       /* a write that a failed sync dropped: the cache takes it for written */
 };
 
 struct power {
@@ -38,7 +39,8 @@ struct power {
     pthread_mutex_t lock;
     struct power_event *events;
     size_t n, cap;
-    char *fds[256]; /* path of each open descriptor */
+    char *fds[256];      /* path of each open descriptor */
+    unsigned fail_syncs; /* so many of the next syncs fail, as on a disk that cannot write */
 };
 
 static inline void power_add(struct power *p, enum power_kind kind, const char *path, uint64_t off,
@@ -116,10 +118,24 @@ static inline enum rc power_truncate(void *ctx, int fd, uint64_t size, struct er
 static inline enum rc power_sync(void *ctx, int fd, struct err *e)
 {
     struct power *p = ctx;
+    size_t skip = strlen(p->root);
 
-    (void)e;
-    power_add(p, POWER_SYNC, p->fds[fd], 0, bytes_of(NULL, 0));
-    return RC_OK;
+    if (p->fail_syncs == 0) {
+        power_add(p, POWER_SYNC, p->fds[fd], 0, bytes_of(NULL, 0));
+        return RC_OK;
+    }
+    p->fail_syncs--;
+    /* What Linux does: the pages are clean from now on, and never were written. */
+    for (size_t i = p->n; i-- > 0;) {
+        struct power_event *ev = &p->events[i];
+
+        if (strcmp(ev->path, p->fds[fd] + skip) != 0)
+            continue;
+        if (ev->kind == POWER_SYNC)
+            break;
+        ev->lost = ev->kind == POWER_WRITE;
+    }
+    return err_set(e, RC_IO, "sync: input/output error");
 }
 
 static inline enum rc power_rename(void *ctx, const char *from, const char *to, struct err *e)
@@ -223,7 +239,7 @@ static inline void power_replay(const struct power *p, size_t cut, const char *d
         }
         if (ev->kind == POWER_UNLINK && (safe || t_rand_below(2) == 0))
             (void)unlink(path);
-        if (ev->kind != POWER_WRITE && ev->kind != POWER_TRUNCATE)
+        if ((ev->kind != POWER_WRITE && ev->kind != POWER_TRUNCATE) || ev->lost)
             continue;
         fd = open(path, O_RDWR | O_CLOEXEC);
         /* Its name was lost, and all in it. */

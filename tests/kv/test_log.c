@@ -244,6 +244,45 @@ static enum rc full(void *ctx, int fd, struct bytes data, uint64_t off, struct e
     return err_set(e, RC_LIMIT, "the disk is full (%zu bytes to write)", data.n);
 }
 
+/* A sync fails, and the process is started again on the same system: its cache holds a record that
+ * the disk does not. */
+TEST(a_record_whose_sync_failed_is_written_again)
+{
+    AUTO_FREE char *dir = xasprintf("%s/run", t_tmpdir());
+    AUTO_FREE char *after = xasprintf("%s/after", t_tmpdir());
+    struct record_log_options o = {.dir = dir};
+    AUTO_CLEAR(buf) struct buf b = {0};
+    struct record_log_found found;
+    struct record_log *log;
+    struct power p;
+    uint64_t at;
+    struct err e;
+
+    power_init(&p, dir);
+    o.disk = &p.disk;
+    CHECK_OK(record_log_open(&log, &o, &found, &e), &e);
+    append_some(log, 0, 5, NULL);
+    make_record(&b, 5);
+    CHECK_OK(record_log_append(log, buf_bytes(&b), &at, &e), &e);
+    p.fail_syncs = 1;
+    CHECK_RC(record_log_sync(log, &e), RC_IO, &e, "input/output error");
+    record_log_close(log);
+    CHECK_OK(record_log_open(&log, &o, &found, &e), &e);
+    CHECK_INT(read_all(log), 6);
+    append_some(log, 6, 9, NULL);
+    record_log_close(log);
+    CHECK_OK(dir_make(after, 0700, &e), &e);
+    power_replay(&p, p.n, after);
+    log = open_log(after, &found);
+    CHECK_INT(found.cut_bytes, 0);
+    CHECK_INT(read_all(log), 9);
+    record_log_close(log);
+    /* Where it fails again, nothing is opened. */
+    p.fail_syncs = 1;
+    CHECK_RC(record_log_open(&log, &o, &found, &e), RC_IO, &e, "input/output error");
+    power_clear(&p);
+}
+
 TEST(a_full_disk_stops_the_log_and_loses_nothing)
 {
     struct disk d = *disk_os();

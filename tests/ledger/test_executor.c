@@ -126,6 +126,36 @@ TEST(what_has_no_place_in_a_block)
     world_clear(&w);
 }
 
+/* What only a cluster of confidential contracts has is not here, but the question whether this is
+ * one. */
+TEST(no_cluster_here)
+{
+    static const unsigned none[] = {HOST_SEND, HOST_RANDOM,    HOST_SIGN,
+                                    HOST_HTTP, HOST_CACHE_GET, HOST_CACHE_SET};
+    struct world w;
+    struct address guest;
+
+    world_init(&w);
+    guest = world_deploy(&w, 1, NULL, 0);
+    struct script s = script_new(2);
+
+    STEP(&s, HOST_PROFILE, 9, 9, 9, 0, 0, 0, OUT);
+    RET(&s, 1);
+    struct exec_result r = run_script(&w, &guest, &s, CALL_GAS);
+
+    CHECK_INT(r.code, TX_OK);
+    CHECK_INT(word(r.output, 0), 0);
+    for (size_t i = 0; i < ARRAY_LEN(none); i++) {
+        s = script_new(1);
+        STEP(&s, none[i], OUT, 8, OUT, 8, 0, 0, 0);
+        r = run_script(&w, &guest, &s, CALL_GAS);
+        CHECK_INT(r.code, TX_TRAPPED);
+        CHECK_TRUE(strstr(r.why, "unknown host call") != NULL);
+    }
+    world_check_supply(&w);
+    world_clear(&w);
+}
+
 TEST(deploy)
 {
     struct world w;

@@ -398,6 +398,62 @@ TEST(hostile_requests)
     http_server_stop(s, 1000);
 }
 
+#define BODY 70000
+#define HELD 60000
+
+static unsigned post_body(const struct http_server *s, const char *path, struct bytes body,
+                          const char *piece)
+{
+    struct http_reply r = {0};
+    struct err e = {0};
+    unsigned status;
+
+    (void)!http_post(&r, url(s, path), NULL, body, 1 << 20, 5000, &e);
+    status = r.status;
+    if (status == 503)
+        CHECK_TRUE(strstr(e.msg, piece) != NULL);
+    http_reply_clear(&r);
+    return status;
+}
+
+/* What all bodies and answers under way take together is bounded. */
+TEST(memory_of_all_is_bounded)
+{
+    static const char head[] =
+        "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n" CLOSE;
+    struct http_server_config config = {
+        .listen = "127.0.0.1:0", .workers = 2, .memory_max = 120000};
+    AUTO_CLEAR(buf) struct buf body = {0};
+    struct http_server *s = NULL;
+    struct err e = {0};
+    unsigned status = 0;
+    char answer[16] = "";
+    int fd;
+
+    CHECK_OK(http_server_start(&s, &config, handle, route, data_arg, &e), &e);
+    buf_put_zero(&body, BODY);
+    CHECK_INT(post_body(s, "/nowhere", buf_bytes(&body), ""), 404);
+    /* One that has come but for its end leaves no room for a second. */
+    fd = dial(s);
+    CHECK_INT(write(fd, head, sizeof(head) - 1), sizeof(head) - 1);
+    CHECK_INT(write(fd, body.p, HELD), HELD);
+    for (int i = 0; i < 500 && status != 503; i++) {
+        (void)usleep(10000);
+        status = post_body(s, "/nowhere", buf_bytes(&body), "too many bodies");
+    }
+    CHECK_INT(status, 503);
+    CHECK_INT(write(fd, body.p, BODY - HELD), BODY - HELD);
+    CHECK_INT(recv(fd, answer, 12, MSG_WAITALL), 12);
+    CHECK_STR(answer, "HTTP/1.1 404");
+    (void)close(fd);
+    /* It is given back; and answers count as bodies do. */
+    for (int i = 0; i < 500 && status != 404; i++)
+        status = post_body(s, "/nowhere", buf_bytes(&body), "too many bodies");
+    CHECK_INT(status, 404);
+    CHECK_INT(post_body(s, "/echo", buf_bytes(&body), "too many answers"), 503);
+    http_server_stop(s, 1000);
+}
+
 TEST(client_leaves_in_the_middle)
 {
     struct http_server *s = start();

@@ -338,6 +338,41 @@ TEST(power_loss_at_every_event)
     power_clear(&p);
 }
 
+/* A sync fails, and the process is started again on the same system: its cache holds blocks that
+ * the disk does not. */
+TEST(blocks_whose_sync_failed_are_written_again)
+{
+    AUTO_FREE char *dir = xasprintf("%s/run", t_tmpdir());
+    AUTO_FREE char *after = xasprintf("%s/after", t_tmpdir());
+    AUTO_FREE char *after_packs = xasprintf("%s/packs", after);
+    struct store_options o = {.dir = dir};
+    struct store_found found;
+    struct store *s = NULL;
+    struct power p;
+    struct err e = {0};
+
+    power_init(&p, dir);
+    o.disk = &p.disk;
+    CHECK_OK(store_open(&s, &o, NULL, &e), &e);
+    put_range(s, 0, 3);
+    CHECK_OK(store_commit(s, &e), &e);
+    put_range(s, 3, 6);
+    p.fail_syncs = 1;
+    CHECK_RC(store_commit(s, &e), RC_IO, &e, "input/output error");
+    store_close(s);
+    CHECK_OK(store_open(&s, &o, NULL, &e), &e);
+    put_range(s, 3, 9); /* three are there, it finds */
+    CHECK_OK(store_commit(s, &e), &e);
+    store_close(s);
+    CHECK_OK(dir_make(after_packs, 0700, &e), &e);
+    power_replay(&p, p.n, after);
+    s = open_store(after, 0, &found);
+    CHECK_INT(found.cut_bytes, 0);
+    check_range(s, 0, 9);
+    store_close(s);
+    power_clear(&p);
+}
+
 /* ---- compaction ---- */
 
 #define N_COMPACT 30u /* blocks; every sixth is kept */
@@ -542,6 +577,64 @@ TEST(kill_9_during_adds)
         check_range(s, 0, acked);
         put_range(s, acked, acked + 2);
         CHECK_OK(store_commit(s, &e), &e);
+        store_close(s);
+    }
+}
+
+/* ---- syncs ---- */
+
+static int syncs_made;
+
+static enum rc counting_sync(void *ctx, int fd, struct err *e)
+{
+    syncs_made++;
+    return disk_os()->sync(ctx, fd, e);
+}
+
+/* Commits of one block each up to `n`; the process ends without closing. True: each made one sync.
+ */
+static void commit_singly(const char *dir, uint32_t n)
+{
+    struct disk d = *disk_os();
+    struct store_options o = {.dir = dir, .disk = &d};
+    struct store *s = NULL;
+    bool ok;
+
+    d.sync = counting_sync;
+    ok = store_open(&s, &o, NULL, NULL) == RC_OK;
+    for (uint32_t i = 0; i < n && ok; i++) {
+        put_range(s, i, i + 1);
+        syncs_made = 0;
+        ok = store_commit(s, NULL) == RC_OK && syncs_made == 1 && store_commit(s, NULL) == RC_OK &&
+             syncs_made == 1;
+    }
+    _exit(ok ? 0 : 1);
+}
+
+/* One sync makes a commit durable; the index follows after some hundred, and a start reads the rest
+ * from the pack. */
+TEST(a_commit_is_one_sync)
+{
+    static const uint32_t sizes[] = {3, 300};
+
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        AUTO_FREE char *dir = xasprintf("%s/%zu", t_tmpdir(), i);
+        struct store_found found;
+        struct store *s;
+        int status;
+        pid_t pid = fork();
+
+        CHECK_TRUE(pid >= 0);
+        if (pid == 0)
+            commit_singly(dir, sizes[i]);
+        CHECK_INT(waitpid(pid, &status, 0), pid);
+        CHECK_INT(status, 0);
+        s = open_store(dir, 0, &found);
+        CHECK_INT(found.recovered, sizes[i] % 256);
+        check_range(s, 0, sizes[i]);
+        store_close(s);
+        s = open_store(dir, 0, &found); /* closed in peace */
+        CHECK_INT(found.recovered, 0);
         store_close(s);
     }
 }

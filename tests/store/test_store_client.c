@@ -30,7 +30,7 @@ TEST(add_and_cat_verified)
     AUTO_CLEAR(buf) struct buf b = {0}, got = {0};
     struct store_client *via_gateway, *via_rpc, *reader;
     struct tnode t;
-    struct cid cid, other = {.version = 1, .codec = CID_RAW};
+    struct cid cid, alone, other = {.version = 1, .codec = CID_RAW};
     struct err e = {0};
 
     tnode_start(&t, t_tmpdir());
@@ -40,6 +40,8 @@ TEST(add_and_cat_verified)
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
         fill(&b, sizes[i]);
         CHECK_OK(store_client_add_bytes(via_gateway, &cid, buf_bytes(&b), &e), &e);
+        CHECK_OK(store_client_cid(&alone, buf_bytes(&b), &e), &e);
+        CHECK_TRUE(cid_eq(&alone, &cid));
         buf_reset(&got);
         CHECK_OK(store_client_cat_bytes(via_gateway, &got, &cid, 0, &e), &e);
         CHECK_MEM(buf_bytes(&got), buf_bytes(&b));

@@ -181,8 +181,8 @@ static void new_parts(struct parts *p, struct tee *ccc, struct tee *dstack)
 {
     uint8_t data[64];
 
-    *p = (struct parts){.key = pki_key_new()};
-    pki_key_spki(&p->spki, p->key);
+    *p = (struct parts){.key = p256_key_new()};
+    p256_spki(&p->spki, p->key);
     ratls_ccc_claims(&p->claims, buf_bytes(&p->spki), bytes_str(""), bytes_str("id"));
     ratls_report_data(data, RATLS_CCC, buf_bytes(&p->spki), buf_bytes(&p->claims));
     quote_of(&p->ccc, ccc, data);
@@ -196,7 +196,7 @@ static void drop_parts(struct parts *p)
     buf_clear(&p->claims);
     buf_clear(&p->ccc);
     buf_clear(&p->dstack);
-    pki_key_clear(&p->key);
+    p256_key_clear(&p->key);
 }
 
 static enum rc judge(const struct world *w, const struct parts *p, EVP_PKEY *key, EVP_PKEY *signer,
@@ -227,7 +227,7 @@ static enum rc judge(const struct world *w, const struct parts *p, EVP_PKEY *key
 TEST(forgeries_are_refused)
 {
     struct world *w = new_world(NOW_S);
-    AUTO_KEY EVP_PKEY *mine = pki_key_new();
+    AUTO_PKEY EVP_PKEY *mine = p256_key_new();
     struct parts good, split, tail;
     uint8_t data[64];
     struct err e = {0};

@@ -314,10 +314,10 @@ TEST(keys_are_made_once_and_differ)
     struct err e;
 
     (void)snprintf(path, sizeof(path), "%s/k", t_tmpdir());
-    CHECK_OK(worker_keys_load(&a, path, &e), &e);
+    CHECK_OK(worker_keys_load(&a, path, NULL, &e), &e);
     CHECK_TRUE(stat(path, &st) == 0);
     CHECK_INT(st.st_mode & 0777, 0600);
-    CHECK_OK(worker_keys_load(&b, path, &e), &e);
+    CHECK_OK(worker_keys_load(&b, path, NULL, &e), &e);
     CHECK_TRUE(memcmp(a, b, sizeof(*a)) == 0);
     CHECK_TRUE(!address_eq(&a->sender_address, &a->signer_address));
     CHECK_TRUE(memcmp(a->receive.b, a->receive_secp.k.b, 32) != 0);
@@ -338,7 +338,7 @@ TEST(one_key_gives_the_others)
                                          "11111111111\n"),
                                0600, &e),
              &e);
-    CHECK_OK(worker_keys_load(&k, path, &e), &e);
+    CHECK_OK(worker_keys_load(&k, path, NULL, &e), &e);
     /* reference: vana.md section 11, wallet A */
     CHECK_OK(
         hex_decode_fixed(want.b, 20, bytes_str("19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"), &e),
@@ -347,7 +347,7 @@ TEST(one_key_gives_the_others)
     CHECK_TRUE(!address_eq(&k->sender_address, &k->signer_address));
     secret_free(k);
     CHECK_OK(file_write_atomic(path, bytes_str("rubbish"), 0600, &e), &e);
-    CHECK_RC(worker_keys_load(&k, path, &e), RC_CORRUPT, &e, "neither");
+    CHECK_RC(worker_keys_load(&k, path, NULL, &e), RC_CORRUPT, &e, "neither");
 }
 
 /* ---- the document ---- */

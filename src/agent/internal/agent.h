@@ -10,6 +10,9 @@
 
 struct agent {
     struct tee *tee;
+    struct agent_key_source source;
+    pthread_mutex_t fetching; /* guards the next two until has_keys */
+    bool has_keys;
     struct agent_keys keys;
     struct agent_app app;
     bool scoped;

@@ -5,9 +5,10 @@
 
 #include "cli/internal/commands.h"
 
-#define DEVNET_MAX_WORKERS 16 /* ports BASE+10.., with TLS BASE+26.. */
-#define DEVNET_MAX_KEEPERS 7  /* ports BASE+50.., with TLS BASE+57.. */
-#define DEVNET_SPARE "spare"  /* the simulator's machine for a worker started by hand */
+#define DEVNET_MAX_WORKERS 16         /* ports BASE+10.., with TLS BASE+26.. */
+#define DEVNET_MAX_KEEPERS 7          /* ports BASE+50.., with TLS BASE+57.. */
+#define DEVNET_MAX_CONTRACT_WORKERS 4 /* ports BASE+42.., with TLS BASE+46.. */
+#define DEVNET_SPARE "spare"          /* the simulator's machine for a worker started by hand */
 
 struct devnet_account {
     char name[24];
@@ -31,6 +32,10 @@ struct devnet {
     char keeper_url[DEVNET_MAX_KEEPERS][64];
     struct address keeper_address[DEVNET_MAX_KEEPERS];
     const char *const *keeper_argv;
+    size_t n_contract_workers; /* that keep confidential contracts, in cluster 1 */
+    char contract_worker_url[DEVNET_MAX_CONTRACT_WORKERS][64];
+    struct address contract_worker_address[DEVNET_MAX_CONTRACT_WORKERS];
+    const char *const *contract_worker_argv;
     uint64_t n_pools;      /* in devnet.json */
     uint64_t collateral_s; /* when collateral was posted, Unix seconds */
     bool attested;         /* the chain has a Workers contract */
@@ -55,6 +60,12 @@ const char *devnet_path(struct devnet *d, const char *rel);
 enum rc devnet_files(struct devnet *d, struct err *e);
 /* Contracts' settings, workers' roles and coins, the example pool. Needs ledger, store, workers. */
 enum rc devnet_setup(struct devnet *d, struct err *e);
+/* A call of the council's: its one member signs, and without a delay it is made at once. The
+ * calldata is cleared. */
+enum rc devnet_act(struct devnet *d, const char *contract, struct buf *data, struct err *e);
+/* A call that only a system contract's administrator may make: the council, or the administrator's
+ * own account in vana-compat and in networks from before. The calldata is cleared. */
+enum rc devnet_administer(struct devnet *d, const char *contract, struct buf *data, struct err *e);
 /* The simulator's folder with a machine for each worker; d->root. */
 enum rc devnet_simulator(struct devnet *d, struct err *e);
 /* Calldata of the first call of Council, Collateral, Workers. */
@@ -64,6 +75,8 @@ enum rc devnet_has_workers_contract(struct devnet *d, bool *out, struct err *e);
 /* Collateral on chain, measurements allowed, workers and keepers registered, a sharing of the keys
  * in force. */
 enum rc devnet_attest(struct devnet *d, struct err *e);
+/* Cluster 1, with all contract workers in it. After devnet_attest. */
+enum rc devnet_cluster(struct devnet *d, struct err *e);
 /* Post collateral again when it is a day old; called often. */
 enum rc devnet_renew_collateral(struct devnet *d, struct err *e);
 /* How many pools are registered on the chain. */

@@ -10,6 +10,7 @@
 struct worker_evidence {
     struct workers_WorkerInfo info;
     bool active, allowed, banned; /* in its role, as Workers.isActive() decides it */
+    bool evicted;                 /* by the council, until it is admitted again */
     const char *label;            /* of its measurement; NULL: allowed for nothing */
     struct bytes evidence, endorsements;
     struct bytes collateral; /* JSON; empty for SEV-SNP, and where there is no entry */
@@ -19,12 +20,14 @@ struct worker_evidence {
     uint64_t at;          /* when the chain would judge: before `now` only in a grace period */
 };
 
-/* "active", "expired", "removed", ...: how it stands. */
+/* "active", "expired", "evicted", "removed", ...: how it stands. */
 const char *worker_standing(const struct worker_evidence *w);
 /* "open", "contract", "analysis", "keeper". */
 const char *worker_role_name(uint64_t role);
 #define WORKER_ROLE_LAST 4u
 
+/* The hash that names the chain, on the node's word: evidence that is judged binds it. */
+enum rc cli_genesis_hash(struct cli *cli, struct hash32 *out, struct err *e);
 /* The network has a Workers contract. */
 bool cli_has_workers(struct cli *cli);
 /* An answer of a view at a height, on the node's word; the calldata is cleared. In cli->mem. */

@@ -45,6 +45,7 @@ struct gateway {
     struct http_server *http;
     struct filters *filters;
     struct sockets *sockets;
+    uint64_t behind_max; /* blocks a subscription may be behind the head */
     struct executors *executors;
     struct gateway_metrics *metrics;
     const char *const *origins;

@@ -19,6 +19,7 @@ struct inside_report {
 struct inside_args {
     const struct jail_config *config; /* limits set */
     int tree_fd;                      /* the root filesystem, detached; -1: open config->rootfs */
+    int agent_fd;                     /* config->agent, detached; -1: none, or open it */
     int input_fd;                     /* -1 = none */
     int go_fd; /* "g" arrives when maps are ready, "i" when the input is complete */
     int report_fd;

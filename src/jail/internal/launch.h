@@ -13,6 +13,7 @@
 struct launch {
     const struct jail_config *config; /* limits set */
     const char *rootfs, *input, *output, *tmp;
+    int agent_fd;        /* mount of the agent's socket; -1: none */
     struct bytes filter; /* of system calls, from filter_make */
     bool rlimit_only;    /* bound memory a process */
     int out_fd;          /* standard output and error */

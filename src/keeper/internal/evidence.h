@@ -8,11 +8,12 @@
 #include "base/arena.h"
 
 struct requester_evidence {
-    struct bytes evidence; /* a TDX or SGX quote, or a SEV-SNP report if it has its size */
-    const struct dcap_collateral *collateral; /* of the chain for the requester's platform, checked
-                                                 under the roots; judges a quote. NULL: none */
+    struct bytes evidence;   /* a TDX or SGX quote, or a SEV-SNP report if it has its size */
+    struct bytes collateral; /* of the chain for the requester's platform: judges a quote */
+    const struct dcap_collateral
+        *prepared;             /* the same, checked under the roots; it counts if given */
     struct bytes endorsements; /* of the requester's registration: certificates that lead from a
-                                  report to AMD, or to a root that is believed */
+                                report to AMD, or to a root that is believed */
 };
 /* Verified as of `now`, allowed by the policy, and its report data is `expected`. RC_DENIED; as the
  * parts say. */

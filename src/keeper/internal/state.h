@@ -5,6 +5,7 @@
 #include "client/chain_client.h"
 #include "client/light_client.h"
 #include "keeper/internal/council.h"
+#include "keeper/internal/evidence.h"
 #include "keeper/internal/vault.h"
 #include "keeper/keeper.h"
 #include "keys/dprf.h"
@@ -90,14 +91,15 @@ struct keeper_collateral;
 
 struct keeper {
     struct keeper_config config;
-    char *url, *vault_path;
+    char *url;
     int dir_lock;
     struct tee *tee;
     struct vault *vault; /* the round thread's; others read keys, and removals under lock */
     struct secp_key sender;
     struct address address;
     uint8_t receive_pub[32];
-    struct arena arena; /* of genesis */
+    struct hash32 measurement; /* our own */
+    struct arena arena;        /* of genesis */
     struct keeper_genesis genesis;
     uint64_t chain_id;
     struct chain_client *chain;
@@ -105,9 +107,11 @@ struct keeper {
     struct http_server *http;
     struct ratls_server *tls;
     struct metrics *metrics;
-    pthread_t thread;
-    bool has_thread;
+    pthread_t thread, recovery_thread;
+    bool has_thread, has_recovery_thread;
     atomic_bool stopping;
+    atomic_bool look_soon; /* a keeper does not answer where it was */
+    atomic_bool retired;   /* handed over, or replaced by a later build: no partials, no rounds */
     struct keeper_round round;
 
     pthread_mutex_t send;
@@ -123,7 +127,8 @@ struct keeper {
     struct keeper_challenge challenges[KEEPER_CHALLENGES];
     uint64_t agreed_ms; /* when `agreements` was counted; 0: never */
     uint32_t agreements;
-    bool vault_changed; /* what it remembers has to be saved */
+    bool vault_changed;               /* what it remembers has to be saved */
+    struct keeper_recovery *recovery; /* recover.c; in secret memory */
     struct keeper_release releases[KEEPER_RELEASES];
     size_t n_releases;
     char phase[16]; /* of the round, for /health */
@@ -174,7 +179,13 @@ struct partial_request {
     struct bytes evidence;
     const uint8_t (*challenges)[32];
     size_t n_challenges;
+    json_t *job; /* of KEY_IMAGE: what the requester says it runs, borrowed; NULL: nothing */
 };
+/* image_job.c: does the requester run a job of this image? Proved state, and the file owner's own
+ * signature. *why says what does not fit. Not RC_OK: could not be read. */
+enum rc image_job_check(struct keeper *k, const struct partial_request *r,
+                        const struct hash32 *image, uint64_t min_height, bool *runs,
+                        struct err *why, struct err *e);
 enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
                     const struct partial_request *r, enum release_reason *out, struct err *why,
                     struct err *e);
@@ -189,10 +200,78 @@ enum rc collateral_lend(struct keeper *k, const struct dcap_collateral **out,
                         const struct hash32 *key, uint64_t min_height, struct err *why,
                         struct err *e);
 void collateral_return(struct keeper *k);
+/* The parts of it, for other questions (recover.c, handover.c). The policy as it is now. */
+void facts_policy(struct release_policy *p, struct keeper *k, const struct keeper_serving *s);
+/* What the council's actions say of a measurement; sigs NULL: none allows it. */
+struct facts_approval {
+    struct measurement_approval a;
+    const struct approval_sigs *sigs;
+    uint64_t posted_s, removed_id;
+};
+void facts_approval(struct facts_approval *out, struct keeper *k, const struct hash32 *measurement);
+void facts_set_approval(struct release_facts *f, const struct facts_approval *a);
+/* Evidence over `expected`, judged by what comes with it: measurement and standing go into f.
+ * RC_DENIED and the rest say why not. */
+enum rc facts_verify(struct keeper *k, struct release_facts *f, const struct requester_evidence *in,
+                     const uint8_t expected[64], struct err *why);
+/* The same over a request's hash and a challenge of ours, which it takes. */
+enum rc facts_evidence(struct keeper *k, struct release_facts *f, const struct partial_request *r,
+                       const struct requester_evidence *in, struct err *why);
+enum rc facts_collateral(struct keeper *k, struct bytes *out, struct arena *a,
+                         const struct hash32 *entry, uint64_t min_height, struct err *e);
+/* The chain's list: roles as bits; *listed 0: not on it. */
+enum rc facts_listed(struct keeper *k, const struct hash32 *measurement, uint64_t min_height,
+                     uint64_t *roles, uint64_t *listed, struct err *e);
+/* As facts_judge(), for a keeper that wants its share back: release_check_keeper(). r->q has its
+ * receive key; the rest of q is not looked at. */
+enum rc facts_judge_keeper(struct keeper *k, const struct keeper_serving *s,
+                           const struct address *who, const struct partial_request *r,
+                           enum release_reason *out, struct err *why, struct err *e);
+/* assigned.c: is_assigned and the epochs, for purpose contract. */
+enum rc facts_contract(struct keeper *k, struct release_facts *f, const struct key_request *q,
+                       const struct key_subject *subject, struct arena *a, uint64_t min_height,
+                       struct err *e);
 
 /* Take what the council decided as of min_height: at each request, and now and then without, so
  * that no removal is missed. */
 enum rc facts_follow_council(struct keeper *k, uint64_t min_height, struct err *e);
 
+/* rounds.c: write the vault, under the lock. The round thread's, and who has stopped it. */
+enum rc rounds_save(struct keeper *k, struct err *e);
+
+/* recover.c: a share that was lost comes back from t others (keys/recover.h). */
+struct keeper_recovery *recovery_new(void);
+/* The thread that asks when there is need. */
+void *recovery_main(void *keeper);
+/* Round thread: take what came back into the vault and into use. */
+enum rc recovery_take(struct keeper *k, struct err *e);
+/* POST /recovery/split, /recovery/sum */
+void recovery_post_split(struct keeper *k, const json_t *body, struct http_response *resp);
+void recovery_post_sum(struct keeper *k, const json_t *body, struct http_response *resp);
+
+/* handover.c: all a keeper holds goes to another build of it, which the council allowed later.
+ * Taker, before anything else: RC_DENIED with the reason if it may not be. */
+enum rc handover_take(struct keeper *k, const char *url, struct err *e);
+/* Giver: POST /hand-over */
+void handover_post(struct keeper *k, const json_t *body, struct http_response *resp);
+/* Round thread, before a registration: another build of us that was allowed later is registered:
+ * retire. *ours false: what is registered is not this build (yet). */
+enum rc handover_look(struct keeper *k, bool *ours, struct err *e);
+/* Round thread of a keeper that handed over: wipe what the taker has, once it is registered. */
+enum rc handover_finish(struct keeper *k, struct err *e);
+
 /* service.c */
+void keeper_answer(struct http_response *resp, unsigned status, json_t *o);
+void keeper_refuse(struct http_response *resp, unsigned status, const char *rule,
+                   const char *message);
+/* Request, evidence and challenges of a call's body; clear it with keeper_shown_clear(). hash and q
+ * are left to the caller. */
+struct keeper_shown {
+    struct partial_request r;
+    struct buf request, evidence, endorsements; /* the last only where a registration has none */
+    uint8_t challenges[KEYS_MAX_KEEPERS][32];
+};
+enum rc keeper_shown_read(struct keeper_shown *in, const json_t *body, size_t max_request,
+                          struct err *e);
+void keeper_shown_clear(struct keeper_shown *in);
 void keeper_handle(struct http_request *req, struct http_response *resp, void *keeper);

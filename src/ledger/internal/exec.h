@@ -114,6 +114,16 @@ enum vm_host_action frame_bad_pointer(struct frame *f);
 enum vm_host_action host_verify_collateral(struct frame *f, const uint64_t a[6], uint64_t *result);
 enum vm_host_action host_verify_evidence(struct frame *f, const uint64_t a[6], uint64_t *result);
 
+/* ---- host_cluster.c: only where run->env->profile is set ---- */
+
+/* Take the value from m->from and append the message. *result 0 or -HOST_E*. */
+enum rc out_send(struct exec_run *run, const struct out_log *m, int64_t *result);
+/* Does a payment to `to` leave the cluster? Always false on the public ledger. */
+enum rc out_is_outside(struct exec_run *run, const struct address *to, bool *outside);
+enum vm_host_action host_send(struct frame *f, const uint64_t a[6], uint64_t *result);
+enum vm_host_action host_query(struct frame *f, uint64_t number, const uint64_t a[6],
+                               uint64_t *result);
+
 /* Handlers of host_state.c. */
 enum vm_host_action host_storage_get(struct frame *f, const uint64_t a[6], uint64_t *result);
 enum vm_host_action host_storage_set(struct frame *f, const uint64_t a[6], uint64_t *result);

@@ -57,6 +57,7 @@ struct http_exchange {
     size_t args_len;
     bool args_parsed;
     bool is_head;
+    bool is_adopted;
     int64_t content_length; /* -1: not announced */
     struct http_route route;
     struct buf body;

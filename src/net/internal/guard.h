@@ -62,6 +62,7 @@ struct guard_config {
     int listen_fd; /* not taken over */
     unsigned max_connections;
     unsigned idle_ms;
+    size_t memory_max; /* bytes of bodies and answers together */
     const struct http_limits *limits;
 };
 

@@ -28,6 +28,15 @@ enum rc kubo_call(struct kubo_api *k, struct http_reply *reply, const struct htt
 enum rc kubo_json(struct kubo_api *k, json_t **out, const char *command, struct err *e);
 /* The same, one object a line, as they come; fn's failure ends it. */
 typedef enum rc (*kubo_line_fn)(void *ctx, const json_t *line, struct err *e);
+/* What is left of an answer that came in pieces. Zero-initialise but fn and ctx. */
+struct kubo_reading {
+    struct buf part; /* of a line whose end has not come */
+    kubo_line_fn fn;
+    void *ctx;
+};
+enum rc kubo_take(void *reading, struct bytes piece, struct err *e);
+/* There is no more: the last line may lack its end. */
+enum rc kubo_end(struct kubo_reading *r, struct err *e);
 enum rc kubo_lines(struct kubo_api *k, const char *command, kubo_line_fn fn, void *ctx,
                    struct err *e);
 /* The same with a body: url, content_type and body of call. */

@@ -4,33 +4,16 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "crypto/secret.h"
+#include "crypto/p256_key.h"
 
-#include <openssl/evp.h>
 #include <openssl/x509.h>
 
-static inline void pki_key_clear(EVP_PKEY **k)
-{
-    EVP_PKEY_free(*k);
-    *k = NULL;
-}
 static inline void pki_cert_clear(X509 **c)
 {
     X509_free(*c);
     *c = NULL;
 }
-#define AUTO_KEY __attribute__((cleanup(pki_key_clear)))
 #define AUTO_CERT __attribute__((cleanup(pki_cert_clear)))
-
-/* A fresh P-256 key. */
-EVP_PKEY *pki_key_new(void);
-/* x | y, big-endian. */
-void pki_key_point(uint8_t out64[64], const EVP_PKEY *key);
-/* ECDSA with SHA-256 over `in`: r | s, big-endian. */
-void pki_sign(uint8_t out64[64], EVP_PKEY *key, struct bytes in);
-/* Append the SubjectPublicKeyInfo, DER. */
-void pki_key_spki(struct buf *spki_der, const EVP_PKEY *key);
-void pki_key_pkcs8(struct secbuf *out, const EVP_PKEY *key);
 
 enum pki_role {
     PKI_ROOT,   /* self-signed CA, path length 1 */

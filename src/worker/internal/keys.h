@@ -3,6 +3,7 @@
 
 #include "crypto/secp256k1.h"
 #include "crypto/secret.h"
+#include "tee/tee.h"
 
 struct worker_keys {
     struct secp_key sender;       /* signs transactions; its address is the registered tee */
@@ -18,6 +19,11 @@ struct worker_keys {
 };
 
 /* In secret memory; free with secret_free(). Reads `path`, or makes it (mode 0600) with fresh keys.
- * Two forms are read: our JSON with four keys, or one line of 64 hexadecimal digits: the sender's
- * key, from which the others are derived. RC_CORRUPT: neither. */
-enum rc worker_keys_load(struct worker_keys **out, const char *path, struct err *e);
+ * Two plain forms are read: our JSON with four keys, or one line of 64 hexadecimal digits: the
+ * sender's key, from which the others are derived. RC_CORRUPT: neither.
+ * Where tee (NULL: none) has sealing keys the file is sealed (tee/seal.h), a plain one at once. One
+ * that another measurement sealed is set aside as PATH.<first 16 digits of it>, and ours comes back
+ * from there, or is made anew: then this worker is another one to the network. RC_DENIED: sealed
+ * and no tee; altered, or sealed on another machine. */
+enum rc worker_keys_load(struct worker_keys **out, const char *path, struct tee *tee,
+                         struct err *e);

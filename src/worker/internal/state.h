@@ -14,10 +14,14 @@
 #define WORKER_MAX_PROGRAMS 8 /* RISC-V validators kept in memory */
 #define WORKER_MAX_POOLS 64   /* whose contract's address is remembered */
 #define WORKER_MAX_STORES 8   /* connections to the store kept open */
+#define WORKER_MAX_READY 8    /* processes of validators that wait for jobs */
 
 struct tee;
 struct ratls_server;
 struct light_client;
+struct validator_pool;
+struct contracts;
+struct keys_keepers;
 
 enum task_state { TASK_RUNNING, TASK_DONE, TASK_FAILED };
 
@@ -55,15 +59,23 @@ struct worker {
     struct chain_client *chain;
     struct light_client *light; /* NULL: the node is believed */
     _Atomic uint64_t
-        own_height; /* newest block with a transaction of ours: no older state counts */
+        own_height;            /* newest block with a transaction of ours: no older state counts */
+    pthread_mutex_t freshness; /* one proof of it at a time; taken before `send` */
+    _Atomic uint64_t asked_ms; /* when a request needed a fresh view; 0: never */
+    bool said_stale;           /* the background thread's */
     struct http_server *http;
-    struct tee *tee;            /* NULL: no evidence */
-    pthread_mutex_t attest;     /* guards the next; one piece of evidence at a time */
-    struct ratls_server *ratls; /* NULL: no TLS port */
+    struct validator_pool *validators; /* RISC-V */
+    struct tee *tee;                   /* NULL: no evidence */
+    pthread_mutex_t attest;            /* guards the next; one piece of evidence at a time */
+    struct ratls_server *ratls;        /* NULL: no TLS port */
     struct worker_metrics *metrics;
+    struct contracts *contracts; /* NULL: none are kept here */
     int dir_lock;
     pthread_t keeper;
     bool has_keeper;
+    pthread_t secrets;
+    bool has_secrets;
+    struct keys_keepers *keepers; /* NULL: no keys from keepers */
     atomic_bool stopping;
 
     pthread_mutex_t lock; /* guards what follows up to `send` */

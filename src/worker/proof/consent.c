@@ -7,12 +7,9 @@
 #include "chain/eip712.h"
 #include "crypto/ecies.h"
 #include "crypto/hash.h"
-#include "crypto/hpke.h"
 
 #include <stdio.h>
 
-#define SECRET_PREFIX "hpke1:"
-#define SECRET_INFO "cloister/secret/v1"
 #define MAX_BOX 4096
 
 const char *consent_file_name(const char *url)
@@ -129,71 +126,12 @@ enum rc consent_key(const struct worker *w, struct secbuf *key, const struct con
     return check_key_owner(s, secbuf_bytes(key), e);
 }
 
-static void put_field(struct buf *out, struct bytes field)
-{
-    buf_u32be(out, (uint32_t)field.n);
-    buf_put_bytes(out, field);
-}
-
-/* "hpke1:" and hexadecimal, bound to {chain id, pool, validator, name, worker}. */
-static enum rc open_secret(const struct worker *w, struct secbuf *out, const char *name,
-                           const char *text, const char *validator, uint64_t dlp_id, struct err *e)
-{
-    AUTO_CLEAR(buf) struct buf box = {0};
-    AUTO_CLEAR(buf) struct buf aad = {0};
-    uint8_t number[8];
-
-    if (strncmp(text, SECRET_PREFIX, strlen(SECRET_PREFIX)) != 0)
-        return err_set(e, RC_UNSUPPORTED, "secret %s is not of the form " SECRET_PREFIX "...",
-                       name);
-    TRY(hex_decode(&box, bytes_str(text + strlen(SECRET_PREFIX)), MAX_BOX, e));
-    store_u64be(number, w->chain_id);
-    put_field(&aad, bytes_of(number, 8));
-    store_u64be(number, dlp_id);
-    put_field(&aad, bytes_of(number, 8));
-    put_field(&aad, bytes_str(validator));
-    put_field(&aad, bytes_str(name));
-    put_field(&aad, BYTES_OF(&w->keys->sender_address));
-    return hpke_open(out, &w->keys->receive, bytes_str(SECRET_INFO), buf_bytes(&aad),
-                     buf_bytes(&box), e);
-}
-
-static enum rc add_secrets(const struct worker *w, json_t *env, const struct consent_subject *s,
-                           uint64_t dlp_id, struct err *e)
-{
-    const char *name;
-    json_t *v;
-
-    json_object_foreach(s->request->secrets, name, v)
-    {
-        AUTO_CLEAR(secbuf) struct secbuf plain = {0};
-        json_t *text;
-        enum rc rc = open_secret(w, &plain, name, json_string_value(v), s->instruction, dlp_id, e);
-
-        if (rc != RC_OK)
-            return err_wrap(e, rc, "secret %s", name);
-        text = json_stringn((const char *)plain.p, plain.n);
-        if (text == NULL || memchr(plain.p, 0, plain.n) != NULL) {
-            json_decref(text);
-            return err_set(e, RC_MALFORMED, "secret %s is not a text", name);
-        }
-        CHECK(json_object_set_new(env, name, text) == 0);
-    }
-    return RC_OK;
-}
-
-enum rc consent_env(const struct worker *w, json_t **out, const struct consent_subject *s,
-                    uint64_t dlp_id, struct err *e)
+json_t *consent_env(const struct consent_subject *s, uint64_t dlp_id, json_t *secrets)
 {
     json_t *env = json_copy(s->request->env);
     char owner[ADDRESS_TEXT_SIZE], number[3][24];
-    enum rc rc = add_secrets(w, env, s, dlp_id, e);
 
-    *out = NULL;
-    if (rc != RC_OK) {
-        json_decref(env);
-        return rc;
-    }
+    CHECK(json_object_update(env, secrets) == 0);
     address_format(owner, &s->file->owner);
     (void)snprintf(number[0], 24, "%llu", (unsigned long long)s->request->file_id);
     (void)snprintf(number[1], 24, "%llu", (unsigned long long)s->request->job_id);
@@ -203,6 +141,5 @@ enum rc consent_env(const struct worker *w, json_t **out, const struct consent_s
     CHECK(json_object_set_new(env, "DLP_ID", json_string(number[2])) == 0);
     CHECK(json_object_set_new(env, "OWNER_ADDRESS", json_string(owner)) == 0);
     CHECK(json_object_set_new(env, "FILE_URL", json_string(s->file->url)) == 0);
-    *out = env;
-    return RC_OK;
+    return env;
 }

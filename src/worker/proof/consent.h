@@ -22,6 +22,6 @@ enum rc consent_check(const struct worker *w, const struct consent_subject *s, s
  * the plain key, which must be the owner's signature over the seed. */
 enum rc consent_key(const struct worker *w, struct secbuf *key, const struct consent_subject *s,
                     struct err *e);
-/* Env for the validator: the request's, its opened secrets, and ours over all. *out is owned. */
-enum rc consent_env(const struct worker *w, json_t **out, const struct consent_subject *s,
-                    uint64_t dlp_id, struct err *e);
+/* Env for the validator: the request's, opened secrets over it, ours over all. Owned; the secrets
+ * in it are the very texts of `secrets`. */
+json_t *consent_env(const struct consent_subject *s, uint64_t dlp_id, json_t *secrets);

@@ -80,6 +80,7 @@ enum rc validator_image_start(struct jail_process **out, const struct image *ima
         .rootfs = image->rootfs,
         .argv = (const char *const *)image->argv,
         .cwd = image->cwd,
+        .agent = jail->agent,
         .rlimit_only = jail->rlimit_only,
         .limits = {.memory_size = limits->memory_size, .wall_ms = limits->wall_ms}};
     const char **vars;

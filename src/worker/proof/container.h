@@ -7,6 +7,7 @@
 struct validator_jail {
     const char *jail_path;
     bool rlimit_only;
+    const char *agent; /* socket of the image's agent; NULL: none */
 };
 struct image;
 struct jail_process;

@@ -16,10 +16,12 @@
 #include "worker/proof/container.h"
 #include "worker/proof/document.h"
 #include "worker/proof/fetch.h"
+#include "worker/proof/image_agent.h"
 #include "worker/proof/journal.h"
 #include "worker/proof/onchain.h"
 #include "worker/proof/request.h"
 #include "worker/proof/results.h"
+#include "worker/proof/secrets.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -54,6 +56,7 @@ struct job {
     uint64_t dlp_id;
     struct onchain_pool pool;
     struct secbuf key;
+    json_t *secrets; /* opened, until the validator has them */
     int cipher_fd, plain_fd;
     uint64_t cipher_size, plain_size;
     struct hash32 cipher_sha256, plain_sha256;
@@ -61,6 +64,7 @@ struct job {
     struct validator validator;
     struct validator_process *program; /* waits for the plaintext; one of the two */
     struct jail_process *container;
+    struct image_agent *agent; /* of the container; NULL: none */
     struct validator_outcome outcome;
     struct results results;
     struct journal_entry entry;
@@ -206,6 +210,41 @@ static enum rc check_consent(struct job *j, struct err *e)
     j->http = 400;
     j->code = "INVALID_KEY";
     return consent_key(j->w, &j->key, &s, e);
+}
+
+/* Before the start is on chain: where keepers are away the payment is not held up. */
+static enum rc open_secrets(struct job *j, struct err *e)
+{
+    const struct consent_subject s = subject_of(j);
+    enum secrets_fault fault = SECRETS_REQUEST;
+    enum rc rc;
+
+    step(j, "secrets", 400, "INVALID_SECRETS");
+    rc = secrets_open(j->w, &j->secrets, &fault, &s, j->dlp_id, j->pool.secrets, e);
+    if (rc == RC_OK)
+        return RC_OK;
+    switch (fault) {
+    case SECRETS_REQUEST:
+        break;
+    case SECRETS_POOL:
+        j->code = "INVALID_POOL_SECRETS";
+        break;
+    case SECRETS_KEY:
+        j->http = 502;
+        j->code = "KEYS_UNAVAILABLE";
+        return err_wrap(e, rc,
+                        "keepers did not give the key for this job's secrets, and the job "
+                        "was given back");
+    case SECRETS_CHAIN:
+        j->http = 502;
+        j->code = "CHAIN_UNAVAILABLE";
+        break;
+    case SECRETS_STOPPED:
+        j->http = 503;
+        j->code = "STARTING";
+        break;
+    }
+    return rc;
 }
 
 /* ---- 2: write down, tell the chain ---- */
@@ -369,6 +408,12 @@ static void forget_plaintext(struct job *j)
     j->plain_fd = -1;
 }
 
+static void forget_secrets(struct job *j)
+{
+    secrets_free(j->secrets);
+    j->secrets = NULL;
+}
+
 /* ---- 4: the validator ---- */
 
 static struct validator_limits limits_of(const struct job *j)
@@ -378,28 +423,43 @@ static struct validator_limits limits_of(const struct job *j)
     return (struct validator_limits){c->gas, c->memory_size, c->wall_ms};
 }
 
+/* Where dstack's SDKs look first. */
+static enum rc start_agent(struct job *j, struct validator_jail *jail, json_t *env, struct err *e)
+{
+    TRY(image_agent_start(&j->agent, j->w, j->r, j->pool.instruction, e));
+    if (j->agent == NULL)
+        return RC_OK;
+    jail->agent = image_agent_path(j->agent);
+    set(env, "DSTACK_SIMULATOR_ENDPOINT", json_string(JAIL_AGENT));
+    return RC_OK;
+}
+
 /* Up to the moment when it needs the plaintext, so that it is ready when that is there. */
 static enum rc start_validator(struct job *j, struct err *e)
 {
     const struct worker_config *c = &j->w->config;
     const struct validator_limits limits = limits_of(j);
-    const struct validator_jail jail = {c->jail_path, c->jail_rlimit_only};
+    struct validator_jail jail = {.jail_path = c->jail_path, .rlimit_only = c->jail_rlimit_only};
     const struct consent_subject s = subject_of(j);
     json_auto_t *env = NULL;
+    enum rc rc;
 
     step(j, "validator", 502, "VALIDATOR_UNAVAILABLE");
     TRY(memory_file(&j->plain_fd, "plaintext", e));
     TRY(fetch_validator(j->w, &j->validator, j->r->proof_url, e));
-    j->http = 400;
-    j->code = "INVALID_SECRETS";
-    TRY(consent_env(j->w, &env, &s, j->dlp_id, e));
+    env = consent_env(&s, j->dlp_id, j->secrets);
     j->http = 500;
     j->code = "VALIDATOR_ERROR";
+    if (j->validator.kind == VALIDATOR_IMAGE)
+        TRY(start_agent(j, &jail, env, e));
     if (j->validator.kind == VALIDATOR_PROGRAM)
-        return validator_start(&j->program, c->validator_path, buf_bytes(&j->validator.elf),
-                               j->plain_fd, env, &limits, e);
-    return validator_image_start(&j->container, &j->validator.image, &jail, j->plain_fd, env,
-                                 &limits, e);
+        rc = validator_start(&j->program, j->w->validators, buf_bytes(&j->validator.elf),
+                             j->plain_fd, env, e);
+    else
+        rc = validator_image_start(&j->container, &j->validator.image, &jail, j->plain_fd, env,
+                                   &limits, e);
+    forget_secrets(j);
+    return rc;
 }
 
 static enum rc run_validator(struct job *j, struct buf *text, struct err *e)
@@ -411,6 +471,7 @@ static enum rc run_validator(struct job *j, struct buf *text, struct err *e)
         TRY(validator_finish(&j->outcome, text, j->program, e));
     else
         TRY(validator_image_finish(&j->outcome, text, j->container, &limits, e));
+    image_agent_stop(MOVE(j->agent));
     forget_plaintext(j);
     j->http = 400;
     if (j->outcome.error[0] != '\0')
@@ -446,7 +507,7 @@ static enum rc judge(struct job *j, struct err *e)
 
 /* ---- 5: document and proof ---- */
 
-static enum rc store_document(struct job *j, struct err *e)
+static void encode_document(struct job *j, struct buf *out)
 {
     struct document_input in = {.chain_id = j->w->chain_id,
                                 .tee_pool = j->w->config.tee_pool,
@@ -468,21 +529,30 @@ static enum rc store_document(struct job *j, struct err *e)
                                 .duration_ms = clock_mono_ms() - j->started_ms,
                                 .results = &j->results};
     const struct secp_key *key = worker_proof_key(j->w, &in.signer);
-    AUTO_CLEAR(buf) struct buf text = {0};
-    struct store_client *store = NULL;
-    char cid_text[CID_TEXT_SIZE];
-    struct cid cid;
-    enum rc rc;
 
-    step(j, "document", 502, "STORE_UNAVAILABLE");
-    document_encode(&text, &in, key);
-    TRY(worker_store_take(j->w, &store, e));
-    rc = store_client_add_bytes(store, &cid, buf_bytes(&text), e);
-    worker_store_give_back(j->w, store);
-    TRY(rc);
-    cid_format(cid_text, &cid);
-    (void)snprintf(j->entry.proof_url, sizeof(j->entry.proof_url), URL_PREFIX "%s", cid_text);
-    return RC_OK;
+    document_encode(out, &in, key);
+}
+
+/* Adding the document waits for the store's disk: a thread does it. */
+struct adding {
+    struct worker *w;
+    struct bytes text;
+    enum rc rc;
+    struct err err;
+};
+
+static void *add_main(void *arg)
+{
+    struct adding *a = arg;
+    struct store_client *store = NULL;
+    struct cid cid;
+
+    a->rc = worker_store_take(a->w, &store, &a->err);
+    if (a->rc != RC_OK)
+        return NULL;
+    a->rc = store_client_add_bytes(store, &cid, a->text, &a->err);
+    worker_store_give_back(a->w, store);
+    return NULL;
 }
 
 static void encode_proof(struct job *j, struct buf *calldata)
@@ -556,14 +626,45 @@ static enum rc await_proof(struct job *j, struct err *e)
     return RC_OK;
 }
 
+/* The document goes to the store, and meanwhile the ledger says what recording the proof will cost:
+ * both need no more than the document's CID. Nothing is sent before the store has the document. */
+static enum rc store_document(struct job *j, struct buf *calldata, struct chain_price *price,
+                              struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+    struct adding a = {.w = j->w};
+    char cid_text[CID_TEXT_SIZE];
+    struct err price_err;
+    pthread_t thread;
+    struct cid cid;
+    enum rc rc;
+    int failed;
+
+    step(j, "document", 502, "STORE_UNAVAILABLE");
+    encode_document(j, &text);
+    a.text = buf_bytes(&text);
+    TRY(store_client_cid(&cid, a.text, e));
+    cid_format(cid_text, &cid);
+    (void)snprintf(j->entry.proof_url, sizeof(j->entry.proof_url), URL_PREFIX "%s", cid_text);
+    failed = pthread_create(&thread, NULL, add_main, &a);
+    if (failed != 0)
+        return err_errno(e, failed, "thread");
+    encode_proof(j, calldata);
+    rc = onchain_price_proof(j->w, price, buf_bytes(calldata), &price_err);
+    (void)pthread_join(thread, NULL);
+    TRY(part(a.rc, &a.err, e));
+    j->code = "CHAIN_ERROR";
+    return part(rc, &price_err, e);
+}
+
 static enum rc send_proof(struct job *j, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf calldata = {0};
+    struct chain_price price;
 
-    TRY(store_document(j, e));
+    TRY(store_document(j, &calldata, &price, e));
     step(j, "record", 502, "CHAIN_ERROR");
-    encode_proof(j, &calldata);
-    TRY(onchain_submit_proof(j->w, &j->entry, buf_bytes(&calldata), e));
+    TRY(onchain_submit_proof(j->w, &j->entry, buf_bytes(&calldata), &price, e));
     return await_proof(j, e);
 }
 
@@ -602,18 +703,28 @@ static enum rc answer_completed(struct job *j, struct err *e)
 /* The owner asked, and this file will earn no proof however often it is tried: the requester gets
  * the payment back now. Never before the consent was checked: a stranger's request must not end a
  * job. What may pass (a store or a node that is away: 5xx) keeps the job open, and so do secrets
- * that do not open: the owner's signature does not cover them, a better request may follow. */
-static void give_back(struct job *j, enum rc rc)
+ * of the request that do not open: the owner's signature does not cover them, a better request may
+ * follow. Keepers that stayed away for so long may do so until the deadline: the payment goes back.
+ */
+static bool is_final(const struct job *j, enum rc rc)
 {
     static const char *const final[] = {"DECRYPTION_ERROR", "VALIDATOR_ERROR",
-                                        "PROOF_OF_CONTRIBUTION_ERROR"};
-    bool is_final = false;
+                                        "PROOF_OF_CONTRIBUTION_ERROR", "INVALID_POOL_SECRETS"};
+
+    if (strcmp(j->code, "KEYS_UNAVAILABLE") == 0)
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(final); i++)
+        if (strcmp(j->code, final[i]) == 0)
+            return j->http == 400 && (rc == RC_DENIED || rc == RC_MALFORMED || rc == RC_LIMIT ||
+                                      rc == RC_RANGE || rc == RC_UNSUPPORTED);
+    return false;
+}
+
+static void give_back(struct job *j, enum rc rc)
+{
     struct err e;
 
-    for (size_t i = 0; i < ARRAY_LEN(final); i++)
-        is_final = is_final || strcmp(j->code, final[i]) == 0;
-    if (!is_final || j->http != 400 ||
-        (rc != RC_DENIED && rc != RC_MALFORMED && rc != RC_LIMIT && rc != RC_RANGE))
+    if (!is_final(j, rc))
         return;
     if (onchain_reject_job(j->w, j->r->job_id, &e) != RC_OK)
         log_warn("worker", "job %llu could not be given back: %s", (unsigned long long)j->r->job_id,
@@ -636,6 +747,11 @@ static enum rc run(struct job *j, struct err *e)
     if (completed)
         return answer_completed(j, e);
     TRY(check_consent(j, e));
+    rc = open_secrets(j, e);
+    if (rc != RC_OK) {
+        give_back(j, rc);
+        return rc;
+    }
     TRY(begin_beside(j, e));
     rc = fetch_file(j, e);
     if (rc == RC_OK)
@@ -656,10 +772,12 @@ static void clear(struct job *j)
 {
     validator_process_free(j->program);
     jail_process_free(j->container);
+    image_agent_stop(j->agent);
     forget_plaintext(j);
     if (j->cipher_fd >= 0)
         (void)close(j->cipher_fd);
     secbuf_clear(&j->key);
+    forget_secrets(j);
     validator_clear(&j->validator);
     results_clear(&j->results);
     journal_entry_clear(&j->entry);

@@ -148,6 +148,17 @@ static enum rc parse(struct journal_entry *out, struct bytes text, struct err *e
     return RC_OK;
 }
 
+enum rc journal_parse(struct journal_entry *out, struct bytes text, struct err *e)
+{
+    enum rc rc;
+
+    memset(out, 0, sizeof(*out));
+    rc = parse(out, text, e);
+    if (rc != RC_OK)
+        journal_entry_clear(out);
+    return rc;
+}
+
 enum rc journal_get(struct journal_entry *out, const char *dir, uint64_t job_id, struct err *e)
 {
     AUTO_FREE char *path = path_of(dir, job_id);
@@ -156,7 +167,7 @@ enum rc journal_get(struct journal_entry *out, const char *dir, uint64_t job_id,
 
     memset(out, 0, sizeof(*out));
     TRY(file_read(&text, path, ENTRY_MAX_SIZE, e));
-    rc = parse(out, buf_bytes(&text), e);
+    rc = journal_parse(out, buf_bytes(&text), e);
     if (rc == RC_OK && out->job_id != job_id)
         rc = err_set(e, RC_CORRUPT, "names job %llu", (unsigned long long)out->job_id);
     if (rc != RC_OK) {

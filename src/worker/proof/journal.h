@@ -24,6 +24,8 @@ enum rc journal_put(const char *dir, const struct journal_entry *j, struct err *
  * of one sync instead of two. */
 enum rc journal_add_tx(const char *dir, const struct journal_entry *j, struct err *e);
 enum rc journal_get(struct journal_entry *out, const char *dir, uint64_t job_id, struct err *e);
+/* An entry's text; out is cleared on failure. RC_MALFORMED and others. */
+enum rc journal_parse(struct journal_entry *out, struct bytes text, struct err *e);
 /* Not synced: an entry that comes back after a power failure finds its job settled. */
 enum rc journal_remove(const char *dir, uint64_t job_id, struct err *e);
 /* Ids of all entries, ascending; *ids is the caller's (free). */

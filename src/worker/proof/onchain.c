@@ -4,6 +4,7 @@
 #include "chain/contracts.h"
 #include "client/light_client.h"
 #include "light/contracts.h"
+#include "worker/internal/fresh.h"
 
 _Static_assert(ONCHAIN_NONE == (int)JOB_NONE && ONCHAIN_SUBMITTED == (int)JOB_SUBMITTED &&
                    ONCHAIN_COMPLETED == (int)JOB_COMPLETED && ONCHAIN_CANCELED == (int)JOB_CANCELED,
@@ -82,6 +83,9 @@ static enum rc read_instruction(char **out, struct arena *a, struct bytes reply,
 /* ---- one look ---- */
 
 enum { LOOK_JOB, LOOK_FILE, LOOK_STARTED, LOOK_DLP, LOOK_INSTRUCTION, N_LOOKS };
+/* Proved only, and next to the instruction. */
+enum { LOOK_SECRETS = N_LOOKS, N_PROVED };
+_Static_assert(LOOK_SECRETS == LOOK_INSTRUCTION + 1, "a pool's settings are read together");
 
 /* Where a pool's contract was when it was last asked for: lets its instruction be read together
  * with the registry's answer, which is still what counts. */
@@ -174,22 +178,28 @@ static enum rc proved_job(struct onchain_job *out, struct bytes value, uint64_t 
     return RC_OK;
 }
 
-static enum rc proved_instruction(char **out, struct arena *a, struct bytes value, struct err *e)
+/* What a pool's contract keeps of its validator. */
+enum { POOL_INSTRUCTION, POOL_SECRETS, N_POOL };
+
+static enum rc proved_settings(struct onchain_pool *out, struct arena *a,
+                               const struct light_value v[N_POOL], struct err *e)
 {
     struct bytes text;
 
-    TRY(data_pool_instruction_get(&text, value, e));
+    TRY(data_pool_instruction_get(&text, v[POOL_INSTRUCTION].value, e));
     TRY(check_text(text, "the pool's proofInstruction", e));
-    *out = arena_strdup(a, text);
+    out->instruction = arena_strdup(a, text);
+    TRY(data_pool_sealed_secrets_get(&text, v[POOL_SECRETS].value, e));
+    out->secrets = text.n != 0 ? arena_strdup(a, text) : NULL;
     return RC_OK;
 }
 
 /* From the registry's record and, if the guess was right, what stood in the pool's contract. */
 static enum rc proved_pool(struct worker *w, struct onchain_pool *out, struct arena *a,
-                           struct bytes record, const struct address *guess, struct bytes value,
-                           uint64_t dlp_id, struct err *e)
+                           struct bytes record, const struct address *guess,
+                           const struct light_value *settings, uint64_t dlp_id, struct err *e)
 {
-    struct light_key key;
+    struct light_value *v;
     st_dlp dlp;
 
     TRY(dlp_registry_dlp_of_get(&dlp, record, e));
@@ -197,11 +207,15 @@ static enum rc proved_pool(struct worker *w, struct onchain_pool *out, struct ar
         return err_set(e, RC_NOTFOUND, "pool %llu is not registered", (unsigned long long)dlp_id);
     out->address = dlp.dlp;
     if (!address_eq(&dlp.dlp, guess)) {
+        const struct light_key keys[N_POOL] = {
+            [POOL_INSTRUCTION] = data_pool_instruction_key(&dlp.dlp),
+            [POOL_SECRETS] = data_pool_sealed_secrets_key(&dlp.dlp)};
+
         remember_pool(w, dlp_id, &dlp.dlp);
-        key = data_pool_instruction_key(&dlp.dlp);
-        TRY(light_client_value(w->light, &value, a, &key, 0, e));
+        TRY(light_client_read(w->light, &v, a, keys, N_POOL, 0, NULL, e));
+        settings = v;
     }
-    return proved_instruction(&out->instruction, a, value, e);
+    return proved_settings(out, a, settings, e);
 }
 
 /* All of one height, in one answer. */
@@ -216,12 +230,13 @@ static enum rc prove_view(struct worker *w, struct onchain_view *out, struct are
         [LOOK_FILE] = data_registry_file_of_key(&w->config.data_registry, file),
         [LOOK_STARTED] = tee_pool_started_at_key(&w->config.tee_pool, job),
         [LOOK_DLP] = dlp_registry_dlp_of_key(&w->config.dlp_registry, u256_from_u64(dlp_id)),
-        [LOOK_INSTRUCTION] = data_pool_instruction_key(&guess)};
+        [LOOK_INSTRUCTION] = data_pool_instruction_key(&guess),
+        [LOOK_SECRETS] = data_pool_sealed_secrets_key(&guess)};
     struct light_value *v;
     uint64_t started = 0;
 
     memset(out, 0, sizeof(*out));
-    TRY(light_client_read(w->light, &v, a, keys, N_LOOKS, min_height, NULL, e));
+    TRY(light_client_read(w->light, &v, a, keys, N_PROVED, min_height, NULL, e));
     out->job_rc = proved_job(&out->job, v[LOOK_JOB].value, job_id, &out->job_err);
     out->file_rc = proved_file(&out->file, a, v[LOOK_FILE].value, file_id, &out->file_err);
     out->starts_rc = tee_pool_started_at_get(&started, v[LOOK_STARTED].value, &out->starts_err);
@@ -229,7 +244,7 @@ static enum rc prove_view(struct worker *w, struct onchain_view *out, struct are
     out->started = started != 0;
     if (dlp_id != 0)
         out->pool_rc = proved_pool(w, &out->pool, a, v[LOOK_DLP].value, &guess,
-                                   v[LOOK_INSTRUCTION].value, dlp_id, &out->pool_err);
+                                   &v[LOOK_INSTRUCTION], dlp_id, &out->pool_err);
     return RC_OK;
 }
 
@@ -239,6 +254,7 @@ static enum rc look_proved(struct worker *w, struct onchain_view *out, struct ar
 {
     uint64_t newest;
 
+    TRY(fresh_ensure(w, e));
     TRY(prove_view(w, out, a, job_id, file_id, dlp_id, w->own_height, e));
     if (out->job_rc != RC_OK || out->job.status != JOB_NONE)
         return RC_OK;
@@ -323,8 +339,9 @@ enum rc onchain_pool_get(struct worker *w, struct onchain_pool *out, struct aren
         struct bytes record;
 
         TRY(light_client_value(w->light, &record, a, &key, 0, e));
-        return proved_pool(w, out, a, record, &none, (struct bytes){0}, dlp_id, e);
+        return proved_pool(w, out, a, record, &none, NULL, dlp_id, e);
     }
+    out->secrets = NULL;
     dlp_registry_put_dlps(&data, &id);
     TRY(call(w, &reply, &w->config.dlp_registry, &data, CHAIN_LATEST, e));
     TRY(read_dlp(&out->address, a, buf_bytes(&reply), dlp_id, e));
@@ -391,7 +408,7 @@ void onchain_saw(struct worker *w, uint64_t height)
         ;
 }
 
-static enum rc send_and_wait(struct worker *w, const struct buf *data, struct err *e)
+enum rc onchain_send(struct worker *w, const struct buf *data, struct err *e)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
     struct chain_receipt receipt;
@@ -428,7 +445,7 @@ enum rc onchain_ensure_signer(struct worker *w, struct err *e)
     } else if (!address_eq(&announced, &w->keys->signer_address)) {
         buf_reset(&data);
         tee_pool_put_setProofSigner(&data, &w->keys->signer_address);
-        TRY(send_and_wait(w, &data, e));
+        TRY(onchain_send(w, &data, e));
     }
     (void)pthread_mutex_lock(&w->lock);
     w->signs_with_sender = with_sender;
@@ -455,7 +472,7 @@ enum rc onchain_reject_job(struct worker *w, uint64_t job_id, struct err *e)
     tee_pool_put_rejectJob(&data, &id);
     /* The requester is answered when the payment is back. A refusal means that the job is over
      * already, or that the contract is Vana's. */
-    rc = send_and_wait(w, &data, e);
+    rc = onchain_send(w, &data, e);
     return rc == RC_DENIED ? RC_OK : rc;
 }
 
@@ -464,10 +481,18 @@ static bool is_transport(enum rc rc)
     return rc == RC_IO || rc == RC_TIMEOUT || rc == RC_CLOSED || rc == RC_AGAIN;
 }
 
-static enum rc submit_locked(struct worker *w, struct journal_entry *j, struct bytes calldata,
-                             struct err *e)
+enum rc onchain_price_proof(struct worker *w, struct chain_price *out, struct bytes calldata,
+                            struct err *e)
 {
     const struct chain_send s = {.to = &w->config.tee_pool, .data = calldata};
+
+    return chain_ask_price(w->chain, out, &w->keys->sender_address, &s, e);
+}
+
+static enum rc submit_locked(struct worker *w, struct journal_entry *j, struct bytes calldata,
+                             const struct chain_price *price, struct err *e)
+{
+    const struct chain_send s = {.to = &w->config.tee_pool, .data = calldata, .price = price};
     enum rc rc;
 
     buf_reset(&j->tx);
@@ -489,12 +514,12 @@ static enum rc submit_locked(struct worker *w, struct journal_entry *j, struct b
 }
 
 enum rc onchain_submit_proof(struct worker *w, struct journal_entry *j, struct bytes calldata,
-                             struct err *e)
+                             const struct chain_price *price, struct err *e)
 {
     enum rc rc;
 
     (void)pthread_mutex_lock(&w->send);
-    rc = submit_locked(w, j, calldata, e);
+    rc = submit_locked(w, j, calldata, price, e);
     (void)pthread_mutex_unlock(&w->send);
     return rc;
 }
@@ -512,7 +537,7 @@ enum rc onchain_claim(struct worker *w, struct err *e)
         return RC_OK;
     buf_reset(&data);
     tee_pool_put_claim(&data);
-    return send_and_wait(w, &data, e);
+    return onchain_send(w, &data, e);
 }
 
 /* ---- finding a proof again ---- */

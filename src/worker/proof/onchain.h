@@ -22,7 +22,9 @@ struct onchain_file {
 };
 struct onchain_pool {
     struct address address;
-    char *instruction; /* in the arena */
+    char *instruction;   /* in the arena, as is the next */
+    const char *secrets; /* JSON of what its owner sealed for the validator; NULL: nothing, or the
+                            node is believed (keys for it need proved state) */
 };
 
 /* What a job is about, read in one round trip. Each part says by its own rc how reading it went:
@@ -52,6 +54,9 @@ enum rc onchain_instruction_at(struct worker *w, char **out, struct arena *a,
 
 /* Announce the proof signer if that is not done. RC_DENIED: we are not a registered worker. */
 enum rc onchain_ensure_signer(struct worker *w, struct err *e);
+/* A call of TeePool, signed by the sender key; its receipt is awaited. RC_DENIED: it was reverted.
+ */
+enum rc onchain_send(struct worker *w, const struct buf *data, struct err *e);
 /* Post startJob. */
 enum rc onchain_start_job(struct worker *w, struct hash32 *hash, uint64_t job_id, struct err *e);
 /* A transaction of ours is in the block of this height: looks that follow are not older. */
@@ -59,10 +64,13 @@ void onchain_saw(struct worker *w, uint64_t height);
 /* Give the job back: its payment returns to the requester. Nothing happens on a contract without
  * this function (Vana's), or when the job is not open any more. */
 enum rc onchain_reject_job(struct worker *w, uint64_t job_id, struct err *e);
+/* What the addProof with this calldata would cost. RC_DENIED: it would be refused (reason in e). */
+enum rc onchain_price_proof(struct worker *w, struct chain_price *out, struct bytes calldata,
+                            struct err *e);
 /* Sign addProof, write it to the journal, send it. RC_AGAIN: it stands in the journal but the node
  * was not reached. Others: nothing was sent and the journal holds no transaction. */
 enum rc onchain_submit_proof(struct worker *w, struct journal_entry *j, struct bytes calldata,
-                             struct err *e);
+                             const struct chain_price *price, struct err *e);
 
 struct onchain_proof {
     uint64_t index;

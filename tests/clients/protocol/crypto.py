@@ -272,6 +272,12 @@ def aes256_gcm_seal(key, nonce, plain, aad):
     return out + (y ^ mask).to_bytes(16, "big")
 
 
+def aes256_gcm_open(key, nonce, sealed, aad):
+    """None: altered, or another key"""
+    plain = aes256_gcm_seal(key, nonce, sealed[:-16], aad)[:-16]
+    return plain if aes256_gcm_seal(key, nonce, plain, aad) == sealed else None
+
+
 # ---- HPKE (RFC 9180): base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM ----
 
 def _extract(suite, salt, label, ikm):
@@ -283,19 +289,36 @@ def _expand(suite, prk, label, info, n):
     return hmac.new(prk, info + b"\1", "sha256").digest()[:n]
 
 
-def hpke_seal(pub, info, aad, plain):
-    """enc | ciphertext | tag"""
+def hpke_derive(ikm):
+    """DeriveKeyPair: the private key"""
+    kem = b"KEM\0\x20"
+    return _expand(kem, _extract(kem, b"", b"dkp_prk", ikm), b"sk", b"", 32)
+
+
+def _hpke_keys(enc, pub, dh, info):
     kem, suite = b"KEM\0\x20", b"HPKE\0\x20\0\1\0\2"
-    ephemeral = os.urandom(32)
-    enc = x25519(ephemeral, (9).to_bytes(32, "little"))
-    eae = _extract(kem, b"", b"eae_prk", x25519(ephemeral, pub))
+    eae = _extract(kem, b"", b"eae_prk", dh)
     shared = _expand(kem, eae, b"shared_secret", enc + pub, 32)
     context = (b"\0" + _extract(suite, b"", b"psk_id_hash", b"") +
                _extract(suite, b"", b"info_hash", info))
     secret = _extract(suite, shared, b"secret", b"")
-    key = _expand(suite, secret, b"key", context, 32)
-    nonce = _expand(suite, secret, b"base_nonce", context, 12)
+    return (_expand(suite, secret, b"key", context, 32),
+            _expand(suite, secret, b"base_nonce", context, 12))
+
+
+def hpke_seal(pub, info, aad, plain, ephemeral=None):
+    """enc | ciphertext | tag"""
+    ephemeral = ephemeral or os.urandom(32)
+    enc = x25519(ephemeral, (9).to_bytes(32, "little"))
+    key, nonce = _hpke_keys(enc, pub, x25519(ephemeral, pub), info)
     return enc + aes256_gcm_seal(key, nonce, plain, aad)
+
+
+def hpke_open(private, info, aad, sealed):
+    """None: not for this key and context"""
+    enc, pub = sealed[:32], x25519(private, (9).to_bytes(32, "little"))
+    key, nonce = _hpke_keys(enc, pub, x25519(private, enc), info)
+    return aes256_gcm_open(key, nonce, sealed[32:], aad)
 
 
 # ---- known answers ----

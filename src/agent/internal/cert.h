@@ -1,28 +1,10 @@
-/* agent/internal/p256.h - P-256 keys and the certificates an application gets, over OpenSSL. Inputs
- * were checked or are ours: OpenSSL's failures are our bugs or a dying host, and abort. */
+/* agent/internal/cert.h - the certificates an application gets, over OpenSSL. Inputs were checked
+ * or are ours: OpenSSL's failures are our bugs or a dying host, and abort. */
 #pragma once
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "crypto/secret.h"
-
-#include <openssl/evp.h>
-
-static inline void p256_key_clear(EVP_PKEY **k)
-{
-    EVP_PKEY_free(*k);
-    *k = NULL;
-}
-#define AUTO_PKEY __attribute__((cleanup(p256_key_clear)))
-
-/* 1 <= k < n. */
-bool p256_is_scalar(const struct secret32 *k);
-/* The scalar must be one. */
-EVP_PKEY *p256_key_of(const struct secret32 *k);
-EVP_PKEY *p256_key_new(void);
-/* DER, appended. */
-void p256_pkcs8(struct secbuf *out, const EVP_PKEY *key);
-void p256_spki(struct buf *out, const EVP_PKEY *key);
+#include "crypto/p256_key.h"
 
 /* Evidence in a certificate: dstack's extensions 1.3.6.1.4.1.62397.1.1 and .2. */
 struct cert_evidence {

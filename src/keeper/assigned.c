@@ -1,0 +1,39 @@
+/* Who may have a confidential contract's key: the members of its cluster, in the epochs the cluster
+ * has open (docs/confidential.md). Proved state of ConfidentialContracts. */
+#include "keeper/internal/layouts.h"
+#include "keeper/internal/state.h"
+
+enum { V_WORKERS, V_CLUSTER, V_MEMBER, V_CONTRACT, N_VALUES };
+
+enum rc facts_contract(struct keeper *k, struct release_facts *f, const struct key_request *q,
+                       const struct key_subject *subject, struct arena *a, uint64_t min_height,
+                       struct err *e)
+{
+    const struct address *at = &k->config.confidential;
+    const uint64_t cluster = subject->cluster;
+    const struct light_key keys[N_VALUES] = {
+        [V_WORKERS] = confidential_workers_contract_key(at),
+        [V_CLUSTER] = confidential_cluster_of_key(at, cluster),
+        [V_MEMBER] = confidential_members_has_key(at, cluster, q->requester),
+        [V_CONTRACT] = confidential_contract_of_key(at, subject->account),
+    };
+    struct light_value *v;
+    struct address workers;
+    st_cluster_record c;
+    st_contract_record contract;
+    uint64_t member;
+
+    if (address_is_zero(at))
+        return RC_OK; /* a network without confidential contracts: nothing is assigned */
+    TRY(light_client_read(k->light, &v, a, keys, N_VALUES, min_height, NULL, e));
+    TRY(confidential_workers_contract_get(&workers, v[V_WORKERS].value, e));
+    TRY(confidential_cluster_of_get(&c, v[V_CLUSTER].value, e));
+    TRY(st_count(&member, v[V_MEMBER].value, e));
+    TRY(confidential_contract_of_get(&contract, v[V_CONTRACT].value, e));
+    f->is_assigned = member != 0 && address_eq(&workers, &k->config.workers) &&
+                     contract.cluster == cluster &&
+                     (contract.status == CONTRACT_WAITING || contract.status == CONTRACT_ACTIVE);
+    f->oldest_epoch = c.oldest;
+    f->current_epoch = c.epoch;
+    return RC_OK;
+}

@@ -1,0 +1,570 @@
+/* The thread of one cluster. It looks at the chain when that has moved, catches up, answers the
+ * open round or begins one, and keeps what depends on it up to date. Whatever fails is said once
+ * and tried again. */
+#include "worker/contract/cluster.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "chain/contracts.h"
+#include "client/light_client.h"
+#include "os/clock.h"
+#include "worker/contract/signed_log.h"
+#include "worker/internal/keepers.h"
+
+#include <limits.h>
+
+#define LOOK_EVERY_MS 15
+#define RETRY_MS 500
+#define JOIN_EVERY_MS 2000
+#define COMMIT_GAS 3000000
+#define JOIN_GAS 1500000
+#define VOUCH_GAS 500000
+#define CLAIM_GAS 500000
+#define TURN_MS 400u /* how long another member has to begin a round */
+
+struct cluster *cluster_new(struct worker *w, uint64_t id)
+{
+    struct cluster *c = xcalloc(1, sizeof(*c));
+
+    c->w = w;
+    c->id = id;
+    c->receipts = xcalloc(CLUSTER_RECEIPTS, sizeof(*c->receipts));
+    (void)pthread_mutex_init(&c->lock, NULL);
+    (void)pthread_cond_init(&c->changed, NULL);
+    c->keys = keyring_new(w, id);
+    return c;
+}
+
+void cluster_free(struct cluster *c)
+{
+    c->stopping = true;
+    if (c->has_thread)
+        (void)pthread_join(c->thread, NULL);
+    cluster_unload(c);
+    for (size_t i = 0; i < CLUSTER_RECEIPTS; i++)
+        buf_clear(&c->receipts[i].sealed);
+    free(c->receipts);
+    keyring_free(c->keys);
+    (void)pthread_mutex_destroy(&c->lock);
+    (void)pthread_cond_destroy(&c->changed);
+    free(c);
+}
+
+void cluster_say(struct cluster *c, const char *what, const char *why)
+{
+    char text[sizeof(c->said)];
+
+    (void)snprintf(text, sizeof(text), "%s: %.200s", what, why);
+    if (strcmp(text, c->said) != 0)
+        log_warn("worker", "cluster %llu: %s", (unsigned long long)c->id, text);
+    memcpy(c->said, text, sizeof(c->said));
+}
+
+/* ---- the state that is served ---- */
+
+static struct snapshot *dissolve(struct served *s)
+{
+    struct snapshot *snapshot = s->snapshot;
+
+    free(s->contracts);
+    free(s);
+    return snapshot;
+}
+
+/* Not under the lock. The runtime may stop only when all are gone. */
+static void let_go(struct cluster *c, struct snapshot *idle)
+{
+    if (idle == NULL)
+        return;
+    snapshot_free(idle);
+    (void)pthread_mutex_lock(&c->lock);
+    c->n_served--;
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+/* Under the lock. */
+static struct snapshot *retire(struct cluster *c)
+{
+    struct served *s = c->served;
+    struct snapshot *idle = NULL;
+
+    c->served = NULL;
+    if (s == NULL)
+        return NULL;
+    s->is_retired = true;
+    if (s->users == 0)
+        idle = dissolve(s);
+    return idle;
+}
+
+struct served *cluster_take_served(struct cluster *c)
+{
+    struct served *s;
+
+    (void)pthread_mutex_lock(&c->lock);
+    s = c->served;
+    if (s != NULL)
+        s->users++;
+    (void)pthread_mutex_unlock(&c->lock);
+    return s;
+}
+
+void cluster_give_served(struct cluster *c, struct served *s)
+{
+    struct snapshot *idle = NULL;
+
+    (void)pthread_mutex_lock(&c->lock);
+    if (--s->users == 0 && s->is_retired)
+        idle = dissolve(s);
+    (void)pthread_mutex_unlock(&c->lock);
+    let_go(c, idle);
+}
+
+enum rc cluster_serve_now(struct cluster *c, struct err *e)
+{
+    struct served *s = xcalloc(1, sizeof(*s));
+    struct snapshot *idle;
+    enum rc rc = runtime_snapshot(c->runtime, &s->snapshot, e);
+
+    if (rc != RC_OK) {
+        free(s);
+        return rc;
+    }
+    s->batch = c->batches;
+    s->entries = c->entries;
+    s->n_contracts = c->n_contracts;
+    s->contracts = xcalloc(c->n_contracts + 1, sizeof(*s->contracts));
+    if (c->n_contracts != 0)
+        memcpy(s->contracts, c->contracts, c->n_contracts * sizeof(*s->contracts));
+    s->height = c->last_height;
+    s->time_s = c->last_time_s;
+    s->root = c->root;
+    (void)pthread_mutex_lock(&c->lock);
+    idle = retire(c);
+    c->served = s;
+    c->n_served++;
+    (void)pthread_cond_broadcast(&c->changed);
+    (void)pthread_mutex_unlock(&c->lock);
+    let_go(c, idle);
+    return RC_OK;
+}
+
+void cluster_keep_receipt(struct cluster *c, uint64_t index, struct bytes sealed)
+{
+    struct receipt_slot *slot = &c->receipts[index % CLUSTER_RECEIPTS];
+
+    (void)pthread_mutex_lock(&c->lock);
+    buf_reset(&slot->sealed);
+    buf_put_bytes(&slot->sealed, sealed);
+    slot->index = index + 1;
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+/* ---- loading ---- */
+
+void cluster_unload(struct cluster *c)
+{
+    struct snapshot *idle;
+
+    (void)pthread_mutex_lock(&c->lock);
+    idle = retire(c);
+    (void)pthread_mutex_unlock(&c->lock);
+    let_go(c, idle);
+    (void)pthread_mutex_lock(&c->lock);
+    while (c->n_served != 0) { /* queries are bounded in time */
+        (void)pthread_mutex_unlock(&c->lock);
+        clock_sleep_ms(5);
+        (void)pthread_mutex_lock(&c->lock);
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+    runtime_stop(MOVE(c->runtime));
+    cluster_roots_free(MOVE(c->roots));
+    outbox_clear(c);
+    arena_clear(&c->pending.mem);
+    memset(&c->pending, 0, sizeof(c->pending));
+    free(c->contracts);
+    c->contracts = NULL;
+    c->n_contracts = 0;
+    c->n_commits = c->batches = c->entries = 0;
+    c->records_seen = 0;
+    c->checkpoint[0] = '\0';
+    c->delta_size = c->state_size = c->n_checkpoints = 0;
+}
+
+enum rc cluster_load_nothing(struct cluster *c, struct err *e)
+{
+    struct runtime_config config = {.path = c->w->config.runtime_path,
+                                    .machine = {.chain_id = c->w->chain_id}};
+
+    TRY(keepers_genesis(c->w, &c->genesis, e));
+    config.machine.genesis = c->genesis;
+    TRY(runtime_start(&c->runtime, &config, e));
+    c->roots = cluster_roots_new();
+    cluster_roots_root(c->roots, &c->root);
+    queue_hash_begin(&c->queue_hash, &c->genesis, c->id);
+    return RC_OK;
+}
+
+/* ---- transactions ---- */
+
+enum rc cluster_transact(struct cluster *c, struct bytes calldata, const struct u256 *value,
+                         uint64_t gas, struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    AUTO_CLEAR(buf) struct buf raw = {0};
+    const struct chain_send send = {.to = &c->w->config.confidential,
+                                    .value = value != NULL ? *value : (struct u256){{0}},
+                                    .data = calldata,
+                                    .gas = gas};
+    struct chain_receipt receipt;
+    struct hash32 tx_hash;
+    uint64_t seen;
+    enum rc rc;
+
+    (void)pthread_mutex_lock(&c->w->send);
+    rc = chain_sign(c->w->chain, &raw, &tx_hash, &c->w->keys->sender, &send, e);
+    if (rc == RC_OK) {
+        rc = chain_send_raw(c->w->chain, buf_bytes(&raw), e);
+        if (rc != RC_OK)
+            chain_nonce_reset(c->w->chain, &c->w->keys->sender_address);
+    }
+    (void)pthread_mutex_unlock(&c->w->send);
+    TRY(rc);
+    TRY(chain_receipt_wait(c->w->chain, &receipt, &a, &tx_hash, 30000, e));
+    /* What we read from now on is not older than this. */
+    seen = c->own_height;
+    if (receipt.height > seen)
+        c->own_height = receipt.height;
+    return receipt.ok ? RC_OK : err_set(e, RC_DENIED, "the contract refused it");
+}
+
+/* ---- membership ---- */
+
+static enum rc join(struct cluster *c, const struct cluster_view *v, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+
+    if (clock_mono_ms() < c->next_join_ms)
+        return RC_OK;
+    if (!v->exists)
+        return err_set(e, RC_NOTFOUND, "there is no such cluster yet");
+    c->next_join_ms = clock_mono_ms() + JOIN_EVERY_MS;
+    confidential_contracts_put_join(&data, c->id);
+    TRY(cluster_transact(c, buf_bytes(&data), &v->stake_wei, JOIN_GAS, e));
+    log_info("worker", "cluster %llu: joined", (unsigned long long)c->id);
+    return RC_OK;
+}
+
+/* ---- commits ---- */
+
+static enum rc send_commit(struct cluster *c, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    const struct cluster_domain domain = {c->w->chain_id, c->w->config.confidential};
+    const struct cluster_commit *k = &c->pending.commit;
+    const struct confidential_contracts_Commit result = {.cluster = k->cluster,
+                                                         .epoch = k->epoch,
+                                                         .firstBatch = k->first_batch,
+                                                         .endBatch = k->end_batch,
+                                                         .firstIndex = k->first_index,
+                                                         .endIndex = k->end_index,
+                                                         .queueHash = k->queue_hash,
+                                                         .previousRoot = k->previous_root,
+                                                         .newRoot = k->new_root,
+                                                         .outboxDigest = k->outbox_digest};
+    struct hash32 digest;
+    struct secp_sig sig;
+    enum rc rc;
+
+    /* Never two results for one range, whatever happens to this machine. */
+    TRY(signed_log_add(c->w->config.dir, k, e));
+    commit_digest(&digest, &domain, k);
+    secp_sign(&sig, &c->w->keys->commit, &digest);
+    confidential_contracts_put_commit(
+        &data, &result, bytes_str(c->pending.delta), bytes_str(c->checkpoint),
+        c->checkpoint[0] != '\0' ? c->checkpoint_epoch : 0, BYTES_OF(&sig));
+    rc = cluster_transact(c, buf_bytes(&data), NULL, COMMIT_GAS, e);
+    if (rc == RC_OK)
+        c->checkpoint[0] = '\0';
+    return rc;
+}
+
+/* Where a round that we begin should end: all that is there, within what is done at once. */
+static enum rc choose_end(struct cluster *c, const struct cluster_view *v, uint64_t *end,
+                          struct err *e)
+{
+    uint64_t low = c->batches + 1, high = v->n_batches;
+    struct batch_view b;
+
+    if (v->n_entries - c->entries <= CLUSTER_RANGE_MAX) {
+        *end = high;
+        return RC_OK;
+    }
+    while (low < high) {
+        uint64_t middle = low + (high - low + 1) / 2;
+
+        TRY(view_batches(c->w, &b, c->id, middle - 1, 1, v->height, e));
+        if (b.end - c->entries <= CLUSTER_RANGE_MAX)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    *end = low;
+    return RC_OK;
+}
+
+/* Members take turns in beginning rounds, so that seldom two begin different ones. */
+static bool is_our_turn(struct cluster *c, const struct cluster_view *v)
+{
+    uint64_t turn = v->n_members != 0 ? v->n_commits % v->n_members : 0;
+    uint64_t after = (v->our_place + v->n_members - turn) % (v->n_members != 0 ? v->n_members : 1);
+
+    if (c->turn_of != v->n_commits || c->turn_since_ms == 0) {
+        c->turn_of = v->n_commits;
+        c->turn_since_ms = clock_mono_ms();
+    }
+    return clock_mono_ms() - c->turn_since_ms >= after * TURN_MS;
+}
+
+static enum rc answer_round(struct cluster *c, const struct cluster_view *v, struct err *e)
+{
+    uint64_t end = v->round_end;
+
+    if (v->has_our_result || v->n_batches == v->confirmed_batches)
+        return RC_OK;
+    if (!v->round_is_open) {
+        if (!is_our_turn(c, v))
+            return RC_OK;
+        if (!c->pending.is_set)
+            TRY(choose_end(c, v, &end, e));
+        else
+            end = c->pending.commit.end_batch;
+    }
+    if (c->pending.is_set &&
+        (c->pending.commit.end_batch != end || c->pending.commit.epoch != v->epoch))
+        TRY(range_undo(c, e));
+    if (!c->pending.is_set)
+        TRY(range_execute(c, v, end, true, e));
+    return send_commit(c, e);
+}
+
+/* ---- confirmed ranges ---- */
+
+static enum rc settle(struct cluster *c, const struct cluster_view *v, struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct commit_view k;
+    bool moved = c->n_commits < v->n_commits || c->runtime == NULL;
+
+    if (c->pending.is_set && c->n_commits < v->n_commits) {
+        TRY(view_commits(c->w, &k, &a, c->id, c->n_commits, 1, v->height, e));
+        if (k.end_batch == c->pending.commit.end_batch &&
+            hash32_eq(&k.root, &c->pending.commit.new_root) &&
+            hash32_eq(&k.outbox_digest, &c->pending.commit.outbox_digest)) {
+            if (!hash32_is_zero(&k.outbox_digest)) {
+                uint64_t number;
+
+                TRY(history_count_outboxes(c, v, c->n_commits, &number, e));
+                outbox_keep_pending(c, number);
+            }
+            range_settle(c);
+            c->n_commits++;
+        } else {
+            if (k.end_batch == c->pending.commit.end_batch)
+                log_error("worker",
+                          "cluster %llu: batches %llu to %llu were confirmed with another result "
+                          "than ours",
+                          (unsigned long long)c->id,
+                          (unsigned long long)c->pending.commit.first_batch,
+                          (unsigned long long)k.end_batch);
+            TRY(range_undo(c, e));
+        }
+    }
+    if (c->runtime == NULL || c->n_commits < v->n_commits)
+        TRY(history_catch_up(c, v, e));
+    return moved ? cluster_serve_now(c, e) : RC_OK;
+}
+
+/* A checkpoint that a confirmed commit named counts when enough members have looked at it: that its
+ * root is the confirmed one, and that it opens. */
+static enum rc vouch(struct cluster *c, const struct cluster_view *v, struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    AUTO_CLEAR(buf) struct buf data = {0};
+    struct commit_view k;
+
+    if (c->looked_at >= v->n_commits)
+        return RC_OK;
+    if (c->looked_at < v->accepted_checkpoint)
+        c->looked_at = v->accepted_checkpoint;
+    for (; c->looked_at < v->n_commits; c->looked_at++) {
+        arena_reset(&a);
+        TRY(view_commits(c->w, &k, &a, c->id, c->looked_at, 1, v->height, e));
+        if (k.checkpoint[0] == '\0' || v->vouched > c->looked_at)
+            continue;
+        if (history_check_checkpoint(c, k.checkpoint, c->looked_at, v->height, e) != RC_OK) {
+            cluster_say(c, "checkpoint", e != NULL ? e->msg : "");
+            continue;
+        }
+        buf_reset(&data);
+        confidential_contracts_put_vouch(&data, c->id, c->looked_at);
+        if (cluster_transact(c, buf_bytes(&data), NULL, VOUCH_GAS, e) != RC_OK)
+            cluster_say(c, "vouching for a checkpoint", e != NULL ? e->msg : "");
+    }
+    return RC_OK;
+}
+
+static enum rc claim(struct cluster *c, const struct cluster_view *v, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    uint64_t now = clock_mono_ms();
+
+    if (c->w->config.claim_interval_s == UINT_MAX || u256_is_zero(&v->earned_wei) ||
+        now < c->next_claim_ms)
+        return RC_OK;
+    c->next_claim_ms = now + (uint64_t)c->w->config.claim_interval_s * 1000;
+    confidential_contracts_put_claim(&data);
+    return cluster_transact(c, buf_bytes(&data), NULL, CLAIM_GAS, e);
+}
+
+/* ---- the thread ---- */
+
+enum rc cluster_ask(struct cluster *c, struct cluster_ask *ask, unsigned timeout_ms, struct err *e)
+{
+    uint64_t until = clock_mono_ms() + timeout_ms;
+    struct cluster_ask **at;
+    bool is_late = false;
+
+    (void)pthread_mutex_lock(&c->lock);
+    ask->next = c->asked;
+    c->asked = ask;
+    while (!ask->is_done && !is_late) {
+        (void)pthread_mutex_unlock(&c->lock);
+        clock_sleep_ms(2);
+        (void)pthread_mutex_lock(&c->lock);
+        is_late = c->stopping || clock_mono_ms() > until;
+        /* Once the thread has taken it, it is about to be done. */
+        for (at = &c->asked; is_late && !ask->is_done && *at != NULL; at = &(*at)->next)
+            if (*at == ask) {
+                *at = ask->next;
+                ask->is_done = true;
+                ask->rc = err_set(&ask->err, RC_AGAIN, "the worker is busy");
+                break;
+            }
+        is_late = is_late && ask->is_done;
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+    if (e != NULL)
+        *e = ask->err;
+    return ask->rc;
+}
+
+static void answer_asked(struct cluster *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    while (c->asked != NULL) {
+        struct cluster_ask *ask = c->asked;
+        struct err err = {0};
+        enum rc rc;
+
+        c->asked = ask->next;
+        (void)pthread_mutex_unlock(&c->lock);
+        rc = ask->fn(c, ask, &err);
+        (void)pthread_mutex_lock(&c->lock);
+        ask->rc = rc;
+        ask->err = err;
+        ask->is_done = true; /* its owner may be gone after this */
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+static enum rc step(struct cluster *c, struct err *e)
+{
+    struct cluster_view v;
+
+    TRY(view_read(c->w, &v, c->id, c->own_height, e));
+    (void)pthread_mutex_lock(&c->lock);
+    c->is_member = v.is_member;
+    c->n_waiting = v.n_entries - v.confirmed_entries;
+    c->epoch = v.epoch;
+    (void)pthread_mutex_unlock(&c->lock);
+    c->oldest_epoch = v.oldest_epoch;
+    c->seen_epoch = v.epoch;
+    if (!v.is_member) {
+        cluster_unload(c);
+        return join(c, &v, e);
+    }
+    TRY(settle(c, &v, e));
+    (void)pthread_mutex_lock(&c->lock);
+    c->as_of = v.height;
+    (void)pthread_mutex_unlock(&c->lock);
+    TRY(records_publish(c, &v, e));
+    TRY(answer_round(c, &v, e));
+    TRY(outbox_deliver(c, &v, e));
+    TRY(claim(c, &v, e));
+    files_checkpoint(c, &v);
+    return vouch(c, &v, e);
+}
+
+static bool pause_for(const struct cluster *c, uint64_t ms)
+{
+    uint64_t until = clock_mono_ms() + ms;
+
+    while (!c->stopping && clock_mono_ms() < until)
+        clock_sleep_ms(5);
+    return !c->stopping;
+}
+
+/* The chain's id is known. */
+static bool is_ready(struct worker *w)
+{
+    bool is;
+
+    (void)pthread_mutex_lock(&w->lock);
+    is = w->ready;
+    (void)pthread_mutex_unlock(&w->lock);
+    return is;
+}
+
+static void *cluster_main(void *data)
+{
+    struct cluster *c = data;
+    uint64_t seen = 0, next_look = 0;
+
+    while (!c->stopping && !is_ready(c->w))
+        clock_sleep_ms(20);
+    while (!c->stopping) {
+        struct err e = {0};
+        uint64_t height = 0;
+        enum rc rc = chain_height(c->w->chain, &height, &e);
+
+        /* Something may be due though no block came: a turn, a key. */
+        if (rc == RC_OK && (height != seen || clock_mono_ms() >= next_look)) {
+            rc = step(c, &e);
+            next_look = clock_mono_ms() + RETRY_MS / 2;
+            if (rc == RC_OK) {
+                seen = height;
+                c->said[0] = '\0';
+            }
+        }
+        answer_asked(c);
+        if (rc == RC_IO && c->runtime != NULL && !runtime_is_alive(c->runtime))
+            cluster_unload(c);
+        if (rc != RC_OK && rc != RC_CLOSED)
+            cluster_say(c, "waiting", e.msg);
+        if (!pause_for(c, rc == RC_OK ? LOOK_EVERY_MS : RETRY_MS))
+            break;
+    }
+    answer_asked(c);
+    return NULL;
+}
+
+enum rc cluster_start(struct cluster *c, struct err *e)
+{
+    int rc = pthread_create(&c->thread, NULL, cluster_main, c);
+
+    if (rc != 0)
+        return err_errno(e, rc, "worker: thread of a cluster");
+    c->has_thread = true;
+    return RC_OK;
+}

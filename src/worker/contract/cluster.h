@@ -1,0 +1,221 @@
+/* worker/contract/cluster.h - one cluster in one worker. Its thread (cluster.c) follows the queue;
+ * range.c executes, history.c catches up, files.c makes deltas and checkpoints, records.c publishes
+ * keys, outbox.c delivers; serve.c answers queries from other threads. */
+#pragma once
+
+#include "client/store_client.h"
+#include "cluster/roots.h"
+#include "cluster/state_file.h"
+#include "runtime/runtime.h"
+#include "worker/contract/keyring.h"
+#include "worker/contract/view.h"
+
+#define CLUSTER_RANGE_MAX 4096   /* entries executed for one commit */
+#define CLUSTER_RECEIPTS 65536   /* newest receipts kept */
+#define CLUSTER_KEY_WAIT_MS 5000 /* for keepers, before trying again */
+#define CLUSTER_CODE_MAX STATE_CODE_MAX
+
+/* A contract as its state says. */
+struct known_contract {
+    struct address address;
+    struct hash32 code_hash; /* that runs; zeros: none yet */
+};
+
+struct receipt_slot {
+    uint64_t index; /* + 1; 0: empty */
+    struct buf sealed;
+};
+
+/* A state that queries are answered from: final, signed for by height and root. */
+struct served {
+    struct snapshot *snapshot;
+    unsigned users;          /* guarded by cluster.lock */
+    bool is_retired;         /* the last user frees it */
+    uint64_t batch, entries; /* confirmed batches and entries it holds */
+    struct known_contract *contracts;
+    size_t n_contracts;
+    uint64_t height, time_s; /* of the last of them */
+    struct hash32 root;
+};
+
+/* What was executed for a commit that is not confirmed yet. */
+struct pending {
+    bool is_set;
+    struct cluster_commit commit;
+    struct arena mem; /* of what follows */
+    struct state_changes changes;
+    const struct out_message *messages;
+    size_t n_messages;
+    const struct known_contract *contracts; /* as they were before */
+    size_t n_contracts;
+    uint64_t height, time_s; /* of its last batch */
+    struct hash32 queue_before;
+    char delta[CID_TEXT_SIZE];
+    bool is_sent;
+};
+
+struct outgoing;
+
+struct cluster {
+    struct cluster *next;
+    struct worker *w;
+    uint64_t id;
+    pthread_t thread;
+    bool has_thread;
+    atomic_bool stopping;
+
+    /* the thread's own */
+    struct hash32 genesis; /* hash of the network's genesis */
+    struct keyring *keys;
+    struct runtime *runtime;           /* NULL: nothing is loaded */
+    struct cluster_roots *roots;       /* as runtime */
+    uint64_t batches, entries;         /* executed and confirmed: where we stand */
+    uint64_t last_height, last_time_s; /* of the last of these batches */
+    struct hash32 queue_hash, root;
+    struct known_contract *contracts;
+    size_t n_contracts;
+    struct pending pending;
+    struct outgoing *outgoing;
+    uint64_t n_commits;                     /* confirmed ones that our state holds */
+    uint64_t records_seen, next_records_ms; /* contracts looked at for key records, and when next */
+    uint64_t turn_of, turn_since_ms;        /* the round whose turns are counted */
+    uint64_t outbox_number, outbox_since_ms;
+    uint64_t next_join_ms, next_claim_ms;
+    uint64_t oldest_epoch, seen_epoch;
+    uint64_t looked_at;              /* commits whose checkpoints we have looked at */
+    uint64_t own_height;             /* newest block with a transaction of ours */
+    uint64_t delta_size, state_size; /* bytes since the last checkpoint; of that */
+    char checkpoint[CID_TEXT_SIZE];  /* made, to be named by the next commit */
+    uint64_t checkpoint_epoch;
+    uint64_t n_checkpoints; /* made or loaded here */
+    uint64_t distrusted;    /* 1 + number of the commit whose delta was wrong */
+    char said[240];         /* the last complaint */
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    unsigned n_served;             /* states that are served or still being read */
+    struct served *served;         /* NULL: nothing can be answered */
+    struct receipt_slot *receipts; /* CLUSTER_RECEIPTS, by index */
+    bool is_member;
+    uint64_t epoch, n_waiting; /* as last seen */
+    uint64_t as_of;            /* height at which the served state was the confirmed one */
+    struct cluster_ask *asked; /* waits for the thread */
+};
+
+/* Something to be done by the thread between two steps, where all of the state is at hand. */
+struct cluster_ask {
+    struct cluster_ask *next;
+    enum rc (*fn)(struct cluster *c, struct cluster_ask *ask, struct err *e);
+    bool is_done;
+    enum rc rc;
+    struct err err;
+};
+/* From other threads: wait until it is done. RC_AGAIN: not in this time. */
+enum rc cluster_ask(struct cluster *c, struct cluster_ask *ask, unsigned timeout_ms, struct err *e);
+
+/* ---- range.c ---- */
+
+/* Execute batches from where we stand up to end_batch: state moves on, and c->pending says what
+ * came of it. RC_AGAIN: a key or code is not to be had yet (e says which); nothing has changed.
+ * RC_DENIED: the node's entries are not the queue. RC_IO: the process that runs contracts is gone.
+ */
+enum rc range_execute(struct cluster *c, const struct cluster_view *v, uint64_t end_batch,
+                      bool writes_delta, struct err *e);
+/* Take c->pending back. */
+enum rc range_undo(struct cluster *c, struct err *e);
+/* It is confirmed: it is our state now. */
+void range_settle(struct cluster *c);
+/* The code of a contract, from here or from where the chain says it is. RC_AGAIN, RC_DENIED. */
+enum rc range_fetch_code(struct cluster *c, const struct address *contract,
+                         const struct hash32 *code_hash, uint64_t min_height, struct err *e);
+/* Code from a state file, kept. *code_hash is what it is. */
+enum rc range_put_code(struct cluster *c, struct bytes elf, struct hash32 *code_hash,
+                       struct err *e);
+/* Code that the runtime was given before. */
+enum rc range_read_code(struct buf *out, const struct cluster *c, const struct hash32 *code_hash,
+                        struct err *e);
+/* Accounts among changes say which code runs. */
+enum rc range_note_contracts(struct cluster *c, const struct state_change *changes, size_t n,
+                             struct err *e);
+const struct known_contract *cluster_known(const struct cluster *c, const struct address *a);
+void cluster_keep_receipt(struct cluster *c, uint64_t index, struct bytes sealed);
+
+/* ---- files.c ---- */
+
+/* The delta of c->pending, in the store: its CID goes to c->pending.delta. results[n]: sealed
+ * receipts (empty: none) and events of the entries from first_index on. */
+struct delta_extra {
+    const struct queue_entry *entries;
+    const struct command_result *results;
+    const struct buf *receipts;
+    size_t n;
+};
+enum rc files_put_delta(struct cluster *c, const struct state_file_contract *touched,
+                        size_t n_touched, const struct delta_extra *x, struct err *e);
+/* A checkpoint of our confirmed state, when enough has changed since the last; its CID goes to
+ * c->checkpoint. Failing is no failure: later. */
+void files_checkpoint(struct cluster *c, const struct cluster_view *v);
+
+/* ---- history.c ---- */
+
+/* Bring our state from nothing, or from where we stand, to the confirmed end of v. RC_AGAIN,
+ * RC_IO: try again. RC_CORRUPT: what is missing is said. */
+enum rc history_catch_up(struct cluster *c, const struct cluster_view *v, struct err *e);
+
+/* The confirmed commit that ends with end_batch, at most number *number, which becomes its own.
+ * Without its texts. */
+enum rc history_commit_at(struct cluster *c, struct commit_view *out, uint64_t *number,
+                          uint64_t end_batch, uint64_t min_height, struct err *e);
+
+/* The number of the outbox of commit `from`, if it has one: outboxes are numbered without the
+ * commits that have none. */
+enum rc history_count_outboxes(struct cluster *c, const struct cluster_view *v, uint64_t from,
+                               uint64_t *out, struct err *e);
+/* {"contract","events","next"} (docs/worker.md) from the deltas in the store. */
+enum rc history_logs(struct cluster *c, struct buf *out, const struct address *contract,
+                     uint64_t first_batch, uint64_t end_batch, struct err *e);
+/* Does it open, and give the root confirmed for its batch? number: of the commit that names it. */
+enum rc history_check_checkpoint(struct cluster *c, const char *cid, uint64_t number,
+                                 uint64_t min_height, struct err *e);
+
+/* ---- records.c ---- */
+
+/* Publish our key records for contracts that lack ours. */
+enum rc records_publish(struct cluster *c, const struct cluster_view *v, struct err *e);
+
+/* ---- outbox.c ---- */
+
+/* The messages of one commit, until the chain has delivered them. number: in the cluster's list of
+ * outboxes. */
+struct outgoing *outgoing_new(uint64_t number);
+void outgoing_free(struct outgoing *o); /* NULL is fine */
+/* The message at a place, encoded, copied; in any order. RC_LIMIT. */
+enum rc outgoing_put(struct outgoing *o, uint32_t place, struct bytes message, struct err *e);
+/* Keep it for delivery if it is what was confirmed; takes it over. */
+void outbox_keep(struct cluster *c, struct outgoing *o, const struct hash32 *digest);
+/* That of c->pending, which is confirmed. */
+void outbox_keep_pending(struct cluster *c, uint64_t number);
+/* Deliver what is ours to deliver. */
+enum rc outbox_deliver(struct cluster *c, const struct cluster_view *v, struct err *e);
+void outbox_clear(struct cluster *c);
+
+/* ---- cluster.c ---- */
+
+struct cluster *cluster_new(struct worker *w, uint64_t id);
+enum rc cluster_start(struct cluster *c, struct err *e);
+void cluster_free(struct cluster *c); /* joins its thread */
+/* Begin with the empty state. */
+enum rc cluster_load_nothing(struct cluster *c, struct err *e);
+/* Forget the state: it will be loaded again. */
+void cluster_unload(struct cluster *c);
+/* Serve queries from the state as it stands now. */
+enum rc cluster_serve_now(struct cluster *c, struct err *e);
+/* The state served now; give it back. NULL: none. */
+struct served *cluster_take_served(struct cluster *c);
+void cluster_give_served(struct cluster *c, struct served *s);
+/* Send a transaction of the worker's to ConfidentialContracts and wait for it; value may be NULL.
+ * RC_DENIED: it reverted. */
+enum rc cluster_transact(struct cluster *c, struct bytes calldata, const struct u256 *value,
+                         uint64_t gas, struct err *e);
+/* A complaint, once. */
+void cluster_say(struct cluster *c, const char *what, const char *why);

@@ -1,0 +1,277 @@
+/* What a query may do that a command may not: sign, fetch, remember. */
+#include "base/mem.h"
+#include "codec/json.h"
+#include "crypto/hash.h"
+#include "net/http_client.h"
+#include "worker/contract/serve.h"
+
+#define CACHE_SIZE (20u << 20)         /* bytes of all contracts' entries */
+#define CACHE_CONTRACT_SIZE (2u << 20) /* of one contract's */
+#define CACHE_KEY_MAX 128
+#define CACHE_VALUE_MAX 65536
+#define FETCH_MAX 5 /* requests of one query */
+#define FETCH_BODY_MAX ((size_t)1 << 20)
+#define FETCH_TIMEOUT_MS 5000
+#define FETCH_HEADERS_MAX 16
+
+/* ---- the cache ---- */
+
+struct cached {
+    struct cached *next; /* newest first */
+    struct address contract;
+    struct bytes key, value; /* in one allocation after this */
+};
+
+struct query_cache {
+    pthread_mutex_t lock;
+    struct cached *entries;
+    size_t size;
+};
+
+static size_t weight(const struct cached *x)
+{
+    return sizeof(*x) + x->key.n + x->value.n;
+}
+
+struct query_cache *query_cache_new(void)
+{
+    struct query_cache *q = xcalloc(1, sizeof(*q));
+
+    (void)pthread_mutex_init(&q->lock, NULL);
+    return q;
+}
+
+static void unlink_entry(struct query_cache *q, struct cached **at)
+{
+    struct cached *x = *at;
+
+    *at = x->next;
+    q->size -= weight(x);
+    wipe(x, weight(x));
+    free(x);
+}
+
+void query_cache_free(struct query_cache *q)
+{
+    if (q == NULL)
+        return;
+    while (q->entries != NULL)
+        unlink_entry(q, &q->entries);
+    (void)pthread_mutex_destroy(&q->lock);
+    free(q);
+}
+
+static struct cached **find(struct query_cache *q, const struct address *contract, struct bytes key)
+{
+    struct cached **at = &q->entries;
+
+    while (*at != NULL && !(address_eq(&(*at)->contract, contract) && bytes_eq((*at)->key, key)))
+        at = &(*at)->next;
+    return at;
+}
+
+/* Oldest first, of this contract only when `contract` is given. */
+static void make_room(struct query_cache *q, const struct address *contract, size_t limit)
+{
+    for (;;) {
+        struct cached **oldest = NULL;
+        size_t size = 0;
+
+        for (struct cached **at = &q->entries; *at != NULL; at = &(*at)->next)
+            if (contract == NULL || address_eq(&(*at)->contract, contract)) {
+                size += weight(*at);
+                oldest = at;
+            }
+        if (size <= limit || oldest == NULL)
+            return;
+        unlink_entry(q, oldest);
+    }
+}
+
+static enum rc cache_get(void *data, const struct address *contract, struct bytes key,
+                         struct buf *value, struct err *e)
+{
+    struct query_effects *f = data;
+    struct query_cache *q = f->set->cache;
+    struct cached *x;
+
+    (void)pthread_mutex_lock(&q->lock);
+    x = *find(q, contract, key);
+    if (x != NULL)
+        buf_put_bytes(value, x->value);
+    (void)pthread_mutex_unlock(&q->lock);
+    return x != NULL ? RC_OK : err_set(e, RC_NOTFOUND, "not in the cache");
+}
+
+static enum rc cache_set(void *data, const struct address *contract, struct bytes key,
+                         struct bytes value, struct err *e)
+{
+    struct query_effects *f = data;
+    struct query_cache *q = f->set->cache;
+    struct cached **at, *x;
+
+    if (key.n > CACHE_KEY_MAX || value.n > CACHE_VALUE_MAX)
+        return err_set(e, RC_LIMIT, "a cache entry of %zu and %zu bytes; at most %d and %d", key.n,
+                       value.n, CACHE_KEY_MAX, CACHE_VALUE_MAX);
+    (void)pthread_mutex_lock(&q->lock);
+    at = find(q, contract, key);
+    if (*at != NULL)
+        unlink_entry(q, at);
+    if (value.n != 0) {
+        uint8_t *bytes;
+
+        x = xmalloc(sizeof(*x) + key.n + value.n);
+        bytes = (uint8_t *)(x + 1);
+        x->contract = *contract;
+        if (key.n != 0)
+            memcpy(bytes, key.p, key.n);
+        memcpy(bytes + key.n, value.p, value.n);
+        x->key = bytes_of(bytes, key.n);
+        x->value = bytes_of(bytes + key.n, value.n);
+        x->next = q->entries;
+        q->entries = x;
+        q->size += weight(x);
+        make_room(q, contract, CACHE_CONTRACT_SIZE);
+        if (q->size > CACHE_SIZE)
+            make_room(q, NULL, CACHE_SIZE);
+    }
+    (void)pthread_mutex_unlock(&q->lock);
+    return RC_OK;
+}
+
+/* ---- signing ---- */
+
+static enum rc sign(void *data, const struct address *contract, struct bytes message,
+                    uint8_t sig65[65], struct err *e)
+{
+    static const char label[] = "cloister/cluster/sign/v1";
+    struct query_effects *f = data;
+    const struct contract_keys *keys;
+    AUTO_CLEAR(buf) struct buf b = {0};
+    struct hash32 digest;
+    struct secp_sig sig;
+    uint64_t epoch;
+
+    (void)pthread_mutex_lock(&f->cluster->lock);
+    epoch = f->cluster->epoch;
+    (void)pthread_mutex_unlock(&f->cluster->lock);
+    TRY(keyring_get(f->cluster->keys, &keys, contract, epoch, CLUSTER_KEY_WAIT_MS, e));
+    buf_u32be(&b, (uint32_t)strlen(label));
+    buf_put_str(&b, label);
+    buf_put_bytes(&b, BYTES_OF(contract));
+    buf_u32be(&b, (uint32_t)message.n);
+    buf_put_bytes(&b, message);
+    keccak256(&digest, buf_bytes(&b));
+    secp_sign(&sig, &keys->sign, &digest);
+    memcpy(sig65, &sig, 65);
+    return RC_OK;
+}
+
+/* ---- fetching ---- */
+
+/* scheme://HOST[:PORT] of the URL stands in the list, "https://a.example,http://127.0.0.1:8080". */
+static bool is_allowed(const char *list, const char *url)
+{
+    const char *host = strstr(url, "://");
+    size_t n;
+
+    if (list == NULL || host == NULL)
+        return false;
+    n = (size_t)(host - url) + 3;
+    n += strcspn(url + n, "/?#");
+    /* What stands before an '@' would not be the host. */
+    if (memchr(url, '@', n) != NULL)
+        return false;
+    for (const char *at = list; *at != '\0';) {
+        size_t m = strcspn(at, ",");
+
+        if (m == n && strncasecmp(at, url, n) == 0)
+            return true;
+        at += m;
+        at += *at == ',' ? 1 : 0;
+    }
+    return false;
+}
+
+/* {"method","url","headers":{...},"body"} */
+static enum rc make_call(struct http_call *call, char **lines, const char **headers,
+                         const json_t *request, const char *allowed, struct err *e)
+{
+    const char *body = NULL, *key;
+    json_t *given = json_object_get(request, "headers");
+    json_t *value;
+    size_t n = 0;
+
+    TRY(json_str(&call->url, request, "url", 4096, e));
+    TRY(json_str_opt(&call->method, request, "method", 16, e));
+    TRY(json_str_opt(&body, request, "body", FETCH_BODY_MAX, e));
+    if (!is_allowed(allowed, call->url))
+        return err_set(e, RC_DENIED,
+                       "this worker's operator does not let contracts fetch from there");
+    if (call->method != NULL && strcmp(call->method, "GET") != 0 &&
+        strcmp(call->method, "POST") != 0)
+        return err_set(e, RC_UNSUPPORTED, "the method is neither GET nor POST");
+    if (body != NULL)
+        call->body = bytes_str(body);
+    json_object_foreach(given, key, value)
+    {
+        const char *text = json_string_value(value);
+
+        if (n == FETCH_HEADERS_MAX || text == NULL || strpbrk(text, "\r\n") != NULL ||
+            strpbrk(key, "\r\n: ") != NULL)
+            return err_set(e, RC_MALFORMED, "headers: at most %d, one line each",
+                           FETCH_HEADERS_MAX);
+        lines[n] = xasprintf("%s: %s", key, text);
+        headers[n] = lines[n];
+        n++;
+    }
+    call->headers = headers;
+    return RC_OK;
+}
+
+static enum rc fetch(void *data, const struct address *contract, struct bytes request,
+                     struct buf *response, struct err *e)
+{
+    struct query_effects *f = data;
+    char *lines[FETCH_HEADERS_MAX + 1] = {NULL};
+    const char *headers[FETCH_HEADERS_MAX + 1] = {NULL};
+    struct http_call call = {
+        .body_max = FETCH_BODY_MAX, .timeout_ms = FETCH_TIMEOUT_MS, .any_status = true};
+    struct http_reply reply = {0};
+    struct http_client *http;
+    json_auto_t *v = NULL;
+    enum rc rc;
+
+    (void)contract;
+    if (f->n_requests++ >= FETCH_MAX)
+        return err_set(e, RC_LIMIT, "more than %d requests in one query", FETCH_MAX);
+    TRY(json_parse(&v, request, FETCH_BODY_MAX + 65536, e));
+    rc = make_call(&call, lines, headers, v, f->set->w->config.http_allow, e);
+    if (rc == RC_OK) {
+        http = http_client_new();
+        rc = http_client_do(http, &reply, &call, e);
+        http_client_free(http);
+    }
+    if (rc == RC_OK) {
+        json_t *body = json_stringn((const char *)reply.body.p, reply.body.n);
+        json_auto_t *o = json_pack("{s:i, s:s, s:o}", "status", (int)reply.status, "content_type",
+                                   reply.content_type, "body",
+                                   body != NULL ? body : json_hex_new(buf_bytes(&reply.body)));
+
+        if (o == NULL)
+            rc = err_set(e, RC_MALFORMED, "the answer is no text");
+        else
+            json_put(response, o);
+    }
+    for (size_t i = 0; i < FETCH_HEADERS_MAX; i++)
+        free(lines[i]);
+    http_reply_clear(&reply);
+    return rc;
+}
+
+void query_effects_init(struct query_effects *f, struct contracts *set, struct cluster *cluster)
+{
+    *f = (struct query_effects){.set = set, .cluster = cluster};
+    f->host = (struct query_host){
+        .data = f, .sign = sign, .http = fetch, .cache_get = cache_get, .cache_set = cache_set};
+}

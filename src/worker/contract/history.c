@@ -1,0 +1,578 @@
+/* Catching up: the newest checkpoint that counts, then delta after delta, each checked against the
+ * root that was confirmed; what a delta does not give is executed again. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/reader.h"
+#include "chain/address.h"
+#include "cluster/state_file.h"
+#include "worker/contract/cluster.h"
+
+#define DELTA_MAX ((uint64_t)256 << 20)     /* bytes of a file in the store */
+#define CHECKPOINT_MAX ((uint64_t)64 << 30) /* ditto */
+
+/* ---- reading a state file ---- */
+
+struct file {
+    struct cluster *c;
+    struct state_file_head head;
+    struct arena a;
+    struct buf bytes;
+    const struct contract_keys **keys; /* of the head's contracts */
+    struct state_change *changes;
+    size_t n_changes, cap_changes;
+    struct secbuf plain;
+    struct outgoing *outgoing; /* its messages; NULL in a checkpoint */
+};
+
+static void file_clear(struct file *f)
+{
+    secbuf_clear(&f->plain);
+    buf_clear(&f->bytes);
+    free(f->changes);
+    free(f->keys);
+    outgoing_free(f->outgoing);
+    arena_clear(&f->a);
+}
+
+static enum rc fetch(struct cluster *c, struct buf *out, const char *cid_text, uint64_t max,
+                     struct err *e)
+{
+    struct store_client *store;
+    struct cid cid;
+    enum rc rc;
+
+    TRY(cid_parse(&cid, bytes_str(cid_text), e));
+    TRY(worker_store_take(c->w, &store, e));
+    rc = store_client_cat_bytes(store, out, &cid, max, e);
+    worker_store_give_back(c->w, store);
+    return rc;
+}
+
+static enum rc open_file(struct file *f, const char *cid, uint64_t max, struct bytes *sections,
+                         struct err *e)
+{
+    TRY(fetch(f->c, &f->bytes, cid, max, e));
+    TRY(state_file_parse(&f->head, sections, buf_bytes(&f->bytes), &f->a, e));
+    if (!hash32_eq(&f->head.genesis, &f->c->genesis) || f->head.cluster != f->c->id)
+        return err_set(e, RC_DENIED, "state file %s is of another cluster", cid);
+    f->keys = xcalloc(f->head.n_contracts + 1, sizeof(*f->keys));
+    for (size_t i = 0; i < f->head.n_contracts; i++)
+        TRY(keyring_get(f->c->keys, &f->keys[i], &f->head.contracts[i].contract,
+                        f->head.contracts[i].epoch, CLUSTER_KEY_WAIT_MS, e));
+    return RC_OK;
+}
+
+static void add_change(struct file *f, struct bytes key, struct bytes value)
+{
+    if (f->n_changes == f->cap_changes) {
+        f->cap_changes = f->cap_changes == 0 ? 256 : f->cap_changes * 2;
+        f->changes = xreallocarray(f->changes, f->cap_changes, sizeof(*f->changes));
+    }
+    f->changes[f->n_changes++] =
+        (struct state_change){.key = arena_dup(&f->a, key),
+                              .value = value.n != 0 ? arena_dup(&f->a, value) : (struct bytes){0}};
+}
+
+static enum rc take_blind(struct file *f, uint32_t contract, struct bytes item, struct err *e)
+{
+    struct secret32 blind;
+    enum rc rc;
+
+    if (item.n != sizeof(blind.b))
+        return err_set(e, RC_MALFORMED, "a blinding key of %zu bytes", item.n);
+    memcpy(blind.b, item.p, sizeof(blind.b));
+    rc = cluster_roots_add(f->c->roots, &f->head.contracts[contract].contract, &blind, e);
+    secret32_clear(&blind);
+    return rc;
+}
+
+static enum rc take_message(struct file *f, struct bytes item, struct err *e)
+{
+    struct reader r = reader_init(item);
+    uint32_t place = reader_u32be(&r);
+    struct bytes message = reader_rest(&r);
+
+    TRY(reader_done(&r, "message", e));
+    return outgoing_put(f->outgoing, place, message, e);
+}
+
+static enum rc take_item(struct file *f, uint32_t contract, enum state_item tag, struct bytes item,
+                         struct err *e)
+{
+    const struct address *who = &f->head.contracts[contract].contract;
+    struct bytes key, value;
+    struct hash32 code_hash;
+    uint64_t index;
+
+    switch (tag) {
+    case ITEM_BLIND:
+        return take_blind(f, contract, item, e);
+    case ITEM_CHANGE:
+        TRY(state_item_change(&key, &value, who, item, e));
+        if (f->head.kind == STATE_FILE_CHECKPOINT) {
+            TRY(runtime_load(f->c->runtime, key, value, e));
+            TRY(cluster_roots_load(f->c->roots, key, value, e));
+            f->c->state_size += key.n + value.n;
+            if (key.n != 21)
+                return RC_OK;
+        }
+        add_change(f, key, value);
+        return RC_OK;
+    case ITEM_CODE:
+        return range_put_code(f->c, item, &code_hash, e);
+    case ITEM_RECEIPT:
+        TRY(state_item_receipt(&index, &value, item, e));
+        cluster_keep_receipt(f->c, index, value);
+        return RC_OK;
+    case ITEM_EVENT:
+        return RC_OK;
+    case ITEM_MESSAGE:
+        return f->outgoing != NULL ? take_message(f, item, e) : RC_OK;
+    }
+    return err_set(e, RC_UNSUPPORTED, "an item of kind %d in a state file", (int)tag);
+}
+
+static enum rc read_sections(struct file *f, struct bytes sections, struct err *e)
+{
+    struct state_sections it;
+    struct state_section s;
+    enum rc rc;
+
+    state_sections_begin(&it, &f->head, sections);
+    while ((rc = state_sections_next(&s, &it, e)) == RC_OK) {
+        enum state_item tag;
+        struct bytes item, rest;
+
+        secbuf_reset(&f->plain);
+        TRY(state_section_open(&f->plain, &f->head, &s, f->keys[s.contract], e));
+        rest = secbuf_bytes(&f->plain);
+        while ((rc = state_item_next(&tag, &item, &rest, e)) == RC_OK)
+            TRY(take_item(f, s.contract, tag, item, e));
+        if (rc != RC_NOTFOUND)
+            return rc;
+    }
+    return rc == RC_NOTFOUND ? RC_OK : rc;
+}
+
+/* ---- where we stand ---- */
+
+static void stand_at(struct cluster *c, const struct commit_view *k, uint64_t number,
+                     const struct batch_view *last)
+{
+    c->batches = k->end_batch;
+    c->entries = k->end_index;
+    c->queue_hash = k->queue_hash;
+    c->root = k->root;
+    c->n_commits = number + 1;
+    c->last_height = last->height;
+    c->last_time_s = last->time_s;
+}
+
+/* ---- the checkpoint ---- */
+
+static enum rc load_checkpoint(struct cluster *c, const struct commit_view *all, uint64_t number,
+                               uint64_t min_height, struct err *e)
+{
+    struct file f = {.c = c};
+    struct batch_view last;
+    struct commit_view at;
+    struct bytes sections;
+    struct hash32 root;
+    enum rc rc = open_file(&f, all->checkpoint, CHECKPOINT_MAX, &sections, e);
+
+    if (rc == RC_OK && f.head.kind != STATE_FILE_CHECKPOINT)
+        rc = err_set(e, RC_DENIED, "%s is no checkpoint", all->checkpoint);
+    /* It is of a batch that some earlier commit ended with. */
+    if (rc == RC_OK)
+        rc = history_commit_at(c, &at, &number, f.head.end_batch, min_height, e);
+    if (rc == RC_OK && !hash32_eq(&at.root, &f.head.new_root))
+        rc = err_set(e, RC_DENIED, "checkpoint %s has another root than was confirmed",
+                     all->checkpoint);
+    if (rc == RC_OK)
+        rc = read_sections(&f, sections, e);
+    if (rc == RC_OK)
+        rc = runtime_loaded(c->runtime, e);
+    if (rc == RC_OK) {
+        cluster_roots_loaded(c->roots, &root);
+        if (!hash32_eq(&root, &at.root))
+            rc = err_set(e, RC_DENIED, "checkpoint %s does not give the root it names",
+                         all->checkpoint);
+    }
+    if (rc == RC_OK)
+        rc = range_note_contracts(c, f.changes, f.n_changes, e);
+    if (rc == RC_OK)
+        rc = view_batches(c->w, &last, c->id, at.end_batch - 1, 1, min_height, e);
+    if (rc == RC_OK) {
+        stand_at(c, &at, number, &last);
+        c->n_checkpoints = 1;
+        c->checkpoint_epoch = f.head.n_contracts != 0 ? f.head.contracts[0].epoch : 0;
+    }
+    file_clear(&f);
+    return rc;
+}
+
+enum rc history_commit_at(struct cluster *c, struct commit_view *out, uint64_t *number,
+                          uint64_t end_batch, uint64_t min_height, struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    uint64_t low = 0, high = *number + 1;
+
+    /* Ends rise: look for it as in a dictionary. */
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+
+        TRY(view_commits(c->w, out, &a, c->id, middle, 1, min_height, e));
+        out->delta = out->checkpoint = ""; /* they live in the arena */
+        if (out->end_batch == end_batch) {
+            *number = middle;
+            return RC_OK;
+        }
+        if (out->end_batch < end_batch)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return err_set(e, RC_DENIED, "no commit ends with batch %llu", (unsigned long long)end_batch);
+}
+
+static enum rc start_from(struct cluster *c, const struct cluster_view *v, struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct commit_view k;
+
+    TRY(cluster_load_nothing(c, e));
+    if (v->accepted_checkpoint == 0)
+        return RC_OK;
+    TRY(view_commits(c->w, &k, &a, c->id, v->accepted_checkpoint - 1, 1, v->height, e));
+    return load_checkpoint(c, &k, v->accepted_checkpoint - 1, v->height, e);
+}
+
+/* ---- deltas ---- */
+
+static enum rc check_delta(const struct file *f, const struct commit_view *k, const char *cid,
+                           struct err *e)
+{
+    const struct cluster *c = f->c;
+
+    if (f->head.kind != STATE_FILE_DELTA || f->head.first_batch != c->batches ||
+        f->head.end_batch != k->end_batch || f->head.end_index != k->end_index ||
+        !hash32_eq(&f->head.previous_root, &c->root) || !hash32_eq(&f->head.new_root, &k->root))
+        return err_set(e, RC_DENIED, "delta %s is of another range", cid);
+    return RC_OK;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return bytes_cmp(((const struct state_change *)a)->key, ((const struct state_change *)b)->key);
+}
+
+/* Old values are needed to take changes back; they come out of the roots' being wrong only, and
+ * then everything is loaded anew. */
+static enum rc apply_delta(struct file *f, const struct commit_view *k, const char *cid,
+                           struct err *e)
+{
+    struct hash32 root;
+
+    qsort(f->changes, f->n_changes, sizeof(*f->changes), by_key);
+    TRY(cluster_roots_apply(f->c->roots, f->changes, f->n_changes, &root, e));
+    if (!hash32_eq(&root, &k->root))
+        return err_set(e, RC_CORRUPT, "delta %s does not give the root it names", cid);
+    TRY(runtime_apply(f->c->runtime, f->changes, f->n_changes, e));
+    return range_note_contracts(f->c, f->changes, f->n_changes, e);
+}
+
+static enum rc use_delta(struct cluster *c, const struct commit_view *k, uint64_t number,
+                         uint64_t n_outboxes_before, uint64_t min_height, struct err *e)
+{
+    struct file f = {.c = c};
+    struct batch_view last;
+    struct bytes sections;
+    enum rc rc = view_batches(c->w, &last, c->id, k->end_batch - 1, 1, min_height, e);
+
+    f.outgoing = outgoing_new(n_outboxes_before);
+    if (rc == RC_OK)
+        rc = open_file(&f, k->delta, DELTA_MAX, &sections, e);
+    if (rc == RC_OK)
+        rc = check_delta(&f, k, k->delta, e);
+    if (rc == RC_OK)
+        rc = read_sections(&f, sections, e);
+    if (rc == RC_OK)
+        rc = apply_delta(&f, k, k->delta, e);
+    if (rc == RC_OK) {
+        stand_at(c, k, number, &last);
+        c->delta_size += f.bytes.n;
+        if (!hash32_is_zero(&k->outbox_digest))
+            outbox_keep(c, MOVE(f.outgoing), &k->outbox_digest);
+    }
+    file_clear(&f);
+    return rc;
+}
+
+/* The same by executing. */
+static enum rc execute_again(struct cluster *c, const struct cluster_view *v,
+                             const struct commit_view *k, uint64_t number, uint64_t outbox,
+                             struct err *e)
+{
+    TRY(range_execute(c, v, k->end_batch, false, e));
+    if (!hash32_eq(&c->pending.commit.new_root, &k->root) ||
+        !hash32_eq(&c->pending.commit.outbox_digest, &k->outbox_digest)) {
+        cluster_unload(c);
+        return err_set(e, RC_CORRUPT,
+                       "cluster %llu: batches %llu to %llu give another result here than was "
+                       "confirmed",
+                       (unsigned long long)c->id, (unsigned long long)c->pending.commit.first_batch,
+                       (unsigned long long)k->end_batch);
+    }
+    outbox_keep_pending(c, outbox);
+    range_settle(c);
+    c->n_commits = number + 1;
+    return RC_OK;
+}
+
+static enum rc one_commit(struct cluster *c, const struct cluster_view *v,
+                          const struct commit_view *k, uint64_t number, uint64_t outbox,
+                          struct err *e)
+{
+    struct err why = {0};
+    enum rc rc = RC_NOTFOUND;
+
+    if (c->distrusted == number + 1)
+        (void)err_set(&why, RC_CORRUPT, "delta %s was wrong", k->delta);
+    else if (k->delta[0] != '\0')
+        rc = use_delta(c, k, number, outbox, v->height, &why);
+    else
+        (void)err_set(&why, RC_NOTFOUND, "the commit names none");
+    if (rc == RC_OK || rc == RC_CLOSED)
+        return rc;
+    if (rc == RC_CORRUPT || rc == RC_IO) {
+        /* Half of it may stand in our state: load it anew, and execute this time. */
+        cluster_unload(c);
+        c->distrusted = rc == RC_CORRUPT ? number + 1 : 0;
+        return err_set(e, RC_AGAIN, "%s", why.msg);
+    }
+    log_info("worker", "cluster %llu: delta of batches to %llu: %s; executing them",
+             (unsigned long long)c->id, (unsigned long long)k->end_batch, why.msg);
+    rc = execute_again(c, v, k, number, outbox, e);
+    if (rc != RC_OK)
+        (void)err_wrap(e, rc, "delta: %s; executing", why.msg);
+    return rc;
+}
+
+/* How many outboxes the commits before this one made: their numbers are dense over the digests
+ * that are not zero, which only counting tells. From the end back, as few are undelivered. */
+enum rc history_count_outboxes(struct cluster *c, const struct cluster_view *v, uint64_t from,
+                               uint64_t *out, struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct commit_view k[VIEW_COMMITS_MAX];
+    uint64_t later = 0;
+
+    for (uint64_t at = from; at < v->n_commits;) {
+        uint64_t n = v->n_commits - at < VIEW_COMMITS_MAX ? v->n_commits - at : VIEW_COMMITS_MAX;
+
+        TRY(view_commits(c->w, k, &a, c->id, at, n, v->height, e));
+        for (uint64_t i = 0; i < n; i++)
+            later += hash32_is_zero(&k[i].outbox_digest) ? 0 : 1;
+        arena_reset(&a);
+        at += n;
+    }
+    *out = v->n_outboxes - later;
+    return RC_OK;
+}
+
+enum rc history_catch_up(struct cluster *c, const struct cluster_view *v, struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct commit_view k[VIEW_COMMITS_MAX];
+    uint64_t outbox;
+
+    if (c->runtime == NULL)
+        TRY(start_from(c, v, e));
+    TRY(history_count_outboxes(c, v, c->n_commits, &outbox, e));
+    while (c->n_commits < v->n_commits && !c->stopping) {
+        uint64_t first = c->n_commits, n = v->n_commits - first;
+
+        n = n < VIEW_COMMITS_MAX ? n : VIEW_COMMITS_MAX;
+        arena_reset(&a);
+        TRY(view_commits(c->w, k, &a, c->id, first, n, v->height, e));
+        for (uint64_t i = 0; i < n && !c->stopping; i++) {
+            TRY(one_commit(c, v, &k[i], first + i, outbox, e));
+            outbox += hash32_is_zero(&k[i].outbox_digest) ? 0 : 1;
+        }
+    }
+    if (c->stopping)
+        return RC_CLOSED;
+    if (c->batches != v->confirmed_batches || !hash32_eq(&c->root, &v->root))
+        return err_set(e, RC_CORRUPT, "cluster %llu: our state is not the confirmed one",
+                       (unsigned long long)c->id);
+    return RC_OK;
+}
+
+/* ---- looking at files without loading them ---- */
+
+/* A checkpoint is good if its parts open and give the roots it names, and those give the root that
+ * was confirmed for its batch: whoever loads it gets the confirmed state. */
+struct looked {
+    struct cluster_roots *roots;
+};
+
+static enum rc look_at_items(struct looked *l, struct file *f, uint32_t contract,
+                             struct bytes plain, struct err *e)
+{
+    const struct address *who = &f->head.contracts[contract].contract;
+    struct bytes item, key, value;
+    enum state_item tag;
+    enum rc rc;
+
+    while ((rc = state_item_next(&tag, &item, &plain, e)) == RC_OK) {
+        if (tag == ITEM_BLIND) {
+            struct secret32 blind;
+
+            if (item.n != sizeof(blind.b))
+                return err_set(e, RC_MALFORMED, "a blinding key of %zu bytes", item.n);
+            memcpy(blind.b, item.p, sizeof(blind.b));
+            rc = cluster_roots_add(l->roots, who, &blind, e);
+            secret32_clear(&blind);
+            TRY(rc);
+        } else if (tag == ITEM_CHANGE) {
+            TRY(state_item_change(&key, &value, who, item, e));
+            TRY(cluster_roots_load(l->roots, key, value, e));
+        }
+    }
+    return rc == RC_NOTFOUND ? RC_OK : rc;
+}
+
+static enum rc look_at_sections(struct looked *l, struct file *f, struct bytes sections,
+                                struct err *e)
+{
+    struct state_sections it;
+    struct state_section s;
+    enum rc rc;
+
+    state_sections_begin(&it, &f->head, sections);
+    while ((rc = state_sections_next(&s, &it, e)) == RC_OK) {
+        secbuf_reset(&f->plain);
+        TRY(state_section_open(&f->plain, &f->head, &s, f->keys[s.contract], e));
+        TRY(look_at_items(l, f, s.contract, secbuf_bytes(&f->plain), e));
+    }
+    return rc == RC_NOTFOUND ? RC_OK : rc;
+}
+
+enum rc history_check_checkpoint(struct cluster *c, const char *cid, uint64_t number,
+                                 uint64_t min_height, struct err *e)
+{
+    struct looked l = {.roots = cluster_roots_new()};
+    struct file f = {.c = c};
+    struct commit_view at;
+    struct bytes sections;
+    struct hash32 root;
+    enum rc rc = open_file(&f, cid, CHECKPOINT_MAX, &sections, e);
+
+    if (rc == RC_OK && f.head.kind != STATE_FILE_CHECKPOINT)
+        rc = err_set(e, RC_DENIED, "%s is no checkpoint", cid);
+    if (rc == RC_OK)
+        rc = history_commit_at(c, &at, &number, f.head.end_batch, min_height, e);
+    if (rc == RC_OK)
+        rc = look_at_sections(&l, &f, sections, e);
+    if (rc == RC_OK) {
+        cluster_roots_loaded(l.roots, &root);
+        if (!hash32_eq(&root, &at.root) || !hash32_eq(&root, &f.head.new_root))
+            rc = err_set(e, RC_DENIED, "checkpoint %s has another root than was confirmed", cid);
+    }
+    cluster_roots_free(l.roots);
+    file_clear(&f);
+    return rc;
+}
+
+/* ---- events ---- */
+
+#define LOGS_TEXT_MAX ((size_t)1 << 20)
+
+static json_t *event_json(uint64_t batch, uint64_t index, const struct log *event)
+{
+    json_t *topics = json_array();
+
+    for (size_t i = 0; i < event->n_topics; i++)
+        CHECK(json_array_append_new(topics, json_hex_new(BYTES_OF(&event->topics[i]))) == 0);
+    return json_pack("{s:I, s:I, s:o, s:o}", "batch", (json_int_t)batch, "index", (json_int_t)index,
+                     "topics", topics, "data", json_hex_new(event->data));
+}
+
+static enum rc events_of_section(json_t *list, size_t *size, struct file *f, struct bytes plain,
+                                 struct err *e)
+{
+    enum state_item tag;
+    struct bytes item;
+    struct log event;
+    uint64_t index;
+    enum rc rc;
+
+    while ((rc = state_item_next(&tag, &item, &plain, e)) == RC_OK) {
+        if (tag != ITEM_EVENT)
+            continue;
+        TRY(state_item_event(&index, &event, item, e));
+        CHECK(json_array_append_new(list, event_json(f->head.first_batch, index, &event)) == 0);
+        *size += item.n * 2 + 128;
+    }
+    return rc == RC_NOTFOUND ? RC_OK : rc;
+}
+
+static enum rc events_of_commit(struct cluster *c, json_t *list, size_t *size,
+                                const struct commit_view *k, const struct address *contract,
+                                struct err *e)
+{
+    struct file f = {.c = c};
+    struct state_sections it;
+    struct state_section s;
+    struct bytes sections;
+    enum rc rc;
+
+    if (k->delta[0] == '\0')
+        return err_set(e, RC_NOTFOUND, "the commit up to batch %llu names no delta",
+                       (unsigned long long)k->end_batch);
+    rc = open_file(&f, k->delta, DELTA_MAX, &sections, e);
+    if (rc == RC_OK)
+        state_sections_begin(&it, &f.head, sections);
+    while (rc == RC_OK && (rc = state_sections_next(&s, &it, e)) == RC_OK) {
+        if (!address_eq(&f.head.contracts[s.contract].contract, contract))
+            continue;
+        secbuf_reset(&f.plain);
+        rc = state_section_open(&f.plain, &f.head, &s, f.keys[s.contract], e);
+        if (rc == RC_OK)
+            rc = events_of_section(list, size, &f, secbuf_bytes(&f.plain), e);
+    }
+    file_clear(&f);
+    return rc == RC_NOTFOUND ? RC_OK : rc;
+}
+
+enum rc history_logs(struct cluster *c, struct buf *out, const struct address *contract,
+                     uint64_t first_batch, uint64_t end_batch, struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    json_t *list = json_array();
+    json_auto_t *o = json_object();
+    uint64_t next = end_batch;
+    struct commit_view k;
+    size_t size = 0;
+    char text[ADDRESS_TEXT_SIZE];
+
+    address_format(text, contract);
+    CHECK(json_object_set_new(o, "contract", json_string(text)) == 0);
+    CHECK(json_object_set_new(o, "events", list) == 0);
+    for (uint64_t i = 0; i < c->n_commits; i++) {
+        arena_reset(&a);
+        TRY(view_commits(c->w, &k, &a, c->id, i, 1, 0, e));
+        if (k.end_batch <= first_batch)
+            continue;
+        if (size >= LOGS_TEXT_MAX) {
+            next = k.end_batch - 1;
+            break;
+        }
+        TRY(events_of_commit(c, list, &size, &k, contract, e));
+        if (k.end_batch >= end_batch)
+            break;
+    }
+    CHECK(json_object_set_new(o, "next", json_integer((json_int_t)next)) == 0);
+    json_put(out, o);
+    return RC_OK;
+}

@@ -1,0 +1,147 @@
+/* Delivering what contracts send: the chain takes messages only in order and only those that a
+ * quorum confirmed, so a member that delivers too much or too late does no harm. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "chain/contracts.h"
+#include "os/clock.h"
+#include "worker/contract/cluster.h"
+
+#define OUTGOING_MAX 65536  /* messages of one commit */
+#define DELIVER_MESSAGES 16 /* in one transaction */
+#define DELIVER_BYTES 32768 /* ditto */
+#define DELIVER_GAS 8000000 /* of one transaction */
+#define TURN_MS 1500u       /* how long another member has for its turn */
+
+struct outgoing {
+    struct outgoing *next;
+    uint64_t number;
+    struct arena mem;
+    struct bytes *messages; /* by place; holes have p NULL */
+    size_t n, cap;
+    struct hash32 *rests; /* n + 1, once it is kept */
+};
+
+struct outgoing *outgoing_new(uint64_t number)
+{
+    struct outgoing *o = xcalloc(1, sizeof(*o));
+
+    o->number = number;
+    return o;
+}
+
+void outgoing_free(struct outgoing *o)
+{
+    if (o == NULL)
+        return;
+    free(o->messages);
+    free(o->rests);
+    arena_clear(&o->mem);
+    free(o);
+}
+
+enum rc outgoing_put(struct outgoing *o, uint32_t place, struct bytes message, struct err *e)
+{
+    if (place >= OUTGOING_MAX)
+        return err_set(e, RC_LIMIT, "message %u of a commit; at most %d", place, OUTGOING_MAX);
+    if (place >= o->cap) {
+        size_t cap = (size_t)place + 64;
+
+        o->messages = xreallocarray(o->messages, cap, sizeof(*o->messages));
+        memset(o->messages + o->cap, 0, (cap - o->cap) * sizeof(*o->messages));
+        o->cap = cap;
+    }
+    o->messages[place] = arena_dup(&o->mem, message);
+    if (place >= o->n)
+        o->n = (size_t)place + 1;
+    return RC_OK;
+}
+
+void outbox_keep(struct cluster *c, struct outgoing *o, const struct hash32 *digest)
+{
+    struct outgoing **at = &c->outgoing;
+
+    o->rests = xcalloc(o->n + 1, sizeof(*o->rests));
+    outbox_rests(o->rests, o->messages, o->n);
+    if (!hash32_eq(&o->rests[0], digest)) {
+        /* A delta that lacks a message gives the right state all the same. */
+        log_warn("worker", "cluster %llu: the messages of outbox %llu are not those confirmed",
+                 (unsigned long long)c->id, (unsigned long long)o->number);
+        outgoing_free(o);
+        return;
+    }
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = o;
+}
+
+void outbox_keep_pending(struct cluster *c, uint64_t number)
+{
+    const struct pending *p = &c->pending;
+    struct outgoing *o;
+
+    if (p->n_messages == 0)
+        return;
+    o = outgoing_new(number);
+    for (size_t i = 0; i < p->n_messages; i++) {
+        AUTO_CLEAR(buf) struct buf message = {0};
+
+        out_message_encode(&message, &p->messages[i]);
+        if (outgoing_put(o, (uint32_t)i, buf_bytes(&message), NULL) != RC_OK)
+            break;
+    }
+    outbox_keep(c, o, &p->commit.outbox_digest);
+}
+
+void outbox_clear(struct cluster *c)
+{
+    while (c->outgoing != NULL) {
+        struct outgoing *next = c->outgoing->next;
+
+        outgoing_free(c->outgoing);
+        c->outgoing = next;
+    }
+}
+
+static enum rc deliver(struct cluster *c, const struct outgoing *o, size_t from, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    size_t n = 0, size = 0;
+
+    while (from + n < o->n && n < DELIVER_MESSAGES &&
+           (n == 0 || size + o->messages[from + n].n <= DELIVER_BYTES))
+        size += o->messages[from + n++].n;
+    confidential_contracts_put_deliver(
+        &data, c->id, (struct confidential_contracts_bytes_list){.p = o->messages + from, .n = n},
+        &o->rests[from + n]);
+    return cluster_transact(c, buf_bytes(&data), NULL, DELIVER_GAS, e);
+}
+
+enum rc outbox_deliver(struct cluster *c, const struct cluster_view *v, struct err *e)
+{
+    struct outgoing *o;
+
+    /* What others have delivered. */
+    while (c->outgoing != NULL && c->outgoing->number < v->n_delivered) {
+        o = c->outgoing->next;
+        outgoing_free(c->outgoing);
+        c->outgoing = o;
+    }
+    o = c->outgoing;
+    if (v->n_delivered >= v->n_outboxes || o == NULL || o->number != v->n_delivered) {
+        c->outbox_since_ms = 0;
+        return RC_OK;
+    }
+    /* Members take turns, so that one delivery is usually enough. */
+    if (c->outbox_since_ms == 0 || c->outbox_number != o->number) {
+        c->outbox_since_ms = clock_mono_ms();
+        c->outbox_number = o->number;
+    }
+    if (v->n_members != 0 &&
+        (v->n_delivered % v->n_members + v->n_members - v->our_place) % v->n_members * TURN_MS >
+            clock_mono_ms() - c->outbox_since_ms)
+        return RC_OK;
+    for (size_t i = 0; i < o->n; i++)
+        if (hash32_eq(&o->rests[i], &v->outbox_rest))
+            return deliver(c, o, i, e);
+    return RC_OK;
+}
