@@ -269,9 +269,7 @@ void TeePool_cancelJob(u256 jobId)
         revert_NotJobOwner();
     if (j.status != JOB_SUBMITTED)
         revert_InvalidJobStatus();
-    if (waits_since(jobId) != 0 && cancelable_from(jobId, j) > now)
-        revert_JobWaits();
-    if (is_active(j.tee) && cancelable_from(jobId, j) > now) {
+    if ((waits_since(jobId) != 0 || is_active(j.tee)) && cancelable_from(jobId, j) > now) {
         if (checked_add(j.added_at, cancel_delay()) > now)
             revert_CancelDelayNotPassed();
         revert_JobRunning(cancelable_from(jobId, j));

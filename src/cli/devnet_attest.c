@@ -379,7 +379,7 @@ static enum rc link_beacon(struct devnet *d, struct err *e)
     if (address_eq(&known, &gatekeepers))
         return RC_OK;
     tee_pool_put_updateGatekeepers(&data, &gatekeepers);
-    return send(d, "TeePool", &data, e);
+    return devnet_administer(d, "TeePool", &data, e);
 }
 
 /* The council begins the first round; the keepers do the rest. */

@@ -634,7 +634,7 @@ TEST(jobs_wait_for_the_beacon_of_their_block)
     CHECK_OK(beacon_verify(&value, &at, buf_bytes(&beacon), &f.d->result, &e), &e);
     f.w->height++;
     /* who asked does not get to try again; nobody can serve it yet */
-    CHECK_REVERT(f.w, cancel(&f, alice, 2), "JobWaits()");
+    CHECK_REVERT(f.w, cancel(&f, alice, 2), "CancelDelayNotPassed()");
     tee_pool_put_startJob(&b, REF(u256, U(2)));
     CHECK_REVERT(f.w, world_call(f.w, workers[0].at, f.n.tees, 0, &b), "InvalidJobTee()");
     CHECK_REVERT(f.w, assign(&f, height, (struct bytes){0}), "InvalidBeacon()");

@@ -428,6 +428,13 @@ static uint64_t add_job(struct net *n, struct u256 *file)
     tee_pool_put_jobsCount(&data);
     CHECK_OK(tee_pool_get_jobsCount(&id, NULL, ask(n, &n->tee_pool, &data), &e), &e);
     CHECK_TRUE(u256_to_u64(&id, &job));
+    /* Keepers bring the beacon that gives it its worker. */
+    for (uint64_t give_up = clock_mono_ms() + PATIENCE_MS, since = 1; since != 0;) {
+        CHECK_TRUE(clock_mono_ms() < give_up);
+        clock_sleep_ms(20);
+        tee_pool_put_jobWaitsSince(&data, &id);
+        CHECK_OK(tee_pool_get_jobWaitsSince(&since, NULL, ask(n, &n->tee_pool, &data), &e), &e);
+    }
     return job;
 }
 
@@ -456,7 +463,7 @@ static void refused_image(struct net *n, const char *why)
     const struct hash32 digest = {{IMAGE_BYTE}};
     uint8_t key[32];
 
-    CHECK_RC(get_key(n, key, 0, KEY_IMAGE, &digest, NULL), RC_DENIED, &e, why);
+    CHECK_RC(get_key(n, key, 0, KEY_IMAGE, &digest, bytes_str("test"), NULL), RC_DENIED, &e, why);
 }
 
 TEST(an_image_gets_keys_while_its_job_runs)
@@ -489,7 +496,7 @@ TEST(an_image_gets_keys_while_its_job_runs)
     id = u256_from_u64(a.job_id);
     tee_pool_put_startJob(&data, &id);
     (void)mine(&n, &n.tee_pool, &data, 0);
-    CHECK_OK(get_key(&n, key, 0, KEY_IMAGE, &digest, NULL), &e);
+    CHECK_OK(get_key(&n, key, 0, KEY_IMAGE, &digest, bytes_str("test"), NULL), &e);
     claim(&n, &a, &n.admin);
     refused_image(&n, "the file's owner did not sign");
     a.validator = bytes_str("ipfs://bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy");
@@ -510,12 +517,13 @@ TEST(an_image_gets_keys_while_its_job_runs)
     n.job = "{\"job_id\":\"x\"}";
     refused_image(&n, "job_id");
     claim(&n, &a, &n.me);
-    CHECK_OK(get_key(&n, again, 0, KEY_IMAGE, &digest, NULL), &e);
+    CHECK_OK(get_key(&n, again, 0, KEY_IMAGE, &digest, bytes_str("test"), NULL), &e);
     CHECK_MEM(BYTES_OF(&key), BYTES_OF(&again));
     /* The job ends, and with it what it gave a right to. */
     tee_pool_put_rejectJob(&data, &id);
     (void)mine(&n, &n.tee_pool, &data, 0);
-    for (int i = 0; i < 60 && get_key(&n, key, 0, KEY_IMAGE, &digest, NULL) == RC_OK; i++)
+    for (int i = 0;
+         i < 60 && get_key(&n, key, 0, KEY_IMAGE, &digest, bytes_str("test"), NULL) == RC_OK; i++)
         clock_sleep_ms(200); /* keepers may be some seconds behind */
     refused_image(&n, "is not running at this worker");
     close_net(&n);
