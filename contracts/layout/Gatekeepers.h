@@ -30,7 +30,7 @@ MAP(keyset_of, 11, u64, str)              /* round -> the sharing it made */
 VALUE(current_round, 12, u64)             /* whose sharing is in force, until next_round's is */
 VALUE(next_round, 13, u64)                /* 0: none */
 MAP(beacon_of, 14, u64, bytes32)          /* height -> value */
-LIST(beacon_heights, 15, u64)             /* rising */
+LIST(beacon_heights, 15, u64)             /* as they were posted */
 LIST(releases, 16, release)
 SET(app_set, 17, bytes32)                 /* measurements of application images */
 MAP(app_of, 18, bytes32, app_image)

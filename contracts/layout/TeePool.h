@@ -41,3 +41,7 @@ VALUE(secrets_open_for, 28, u64)
 MAP(secrets_key_of, 29, u64, secrets_key) /* epoch -> public key in force */
 MAP2(secrets_said, 30, u64, address, bytes32) /* (epoch, tee) -> id of what it announced */
 SET_OF(secrets_sayers, 31, bytes32, address)  /* id -> tees */
+VALUE(gatekeepers_contract, 32, address)  /* zero: jobs are assigned at once, by their number */
+SET(waiting_heights, 33, u64)             /* blocks with jobs that wait for the beacon */
+SET_OF(waiting, 34, u64, u256)            /* height -> its jobs that wait */
+MAP(waits_since, 35, u256, u64)           /* job -> that height; 0: it does not wait */

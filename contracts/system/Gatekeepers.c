@@ -16,7 +16,7 @@
  *   computed it. A resharing keeps the public key. It is in force a little later; until then the
  *   old one is.
  * - A beacon is taken when t keepers of the sharing in force prove their parts of it: one value a
- *   height, of heights that have come, each later than the last.
+ *   height, of heights that have come, in any order: no value depends on who brings it, nor when.
  * - Keepers report what they release. Nothing here grants anything: it is evidence for later.
  * - The council lists what applications in machines of their own may be started from. They are never
  *   on the list of workers. */
@@ -477,7 +477,7 @@ static bytes32 combine(str beacon, key_round r, u64 number, u64 height)
 
 void Gatekeepers_postBeacon(str beacon)
 {
-    u64 number = round_in_force(), n = beacon_heights_count(), height;
+    u64 number = round_in_force(), height;
     key_round r = round_of(number);
     bytes32 value;
 
@@ -486,7 +486,7 @@ void Gatekeepers_postBeacon(str beacon)
         read_u64(beacon.p + 17) != number)
         revert_InvalidBeacon();
     height = read_u64(beacon.p + 1);
-    if (height > block_height() || (n != 0 && height <= beacon_heights_at(n - 1)))
+    if (height > block_height() || !same32(beacon_of(height), (bytes32){{0}}))
         revert_InvalidHeight(height);
     value = beacon_value(combine(beacon, r, number, height), height, r.generation);
     beacon_of_set(height, value);
@@ -496,15 +496,19 @@ void Gatekeepers_postBeacon(str beacon)
 
 /* ---- what keepers leave here ---- */
 
-void Gatekeepers_logRelease(bytes32 request, u64 purpose, bytes32 subject, u64 epoch,
-                            address requester)
+void Gatekeepers_logReleases(struct ReleaseReport_list list)
 {
     address sender = msg_caller();
 
     if (keeper_index(keyset_of(round_in_force()), sender) == 0)
         revert_NotKeeper();
-    releases_push((release){sender, request, purpose, subject, epoch, requester, block_height()});
-    emit_Released(sender, request, purpose, subject, epoch, requester);
+    for (u64 i = 0; i < list.n; i++) {
+        struct ReleaseReport r = list.p[i];
+
+        releases_push((release){sender, r.request, r.purpose, r.subject, r.epoch, r.requester,
+                                block_height()});
+        emit_Released(sender, r.request, r.purpose, r.subject, r.epoch, r.requester);
+    }
 }
 
 /* ---- what applications are started from: the council ---- */

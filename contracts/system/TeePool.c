@@ -5,10 +5,14 @@
  * secretsKey, secretsAnnouncement.
  *
  * The law
- * - A job asks for a proof about a file. It is assigned to activeTeeList[job id mod number of active
- *   tees], or the next of them that is attested now, holds its whole payment, and ends exactly once:
- *   Completed or Canceled.
+ * - A job asks for a proof about a file, holds its whole payment, and ends exactly once: Completed or
+ *   Canceled.
  *       None -> Submitted -> Completed | Canceled
+ * - It is assigned to activeTeeList[n mod number of active tees], or the next of them that is attested
+ *   now. On chains without keepers n is the job's id, at once. Where keepers hold keys the job first
+ *   waits, without a tee, for the beacon of the block it stands in, which nobody could know when that
+ *   block was made: n = keccak256(beacon | job id). Anyone may bring the beacon. Who asked cannot take
+ *   a waiting job back before cancelDelay is over, or the choice could be tried again.
  * - Coin held here = payments of Submitted jobs + what tees earned and have not claimed.
  * - The assigned tee, and only while it is active, may mark a job started, once. The job's owner
  *   takes the payment back when cancelDelay is over, but not within startWindow (at most an hour)
@@ -37,6 +41,7 @@
 #include "TeePool.abi.h"
 
 #include "DataRegistry.calls.h"
+#include "Gatekeepers.calls.h"
 #include "Workers.calls.h"
 #include "layout/TeePool.h"
 #include "sdk/access.h"
@@ -50,6 +55,7 @@
 #define START_WINDOW_MAX 3600u
 #define WORKER_ROLE_OPEN 1u /* in Workers */
 #define ASSIGN_TRIES_MAX 16u
+#define ASSIGN_JOBS_MAX 32u /* in one call */
 #define SECRETS_PERIOD_DEFAULT (7u * 24 * 3600) /* seconds */
 #define SECRETS_OPEN_DEFAULT (90u * 24 * 3600)
 #define SECRETS_TIMING_MAX (10u * 365 * 24 * 3600)
@@ -83,10 +89,11 @@ static bool is_active(address account)
            (is_zero(workers) || Workers_call_isActive(workers, account, WORKER_ROLE_OPEN));
 }
 
-static address assign(u256 id)
+/* Zero: none is active. */
+static address pick(u256 number)
 {
     u64 n = active_tees_count();
-    u64 first = n == 0 ? 0 : (u64)(id % n);
+    u64 first = n == 0 ? 0 : (u64)(number % n);
     u64 tries = is_zero(workers_contract()) ? 1 : ASSIGN_TRIES_MAX;
 
     for (u64 i = 0; i < n && i < tries; i++) {
@@ -95,7 +102,33 @@ static address assign(u256 id)
         if (tries == 1 || is_active(candidate))
             return candidate;
     }
-    revert_NoActiveTee();
+    return ADDRESS_ZERO;
+}
+
+static bool has_beacon(void)
+{
+    address g = gatekeepers_contract();
+
+    return !is_zero(g) && Gatekeepers_call_roundInForce(g) != 0;
+}
+
+static void wait_for_beacon(u256 id)
+{
+    waits_since_set(id, block_height());
+    waiting_heights_add(block_height());
+    waiting_add(block_height(), id);
+}
+
+static void wait_no_more(u256 id)
+{
+    u64 height = waits_since(id);
+
+    if (height == 0)
+        return;
+    waits_since_set(id, 0);
+    waiting_remove(height, id);
+    if (waiting_count(height) == 0)
+        waiting_heights_remove(height);
 }
 
 void TeePool_requestContributionProof(u256 fileId)
@@ -106,18 +139,68 @@ void TeePool_requestContributionProof(u256 fileId)
     if (bid < fee())
         revert_InsufficientFee();
     u256 id = checked_add(jobs_count(), 1);
-    address assigned = assign(id);
+    address assigned = pick(id);
 
+    if (is_zero(assigned))
+        revert_NoActiveTee();
+    if (has_beacon())
+        assigned = ADDRESS_ZERO;
     jobs_count_set(id);
     job_of_set(id, (job){fileId, bid, JOB_SUBMITTED, block_time(), msg_sender(), assigned});
     file_jobs_push(fileId, id);
-    pending_add(assigned, id);
+    if (is_zero(assigned))
+        wait_for_beacon(id);
+    else
+        pending_add(assigned, id);
     emit_JobSubmitted(id, fileId, assigned, bid);
 }
 
 void TeePool_submitJob(u256 fileId)
 {
     TeePool_requestContributionProof(fileId);
+}
+
+static u256 choice(bytes32 beacon, u256 id)
+{
+    bytes32 number = bytes32_of(id);
+    enc e = {0};
+
+    enc_raw(&e, &beacon, 32);
+    enc_raw(&e, &number, 32);
+    return u256_of(keccak(enc_str(&e)));
+}
+
+/* With no tee active it gets none; then its owner takes the payment back at once. */
+static void assign(u256 id, bytes32 beacon, u64 height)
+{
+    job j = job_of(id);
+
+    j.tee = pick(choice(beacon, id));
+    wait_no_more(id);
+    job_of_set(id, j);
+    if (!is_zero(j.tee))
+        pending_add(j.tee, id);
+    emit_JobAssigned(id, j.tee, height);
+}
+
+void TeePool_assignJobs(u64 height, str beacon)
+{
+    address g = gatekeepers_contract();
+    u64 n = waiting_count(height);
+    bytes32 value;
+
+    when_not_paused();
+    if (n == 0)
+        revert_NothingWaits(height);
+    value = Gatekeepers_call_beacons(g, height);
+    if (same32(value, (bytes32){{0}})) {
+        Gatekeepers_call_postBeacon(g, beacon);
+        value = Gatekeepers_call_beacons(g, height);
+    }
+    if (same32(value, (bytes32){{0}}))
+        revert_NoBeacon(height);
+    for (u64 i = 0; i < n && i < ASSIGN_JOBS_MAX; i++)
+        assign(waiting_at(height, 0), value, height);
 }
 
 static address only_active_tee(void)
@@ -159,6 +242,7 @@ static void refund(u256 id, job j)
     j.status = JOB_CANCELED;
     job_of_set(id, j);
     pending_remove(j.tee, id);
+    wait_no_more(id);
     if (!pay(j.owner, j.bid))
         revert_TransferFailed();
     emit_JobCanceled(id);
@@ -185,7 +269,7 @@ void TeePool_cancelJob(u256 jobId)
         revert_NotJobOwner();
     if (j.status != JOB_SUBMITTED)
         revert_InvalidJobStatus();
-    if (is_active(j.tee) && cancelable_from(jobId, j) > now) {
+    if ((waits_since(jobId) != 0 || is_active(j.tee)) && cancelable_from(jobId, j) > now) {
         if (checked_add(j.added_at, cancel_delay()) > now)
             revert_CancelDelayNotPassed();
         revert_JobRunning(cancelable_from(jobId, j));
@@ -557,7 +641,7 @@ struct TeeInfo TeePool_activeTeeListAt(u256 index)
     return tee_info(active_tees_at(index > UINT64_MAX ? UINT64_MAX : (u64)index));
 }
 
-/* The worker a job was given to: fixed when it was submitted. */
+/* The worker a job was given to: fixed when it was submitted or, where there is a beacon, by that. */
 struct TeeInfo TeePool_jobTee(u256 jobId)
 {
     return tee_info(job_of(jobId).tee);
@@ -615,6 +699,11 @@ u256 TeePool_jobsCount(void)
     return jobs_count();
 }
 
+u64 TeePool_jobWaitsSince(u256 jobId)
+{
+    return waits_since(jobId);
+}
+
 u256 TeePool_jobStartedAt(u256 jobId)
 {
     return started_at(jobId);
@@ -645,6 +734,11 @@ struct u256_list TeePool_teeJobIdsPaginated(address teeAddress, u256 start, u256
 address TeePool_workers(void)
 {
     return workers_contract();
+}
+
+address TeePool_gatekeepers(void)
+{
+    return gatekeepers_contract();
 }
 
 address TeePool_dataRegistry(void)
@@ -690,6 +784,13 @@ void TeePool_updateWorkers(address newWorkers)
     only_role(MAINTAINER_ROLE);
     workers_contract_set(newWorkers);
     emit_WorkersUpdated(newWorkers);
+}
+
+void TeePool_updateGatekeepers(address newGatekeepers)
+{
+    only_role(MAINTAINER_ROLE);
+    gatekeepers_contract_set(newGatekeepers);
+    emit_GatekeepersUpdated(newGatekeepers);
 }
 
 void TeePool_updateTeeFee(u256 newTeeFee)

@@ -23,7 +23,9 @@
 #define RUN_TIMEOUT_MS 900000 /* a validator may take its time */
 #define CONSENT_VALID_S 3600  /* how long the worker may use the authorization */
 #define TRY_AGAIN_MS 60000    /* while the worker cannot be reached or is busy */
-#define STORE_AGAIN_MS 10000  /* while the store cannot be reached */
+#define BEACON_WAIT_MS 60000  /* while keepers have not brought the beacon */
+#define BEACON_PAUSE_MS 25
+#define STORE_AGAIN_MS 10000 /* while the store cannot be reached */
 
 static const char *pool_name, *resume;
 static bool follow;
@@ -323,11 +325,13 @@ struct worker {
 
 /* The node says which file and job are ours, but not what they are: that is proved. The file's
  * name is the hash of a ciphertext made just now, so no older state has it. */
-static enum rc check_job(struct cli *cli, const struct contribution *x, st_job *job, struct err *e)
+static enum rc check_job(struct cli *cli, const struct contribution *x, st_job *job,
+                         uint64_t *waits_since, struct err *e)
 {
     const struct u256 file_id = u256_from_u64(x->file_id), job_id = u256_from_u64(x->job_id);
     const struct light_key keys[] = {data_registry_file_of_key(&x->registry, file_id),
-                                     tee_pool_job_of_key(&x->tee_pool, job_id)};
+                                     tee_pool_job_of_key(&x->tee_pool, job_id),
+                                     tee_pool_waits_since_key(&x->tee_pool, job_id)};
     struct light_client *lc;
     struct light_value *v;
     st_file file;
@@ -336,6 +340,7 @@ static enum rc check_job(struct cli *cli, const struct contribution *x, st_job *
     TRY(cli_read(cli, &v, keys, ARRAY_LEN(keys), e));
     TRY(data_registry_file_of_get(&file, v[0].value, e));
     TRY(tee_pool_job_of_get(job, v[1].value, e));
+    TRY(tee_pool_waits_since_get(waits_since, v[2].value, e));
     if (!bytes_eq(file.url, bytes_str(x->url)))
         return err_set(e, RC_DENIED, "ledger node %s: file %llu on chain is not %s",
                        light_client_url(lc), (unsigned long long)x->file_id, x->url);
@@ -346,6 +351,31 @@ static enum rc check_job(struct cli *cli, const struct contribution *x, st_job *
     return RC_OK;
 }
 
+/* Where keepers hold keys, a job waits a moment for the beacon that chooses its worker. */
+static enum rc await_worker(struct cli *cli, const struct contribution *x, st_job *job,
+                            struct err *e)
+{
+    uint64_t give_up = clock_mono_ms() + BEACON_WAIT_MS, since;
+
+    for (;;) {
+        TRY(check_job(cli, x, job, &since, e));
+        if (!address_is_zero(&job->tee))
+            return RC_OK;
+        if (since == 0)
+            return err_set(e, RC_DENIED,
+                           "no worker was there for job %llu: cancel with `cloister job cancel "
+                           "%llu`",
+                           (unsigned long long)x->job_id, (unsigned long long)x->job_id);
+        if (clock_mono_ms() > give_up)
+            return err_set(e, RC_TIMEOUT,
+                           "job %llu waits for the keepers' beacon of block %llu, which chooses "
+                           "its worker: go on later with --resume %llu",
+                           (unsigned long long)x->job_id, (unsigned long long)since,
+                           (unsigned long long)x->file_id);
+        clock_sleep_ms(BEACON_PAUSE_MS);
+    }
+}
+
 /* Who gets the key: read as proved state, for a node that could name itself as the worker would
  * be sent it. */
 static enum rc job_worker(struct cli *cli, const struct contribution *x, struct worker *w,
@@ -354,7 +384,7 @@ static enum rc job_worker(struct cli *cli, const struct contribution *x, struct 
     st_job job;
     st_tee tee;
 
-    TRY(check_job(cli, x, &job, e));
+    TRY(await_worker(cli, x, &job, e));
     w->address = job.tee;
     TRY(cli_read_tee(cli, &tee, &w->address, e));
     TRY(cli_state_text(cli, &w->url, tee.url, e));

@@ -365,6 +365,24 @@ static enum rc ask_u64(struct devnet *d, void (*put)(struct buf *),
     return get(out, NULL, answer, e);
 }
 
+/* With keepers jobs are assigned by their beacon; without, nobody would bring it. */
+static enum rc link_beacon(struct devnet *d, struct err *e)
+{
+    struct address gatekeepers = {{0}}, known;
+    struct buf data = {0};
+    struct bytes answer;
+
+    if (d->n_keepers != 0)
+        gatekeepers = devnet_address("Gatekeepers");
+    tee_pool_put_gatekeepers(&data);
+    TRY(read_call(d, &answer, "TeePool", &data, e));
+    TRY(tee_pool_get_gatekeepers(&known, NULL, answer, e));
+    if (address_eq(&known, &gatekeepers))
+        return RC_OK;
+    tee_pool_put_updateGatekeepers(&data, &gatekeepers);
+    return devnet_administer(d, "TeePool", &data, e);
+}
+
 /* The council begins the first round; the keepers do the rest. */
 static enum rc share_keys(struct devnet *d, struct err *e)
 {
@@ -414,5 +432,7 @@ enum rc devnet_attest(struct devnet *d, struct err *e)
     for (size_t i = 0; i < d->n_contract_workers; i++)
         TRY(wait_active(d, &d->contract_worker_address[i], WORKER_CONTRACT, "contract-worker", i,
                         e));
-    return d->n_keepers != 0 ? share_keys(d, e) : RC_OK;
+    if (d->n_keepers != 0)
+        TRY(share_keys(d, e));
+    return link_beacon(d, e);
 }

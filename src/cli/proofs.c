@@ -89,7 +89,8 @@ static enum rc job_command(struct cli *cli, struct err *e)
     cli_field(cli, "file", "%llu", (unsigned long long)file);
     cli_field(cli, "bid", "%s", cli_amount_text(cli, &job.bid));
     cli_field(cli, "asked by", "%s", cli_addr_text(cli, &job.owner));
-    cli_field(cli, "worker", "%s", cli_addr_text(cli, &job.tee));
+    cli_field(cli, "worker", "%s",
+              address_is_zero(&job.tee) ? "none yet" : cli_addr_text(cli, &job.tee));
     cli_json(cli,
              json_pack("{s:I, s:s, s:I, s:s, s:s, s:s, s:I}", "job", (json_int_t)id, "status",
                        job_status(job.status), "file", (json_int_t)file, "bid",

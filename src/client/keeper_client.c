@@ -35,6 +35,7 @@ struct one {
     bool running;
     const struct buf *body; /* of /partial */
     const char *path;
+    struct http_client *http; /* one connection for both calls */
     uint8_t challenge[32];
     struct buf sealed;
     struct keeper_answer a;
@@ -58,11 +59,15 @@ static enum rc call(struct one *o, json_t **out, struct bytes body)
 {
     AUTO_CLEAR(buf) struct buf url = {0};
     struct http_reply reply = {0};
+    struct http_call call = {.body = body,
+                             .content_type = "application/json",
+                             .body_max = ANSWER_MAX,
+                             .timeout_ms = o->g->timeout_ms != 0 ? o->g->timeout_ms : 10000};
     enum rc rc;
 
     buf_printf(&url, "%s%s", o->g->urls[o->index - 1], o->path);
-    rc = http_post(&reply, buf_cstr(&url), "application/json", body, ANSWER_MAX,
-                   o->g->timeout_ms != 0 ? o->g->timeout_ms : 10000, &o->a.err);
+    call.url = buf_cstr(&url);
+    rc = http_client_do(o->http, &reply, &call, &o->a.err);
     o->a.rc = rc;
     if (rc != RC_OK)
         quote_refusal(o, buf_bytes(&reply.body));
@@ -148,6 +153,14 @@ static void take(struct one *o, struct dprf *d, const struct secret32 *receive,
         return;
     o->a.rc =
         dprf_partial_open(&p, buf_bytes(&o->sealed), d->keys, o->index, receive, hash, &o->a.err);
+    /* Around a change of sharings one of us is a moment behind: no lie. */
+    if (o->a.rc == RC_OK && p.round != d->keys->round) {
+        o->a.rc = err_set(&o->a.err, RC_AGAIN, "%s answers of round %llu, not %llu",
+                          o->g->urls[o->index - 1], (unsigned long long)p.round,
+                          (unsigned long long)d->keys->round);
+        wipe(&p, sizeof(p));
+        return;
+    }
     if (o->a.rc == RC_OK)
         o->a.rc = dprf_add(d, &p, &o->a.err);
     wipe(&p, sizeof(p));
@@ -194,6 +207,7 @@ enum rc keeper_client_key(uint8_t *out, size_t n, const struct keeper_group *g,
     TRY(dprf_begin(&d, g->keys, &in, &hash, e));
     for (uint32_t i = 0; i < g->keys->n; i++) {
         all[i].g = g;
+        all[i].http = http_client_new();
         all[i].index = i + 1;
         if (g->urls[i] == NULL)
             all[i].a.rc = err_set(&all[i].a.err, RC_NOTFOUND, "keeper %u has no address", i + 1);
@@ -212,6 +226,7 @@ enum rc keeper_client_key(uint8_t *out, size_t n, const struct keeper_group *g,
         if (answers != NULL)
             answers[i] = all[i].a;
         buf_clear(&all[i].sealed);
+        http_client_free(all[i].http);
     }
     return rc;
 }

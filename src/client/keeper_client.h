@@ -24,7 +24,8 @@ struct keeper_group {
 struct keeper_answer {
     bool used;      /* its partial is good */
     bool lied;      /* it answered with something that does not verify */
-    enum rc rc;     /* RC_OK; RC_DENIED: it refused, err says by which rule; else transport */
+    enum rc rc;     /* RC_OK; RC_DENIED: it refused, err says by which rule; RC_AGAIN: it answers of
+                       another round than keys, so one of us is behind; else transport */
     struct err err; /* names the URL */
 };
 

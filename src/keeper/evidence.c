@@ -9,6 +9,8 @@ static enum rc verify_quote(struct attest_verdict *out, const struct requester_e
 {
     struct collateral c;
 
+    if (in->prepared != NULL)
+        return dcap_verify(out, in->evidence, in->prepared, now, a, e);
     if (in->collateral.n == 0)
         return err_set(e, RC_DENIED, "the chain has no collateral for this platform");
     TRY(collateral_parse(&c, in->collateral, a, e));

@@ -130,6 +130,14 @@ enum rc facts_evidence(struct keeper *k, struct release_facts *f, const struct p
     return RC_OK;
 }
 
+/* What else is read with the facts. */
+struct chain_facts {
+    uint64_t min_height;
+    struct hash32 collateral_key;
+    struct bytes endorsements; /* of the requester's registration */
+    uint64_t council_actions;
+};
+
 /* Of the TEE pool, and the requester in it. */
 struct pool_facts {
     bool is_active;
@@ -170,6 +178,7 @@ enum {
     V_OLDEST,
     V_EPOCH,
     V_SELF,
+    V_COUNCIL,
     N_VALUES
 };
 
@@ -208,8 +217,8 @@ static void take_registration(struct release_facts *f, const st_worker *w, const
 }
 
 static enum rc read_chain(struct keeper *k, struct release_facts *f,
-                          const struct partial_request *r, struct arena *a, uint64_t min_height,
-                          struct requester_evidence *with, struct err *no_job, struct err *e)
+                          const struct partial_request *r, struct arena *a, struct chain_facts *out,
+                          struct err *no_job, struct err *e)
 {
     const struct keeper_config *c = &k->config;
     const struct light_key keys[N_VALUES] = {
@@ -223,22 +232,23 @@ static enum rc read_chain(struct keeper *k, struct release_facts *f,
         [V_OLDEST] = tee_pool_secrets_oldest_key(&c->tee_pool),
         [V_EPOCH] = tee_pool_secrets_epoch_key(&c->tee_pool),
         [V_SELF] = workers_worker_of_key(&c->workers, k->address),
+        [V_COUNCIL] = council_last_id_key(&c->council),
     };
     struct light_value *v;
     struct key_subject subject;
     struct pool_facts pool;
     struct address pool_workers;
-    st_bytes32 entry;
     st_measurement m;
+    st_u256 actions;
     st_worker w;
     st_tee tee;
     uint64_t listed;
 
-    TRY(light_client_read(k->light, &v, a, keys, N_VALUES, min_height, NULL, e));
+    TRY(light_client_read(k->light, &v, a, keys, N_VALUES, out->min_height, NULL, e));
     TRY(check_self(k, v[V_SELF].value, e));
     TRY(workers_worker_of_get(&w, v[V_WORKER].value, e));
-    TRY(workers_evidence_key_get(&entry, v[V_ENTRY].value, e));
-    TRY(workers_evidence_endorsements_get(&with->endorsements, v[V_ENDORSEMENTS].value, e));
+    TRY(workers_evidence_key_get(&out->collateral_key, v[V_ENTRY].value, e));
+    TRY(workers_evidence_endorsements_get(&out->endorsements, v[V_ENDORSEMENTS].value, e));
     TRY(workers_measurement_of_get(&m, v[V_MEASUREMENT].value, e));
     TRY(st_count(&listed, v[V_LISTED].value, e));
     TRY(tee_pool_tee_of_get(&tee, v[V_TEE].value, e));
@@ -249,11 +259,39 @@ static enum rc read_chain(struct keeper *k, struct release_facts *f,
     TRY(tee_pool_secrets_epoch_get(&pool.epoch, v[V_EPOCH].value, e));
     pool.is_active = tee.status == TEE_ACTIVE && address_eq(&pool_workers, &c->workers);
     judge_subject(k, f, &r->q, &subject, &pool);
+    TRY(council_last_id_get(&actions, v[V_COUNCIL].value, e));
+    if (!u256_to_u64(&actions, &out->council_actions))
+        out->council_actions = UINT64_MAX; /* council_follow() says it */
     if (r->q.purpose == KEY_IMAGE && pool.is_active)
-        TRY(image_job_check(k, r, &subject.digest, min_height, &f->is_assigned, no_job, e));
+        TRY(image_job_check(k, r, &subject.digest, out->min_height, &f->is_assigned, no_job, e));
     if (r->q.purpose == KEY_CONTRACT)
-        TRY(facts_contract(k, f, &r->q, &subject, a, min_height, e));
-    return facts_collateral(k, &with->collateral, a, &entry, min_height, e);
+        TRY(facts_contract(k, f, &r->q, &subject, a, out->min_height, e));
+    return RC_OK;
+}
+
+/* The collateral is lent for as long as it is used. */
+static enum rc take_evidence(struct keeper *k, struct release_facts *f,
+                             const struct partial_request *r, const struct chain_facts *c,
+                             struct err *why, struct err *e)
+{
+    struct requester_evidence in = {.evidence = r->evidence, .endorsements = c->endorsements};
+    enum rc rc = collateral_lend(k, &in.prepared, &c->collateral_key, c->min_height, why, e);
+
+    if (rc == RC_OK && (in.prepared != NULL || why->msg[0] == '\0'))
+        (void)!facts_evidence(k, f, r, &in, why);
+    collateral_return(k);
+    return rc;
+}
+
+/* Nothing to follow where all actions are settled. */
+static enum rc follow_council(struct keeper *k, const struct chain_facts *c, struct err *e)
+{
+    bool settled;
+
+    (void)pthread_mutex_lock(&k->ask);
+    settled = k->council.seen == c->council_actions;
+    (void)pthread_mutex_unlock(&k->ask);
+    return settled ? RC_OK : facts_follow_council(k, c->min_height, e);
 }
 
 enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
@@ -266,14 +304,15 @@ enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
     struct facts_approval allowed;
     struct err no_evidence = {0}, no_job = {0};
     struct keeper_head head;
-    struct requester_evidence with = {.evidence = r->evidence};
+    struct chain_facts chain = {0};
 
     TRY(heads_agree(k, s, &f.head_age_ms, &f.head_agreements, e));
     heads_newest(k, &head);
     /* The state after a block stands in the next one's header. */
-    TRY(read_chain(k, &f, r, &a, head.height - 1, &with, &no_job, e));
-    (void)!facts_evidence(k, &f, r, &with, &no_evidence);
-    TRY(facts_follow_council(k, head.height - 1, e));
+    chain.min_height = head.height - 1;
+    TRY(read_chain(k, &f, r, &a, &chain, &no_job, e));
+    TRY(take_evidence(k, &f, r, &chain, &no_evidence, e));
+    TRY(follow_council(k, &chain, e));
     facts_policy(&p, k, s);
     TRY(release_policy_check(&p, e));
     facts_approval(&allowed, k, &r->q.measurement);

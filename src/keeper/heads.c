@@ -9,7 +9,7 @@
 #include "net/http_client.h"
 #include "os/clock.h"
 
-#define ANSWER_MAX 4096
+#define ANSWER_MAX ((size_t)1 << 20)
 #define ASK_TIMEOUT_MS 700
 #define TRIES 3
 #define COUNT_FOR_MS 2000 /* an agreement is counted again after this */
@@ -25,10 +25,54 @@ enum rc heads_follow(struct keeper *k, struct err *e)
     h.height = (uint64_t)head.header.height;
     header_hash(&h.hash, &head.header);
     (void)pthread_mutex_lock(&k->lock);
-    if (k->n_heads == 0 || k->heads[(k->n_heads - 1) % KEEPER_HEADS].height < h.height)
+    if (k->n_heads == 0 || k->heads[(k->n_heads - 1) % KEEPER_HEADS].height < h.height) {
+        struct keeper_block *b = &k->blocks[k->n_heads % KEEPER_HEADS];
+
         k->heads[k->n_heads++ % KEEPER_HEADS] = h;
+        arena_clear(&b->mem);
+        light_block_copy(&b->block, &b->mem, &head);
+    }
     (void)pthread_mutex_unlock(&k->lock);
     return RC_OK;
+}
+
+bool heads_block(struct keeper *k, uint64_t height, struct light_block *out, struct arena *a)
+{
+    bool found = false;
+
+    (void)pthread_mutex_lock(&k->lock);
+    for (size_t i = 0; i < k->n_heads && i < KEEPER_HEADS && !found; i++) {
+        found = k->heads[i].height == height;
+        if (found)
+            light_block_copy(out, a, &k->blocks[i].block);
+    }
+    (void)pthread_mutex_unlock(&k->lock);
+    return found;
+}
+
+enum heads_claim heads_judge(const struct light_block *ours, const struct hash32 *said,
+                             const json_t *block, struct err *why)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct light_evidence v;
+    struct light_block theirs;
+    struct hash32 hash;
+
+    header_hash(&hash, &ours->header);
+    if (hash32_eq(&hash, said))
+        return HEADS_AGREES;
+    if (block == NULL || json_is_null(block)) {
+        (void)err_set(why, RC_DENIED, "it says another hash and shows no block");
+        return HEADS_LIES;
+    }
+    if (light_block_from_json(&theirs, &a, block, why) != RC_OK)
+        return HEADS_LIES;
+    header_hash(&hash, &theirs.header);
+    if (!hash32_eq(&hash, said)) {
+        (void)err_set(why, RC_DENIED, "it says another hash than that of the block it shows");
+        return HEADS_LIES;
+    }
+    return light_conflict(&v, &a, ours, &theirs, why) == RC_OK ? HEADS_CONFLICTS : HEADS_LIES;
 }
 
 bool heads_find(struct keeper *k, uint64_t height, struct hash32 *hash)
@@ -75,11 +119,12 @@ struct ask {
     struct address who;
     struct keeper_head ours;
     pthread_t thread;
-    bool started, agrees, contradicts;
+    bool started, agrees, contradicts, lies;
 };
 
 /* What the other keeper says of the block at ours.height, or of its newest one. */
-static enum rc ask_once(const struct ask *a, struct keeper_head *theirs, struct err *e)
+static enum rc ask_once(const struct ask *a, struct keeper_head *theirs, json_t **block,
+                        struct err *e)
 {
     AUTO_CLEAR(buf) struct buf url = {0};
     AUTO_CLEAR(buf) struct buf body = {0};
@@ -108,35 +153,58 @@ static enum rc ask_once(const struct ask *a, struct keeper_head *theirs, struct 
     TRY(secp_recover_address(&signer, &digest, sig.b, SECP_S_LOW, e));
     if (!address_eq(&signer, &a->who))
         return err_set(e, RC_DENIED, "signed by another account");
+    *block = json_incref(json_object_get(o, "block"));
     return RC_OK;
+}
+
+/* Only a block that validators signed says that there is another chain; its word alone would let
+ * one liar stop all others. */
+static void judge(struct ask *a, const struct light_block *ours, const struct keeper_head *theirs,
+                  const json_t *block)
+{
+    unsigned long long height = theirs->height;
+    struct err why;
+
+    switch (heads_judge(ours, &theirs->hash, block, &why)) {
+    case HEADS_AGREES:
+        a->agrees = true;
+        break;
+    case HEADS_LIES:
+        a->lies = true;
+        log_error("keeper", "keeper at %s lies about block %llu: %s", a->url, height, why.msg);
+        break;
+    case HEADS_CONFLICTS:
+        a->contradicts = true;
+        log_error("keeper", "keeper at %s shows another signed block of height %llu than ours",
+                  a->url, height);
+        break;
+    }
 }
 
 static void *ask_main(void *arg)
 {
     struct ask *a = arg;
 
-    for (int i = 0; i < TRIES && !a->agrees && !a->contradicts; i++) {
+    for (int i = 0; i < TRIES && !a->agrees && !a->contradicts && !a->lies; i++) {
+        AUTO_CLEAR(arena) struct arena mem = {0};
+        json_auto_t *block = NULL;
         struct keeper_head theirs;
-        struct hash32 hash;
+        struct light_block ours;
         struct err e;
 
-        if (ask_once(a, &theirs, &e) != RC_OK) {
+        if (ask_once(a, &theirs, &block, &e) != RC_OK) {
             log_debug("keeper", "%s: %s", a->url, e.msg);
             a->k->look_soon = true; /* it may have moved */
             break;
         }
         /* An older block than the one we ask about would prove nothing about now. */
-        if (theirs.height < a->ours.height || !heads_find(a->k, theirs.height, &hash)) {
-            clock_sleep_ms(20);
-            if (heads_follow(a->k, NULL) == RC_OK)
-                heads_newest(a->k, &a->ours);
+        if (theirs.height >= a->ours.height && heads_block(a->k, theirs.height, &ours, &mem)) {
+            judge(a, &ours, &theirs, block);
             continue;
         }
-        a->agrees = hash32_eq(&hash, &theirs.hash);
-        a->contradicts = !a->agrees;
-        if (a->contradicts)
-            log_error("keeper", "%s sees another block at height %llu than we do", a->url,
-                      (unsigned long long)theirs.height);
+        clock_sleep_ms(20);
+        if (heads_follow(a->k, NULL) == RC_OK)
+            heads_newest(a->k, &a->ours);
     }
     return NULL;
 }

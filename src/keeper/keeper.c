@@ -180,6 +180,7 @@ enum rc keeper_start(struct keeper **out, const struct keeper_config *config, st
     k->serving = secret_alloc(sizeof(*k->serving));
     k->recovery = recovery_new();
     k->metrics = metrics_new();
+    k->collateral = collateral_new();
     (void)pthread_mutex_init(&k->lock, NULL);
     (void)pthread_mutex_init(&k->send, NULL);
     (void)pthread_mutex_init(&k->ask, NULL);
@@ -226,6 +227,9 @@ void keeper_stop(struct keeper *k)
     light_client_free(k->light);
     chain_client_free(k->chain);
     council_view_clear(&k->council);
+    collateral_free(k->collateral);
+    for (size_t i = 0; i < KEEPER_HEADS; i++)
+        arena_clear(&k->blocks[i].mem);
     arena_clear(&k->arena);
     secp_key_clear(&k->sender);
     secret_free(k->vault);

@@ -2,8 +2,8 @@
  * the others over the chain (keys/dkg.h), and gives partials of keys to enclaves that the release
  * law (keys/release.h) allows. Trust: the ledger node, the host's disk, other keepers and
  * requesters are hostile; the genesis file is believed, chain state is read as proved state,
- * secrets lie sealed. HTTP API: POST /challenge, POST /partial, POST /head, GET /identity, GET
- * /attestation, GET /health, GET /metrics; docs/keys.md. */
+ * secrets lie sealed. HTTP API: POST /challenge, POST /partial, POST /head, POST /beacon, GET
+ * /identity, GET /attestation, GET /health, GET /metrics; docs/keys.md. */
 #pragma once
 
 #include "base/bytes.h"

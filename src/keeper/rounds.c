@@ -8,7 +8,8 @@
 #include "os/clock.h"
 
 #define BUSY_MS 40
-#define IDLE_MS 300
+#define IDLE_MS 100
+#define REPORT_EVERY_MS 1000
 #define ENROLL_EVERY_MS 3000
 #define ENROLL_AGAIN_MS 250
 #define BATCH 32    /* messages read at once */
@@ -38,7 +39,7 @@ enum rc rounds_save(struct keeper *k, struct err *e)
 
 /* ---- transactions ---- */
 
-static enum rc transact(struct keeper *k, const struct address *to, struct buf *data, struct err *e)
+enum rc keeper_transact(struct keeper *k, const struct address *to, struct buf *data, struct err *e)
 {
     const struct chain_send s = {.to = to, .data = buf_bytes(data)};
     AUTO_CLEAR(arena) struct arena a = {0};
@@ -60,7 +61,7 @@ static void poke(struct keeper *k)
     struct buf none = {0};
     struct err e;
 
-    if (transact(k, &k->address, &none, &e) != RC_OK)
+    if (keeper_transact(k, &k->address, &none, &e) != RC_OK)
         complain(k, "a transaction to ourselves", &e);
     k->round.moved_ms = clock_mono_ms();
 }
@@ -78,6 +79,7 @@ static enum rc new_round(struct keeper *k, uint64_t number, const st_key_round *
     r->number = number;
     r->n_fed = 0;
     r->said = 0;
+    r->no_share = false;
     r->ready_ms = 0;
     if (rc == RC_OK)
         rc = dkg_new(&r->dkg, p, e);
@@ -181,23 +183,25 @@ static enum rc read_urls(struct keeper *k, uint64_t min_height, struct err *e)
     return RC_OK;
 }
 
-enum { V_LAST, V_CURRENT, V_NEXT, V_PHASE, V_REFRESH, N_VALUES };
+enum { V_LAST, V_CURRENT, V_NEXT, V_PHASE, V_REFRESH, V_WAITING, N_VALUES };
 
 static enum rc read_u64s(struct keeper *k, uint64_t out[N_VALUES], uint64_t *height, struct err *e)
 {
     const struct address *g = &k->config.gatekeepers;
-    const struct light_key keys[N_VALUES] = {[V_LAST] = gatekeepers_last_round_key(g),
-                                             [V_CURRENT] = gatekeepers_current_round_key(g),
-                                             [V_NEXT] = gatekeepers_next_round_key(g),
-                                             [V_PHASE] = gatekeepers_phase_heights_key(g),
-                                             [V_REFRESH] = gatekeepers_refresh_after_key(g)};
+    const struct light_key keys[N_VALUES] = {
+        [V_LAST] = gatekeepers_last_round_key(g),
+        [V_CURRENT] = gatekeepers_current_round_key(g),
+        [V_NEXT] = gatekeepers_next_round_key(g),
+        [V_PHASE] = gatekeepers_phase_heights_key(g),
+        [V_REFRESH] = gatekeepers_refresh_after_key(g),
+        [V_WAITING] = tee_pool_waiting_heights_count_key(&k->config.tee_pool)};
     AUTO_CLEAR(arena) struct arena a = {0};
     struct light_value *v;
 
     TRY(light_client_read(k->light, &v, &a, keys, N_VALUES, *height, height, e));
-    for (int i = 0; i < N_VALUES; i++)
+    for (int i = 0; i < V_WAITING; i++)
         TRY(gatekeepers_last_round_get(&out[i], v[i].value, e)); /* all are numbers */
-    return RC_OK;
+    return st_count(&out[V_WAITING], v[V_WAITING].value, e);
 }
 
 static enum rc read_chain(struct keeper *k, uint64_t height, struct err *e)
@@ -221,6 +225,7 @@ static enum rc read_chain(struct keeper *k, uint64_t height, struct err *e)
     r->phase_heights = n[V_PHASE];
     r->refresh_after = n[V_REFRESH];
     r->height = height;
+    r->jobs_wait = n[V_WAITING] != 0;
     if (n[V_LAST] == 0)
         return RC_OK;
     if (r->number != n[V_LAST])
@@ -298,6 +303,18 @@ static enum rc keep_share(struct keeper *k, struct err *e)
     return RC_OK;
 }
 
+/* Without one, as who leaves or was away has none, there is still all else to do. */
+static enum rc try_share(struct keeper *k, struct err *e)
+{
+    enum rc rc = keep_share(k, e);
+
+    if (rc != RC_DENIED)
+        return rc;
+    k->round.no_share = true;
+    log_warn("keeper", "round %llu: no share: %s", (unsigned long long)k->round.number, e->msg);
+    return RC_OK;
+}
+
 static enum rc speak(struct keeper *k, struct err *e)
 {
     struct keeper_round *r = &k->round;
@@ -308,7 +325,7 @@ static enum rc speak(struct keeper *k, struct err *e)
         (r->said & 1u << msg.p[1]) != 0)
         return RC_OK;
     gatekeepers_put_post(&data, r->number, buf_bytes(&msg));
-    TRY(transact(k, &k->config.gatekeepers, &data, e));
+    TRY(keeper_transact(k, &k->config.gatekeepers, &data, e));
     r->said |= 1u << msg.p[1];
     log_info("keeper", "round %llu: %s posted", (unsigned long long)r->number,
              dkg_phase_name((enum dkg_phase)msg.p[1]));
@@ -335,7 +352,7 @@ static enum rc activate(struct keeper *k, struct err *e)
     r->ready_ms = clock_mono_ms();
     keyset_encode(&keys, &r->dkg->result);
     gatekeepers_put_activate(&data, r->number, buf_bytes(&keys));
-    return transact(k, &k->config.gatekeepers, &data, e);
+    return keeper_transact(k, &k->config.gatekeepers, &data, e);
 }
 
 static enum rc take_part(struct keeper *k, struct err *e)
@@ -345,8 +362,8 @@ static enum rc take_part(struct keeper *k, struct err *e)
     bool ours = r->dkg != NULL && k->vault->has_member &&
                 hash32_eq(&k->vault->member.round_id, &r->dkg->id);
 
-    if (done && ours)
-        TRY(keep_share(k, e));
+    if (done && ours && !r->no_share)
+        TRY(try_share(k, e));
     if (!is_open(r))
         return RC_OK;
     if (done)
@@ -370,32 +387,39 @@ static enum rc refresh_if_due(struct keeper *k, struct err *e)
         return RC_OK;
     r->due_ms = clock_mono_ms();
     gatekeepers_put_refresh(&data);
-    return transact(k, &k->config.gatekeepers, &data, e);
+    return keeper_transact(k, &k->config.gatekeepers, &data, e);
 }
 
 /* ---- what was released ---- */
 
+/* All that waits in one transaction; what is not taken waits on. */
 static enum rc report(struct keeper *k, struct err *e)
 {
-    for (;;) {
-        struct keeper_release rel;
-        struct buf data = {0};
-        bool any;
+    struct gatekeepers_ReleaseReport list[KEEPER_RELEASES];
+    struct buf data = {0};
+    size_t n;
 
-        (void)pthread_mutex_lock(&k->lock);
-        any = k->n_releases != 0;
-        if (any) {
-            rel = k->releases[0];
-            k->n_releases--;
-            memmove(k->releases, k->releases + 1, k->n_releases * sizeof(k->releases[0]));
-        }
-        (void)pthread_mutex_unlock(&k->lock);
-        if (!any)
-            return RC_OK;
-        gatekeepers_put_logRelease(&data, &rel.request, rel.purpose, &rel.subject, rel.epoch,
-                                   &rel.requester);
-        TRY(transact(k, &k->config.gatekeepers, &data, e));
+    (void)pthread_mutex_lock(&k->lock);
+    n = k->n_releases;
+    for (size_t i = 0; i < n; i++) {
+        const struct keeper_release *r = &k->releases[i];
+
+        list[i] = (struct gatekeepers_ReleaseReport){.request = r->request,
+                                                     .purpose = r->purpose,
+                                                     .subject = r->subject,
+                                                     .epoch = r->epoch,
+                                                     .requester = r->requester};
     }
+    (void)pthread_mutex_unlock(&k->lock);
+    if (n == 0)
+        return RC_OK;
+    gatekeepers_put_logReleases(&data, (struct gatekeepers_ReleaseReport_list){list, n});
+    TRY(keeper_transact(k, &k->config.gatekeepers, &data, e));
+    (void)pthread_mutex_lock(&k->lock);
+    k->n_releases -= n;
+    memmove(k->releases, k->releases + n, k->n_releases * sizeof(k->releases[0]));
+    (void)pthread_mutex_unlock(&k->lock);
+    return RC_OK;
 }
 
 /* ---- registration ---- */
@@ -453,7 +477,12 @@ static enum rc step(struct keeper *k, struct err *e)
     (void)pthread_mutex_unlock(&k->lock);
     TRY(take_part(k, e));
     TRY(refresh_if_due(k, e));
-    TRY(report(k, e));
+    if (r->jobs_wait)
+        TRY(beacon_step(k, r->height, e));
+    if (now >= r->reported_ms + REPORT_EVERY_MS) {
+        r->reported_ms = now;
+        TRY(report(k, e));
+    }
     if (is_waiting(r) && k->config.poke_ms != UINT64_MAX && now >= r->moved_ms + k->config.poke_ms)
         poke(k);
     return RC_OK;
@@ -534,7 +563,7 @@ void *rounds_main(void *keeper)
             k->round.failure[0] = k->registered_until != 0 ? '\0' : k->round.failure[0];
         else
             complain(k, "round", &e);
-    } while (pause_for(k, is_waiting(&k->round) ? BUSY_MS : IDLE_MS));
+    } while (pause_for(k, is_waiting(&k->round) || k->round.jobs_wait ? BUSY_MS : IDLE_MS));
     dkg_free(k->round.dkg);
     k->round.dkg = NULL;
     return NULL;

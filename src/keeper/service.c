@@ -145,10 +145,13 @@ static void challenge(struct keeper *k, struct http_response *resp)
 /* The block asked about, or our newest one: with our name under it. */
 static void post_head(struct keeper *k, const json_t *body, struct http_response *resp)
 {
+    AUTO_CLEAR(arena) struct arena a = {0};
     struct hash32 nonce, digest;
     struct keeper_head h;
+    struct light_block b;
     struct secp_sig sig;
     struct err e = {0};
+    json_t *block;
 
     if (k->retired) {
         keeper_refuse(resp, 403, "handed over", "a later build of this keeper speaks for it");
@@ -169,10 +172,33 @@ static void post_head(struct keeper *k, const json_t *body, struct http_response
     }
     heads_digest(&digest, k->chain_id, &k->config.gatekeepers, &h, &nonce);
     secp_sign(&sig, &k->sender, &digest);
+    block = heads_block(k, h.height, &b, &a) ? light_block_to_json(&b) : json_null();
     keeper_answer(resp, 200,
-                  json_pack("{s:I, s:o, s:o}", "height", (json_int_t)h.height, "hash",
+                  json_pack("{s:I, s:o, s:o, s:o}", "height", (json_int_t)h.height, "hash",
                             json_hex_new(BYTES_OF(&h.hash)), "signature",
-                            json_hex_new(BYTES_OF(&sig))));
+                            json_hex_new(BYTES_OF(&sig)), "block", block));
+}
+
+/* ---- POST /beacon ---- */
+
+/* For anybody: it tells nothing of other keys, and of this one only what may be known. */
+static void post_beacon(struct keeper *k, const json_t *body, struct http_response *resp)
+{
+    AUTO_CLEAR(buf) struct buf part = {0};
+    struct dprf_partial p;
+    uint64_t height;
+    struct err e = {0};
+
+    if (json_u64(&height, body, "height", INT64_MAX, &e) != RC_OK) {
+        keeper_refuse(resp, 400, "malformed", e.msg);
+    } else if (beacon_part(k, &p, height, &e) != RC_OK) {
+        keeper_refuse(resp, 503, e.code == RC_NOTFOUND ? "no share" : "chain", e.msg);
+    } else {
+        dprf_partial_encode(&part, &p);
+        keeper_answer(resp, 200,
+                      json_pack("{s:I, s:I, s:o}", "keeper", (json_int_t)p.index, "round",
+                                (json_int_t)p.round, "partial", json_hex_new(buf_bytes(&part))));
+    }
 }
 
 /* ---- POST /partial ---- */
@@ -304,6 +330,8 @@ static void post(struct keeper *k, struct http_request *req, struct http_respons
         post_partial(k, body, resp);
     else if (strcmp(req->path, "/head") == 0)
         post_head(k, body, resp);
+    else if (strcmp(req->path, "/beacon") == 0)
+        post_beacon(k, body, resp);
     else if (strcmp(req->path, "/challenge") == 0)
         challenge(k, resp);
     else if (strcmp(req->path, "/recovery/split") == 0)
@@ -314,8 +342,8 @@ static void post(struct keeper *k, struct http_request *req, struct http_respons
         handover_post(k, body, resp);
     else
         keeper_refuse(resp, 404, "not found",
-                      "there are POST /challenge, /partial, /head, /recovery/split, /recovery/sum, "
-                      "/hand-over");
+                      "there are POST /challenge, /partial, /head, /beacon, /recovery/split, "
+                      "/recovery/sum, /hand-over");
 }
 
 void keeper_handle(struct http_request *req, struct http_response *resp, void *keeper)

@@ -5,6 +5,7 @@
 #include "chain/gen/gatekeepers.h"
 #include "chain/gen/workers.h"
 #include "contracts/net.h"
+#include "crypto/hash.h"
 #include "keys/approval.h"
 #include "keys/dkg.h"
 #include "keys/dprf.h"
@@ -553,6 +554,153 @@ TEST(beacons)
     CHECK_CALL(f.w, world_view(f.w, f.gate, &b));
     CHECK_OK(gatekeepers_get_beacons(&got, NULL, f.w->ret, &e), &e);
     CHECK_MEM(BYTES_OF(&got), BYTES_OF(&value)); /* and yet the same value */
+    /* an older height than the newest, and never twice */
+    buf_reset(&beacon);
+    beacon_of(&f, &beacon, height - 2, some[2]);
+    CHECK_CALL(f.w, post_beacon(&f, buf_bytes(&beacon)));
+    CHECK_REVERT(f.w, post_beacon(&f, buf_bytes(&beacon)), "InvalidHeight(uint64)");
+    fixture_clear(&f);
+}
+
+/* ---- assignment by the beacon ---- */
+
+static enum world_outcome assign(struct fixture *f, uint64_t height, struct bytes beacon)
+{
+    struct buf b = {0};
+
+    tee_pool_put_assignJobs(&b, height, beacon);
+    return world_call(f->w, world_account(2), f->n.tees, 0, &b);
+}
+
+static struct tee_pool_Job job_of(struct fixture *f, uint64_t id)
+{
+    struct tee_pool_Job j;
+    struct buf b = {0};
+    struct err e;
+
+    tee_pool_put_jobs(&b, REF(u256, U(id)));
+    CHECK_CALL(f->w, world_view(f->w, f->n.tees, &b));
+    CHECK_OK(tee_pool_get_jobs(&j, &f->w->a, f->w->ret, &e), &e);
+    return j;
+}
+
+static uint64_t waits_since(struct fixture *f, uint64_t id)
+{
+    struct buf b = {0};
+    uint64_t v;
+    struct err e;
+
+    tee_pool_put_jobWaitsSince(&b, REF(u256, U(id)));
+    CHECK_CALL(f->w, world_view(f->w, f->n.tees, &b));
+    CHECK_OK(tee_pool_get_jobWaitsSince(&v, NULL, f->w->ret, &e), &e);
+    return v;
+}
+
+static enum world_outcome cancel(struct fixture *f, struct address from, uint64_t id)
+{
+    struct buf b = {0};
+
+    tee_pool_put_cancelJob(&b, REF(u256, U(id)));
+    return world_call(f->w, from, f->n.tees, 0, &b);
+}
+
+/* keccak256(beacon | job id) mod number of workers, computed here. */
+static struct address chosen(const struct hash32 *value, uint64_t id, const struct worker *workers,
+                             size_t n)
+{
+    uint8_t text[64] = {0};
+    struct hash32 h;
+    uint64_t rest = 0;
+
+    memcpy(text, value->b, 32);
+    store_u64be(text + 56, id);
+    keccak256(&h, BYTES_OF(&text));
+    for (size_t i = 0; i < 32; i++)
+        rest = (rest << 8 | h.b[i]) % n;
+    return workers[rest].at;
+}
+
+TEST(jobs_wait_for_the_beacon_of_their_block)
+{
+    static const unsigned some[] = {0, 1};
+    enum { WORKERS = 3, JOBS = 40, DELAY_S = 60 };
+    AUTO_CLEAR(buf) struct buf beacon = {0}, other = {0};
+    struct address alice = world_account(10);
+    struct worker workers[WORKERS];
+    struct hash32 value;
+    unsigned counts[WORKERS] = {0};
+    struct fixture f;
+    struct buf b = {0};
+    uint64_t height, at;
+    struct u256 file;
+    struct err e;
+
+    fixture_init(&f, false);
+    world_set_balance(f.w, alice, 1000000);
+    for (unsigned i = 0; i < WORKERS; i++)
+        net_add_worker(&f.n, &workers[i], i);
+    tee_pool_put_updateCancelDelay(&b, REF(u256, U(DELAY_S)));
+    CHECK_CALL(f.w, world_call(f.w, f.n.admin, f.n.tees, 0, &b));
+    file = net_add_file(&f.n, alice, "ipfs://f");
+    tee_pool_put_updateGatekeepers(&b, &f.gate);
+    CHECK_REVERT(f.w, world_call(f.w, alice, f.n.tees, 0, &b),
+                 "AccessControlUnauthorizedAccount(address,bytes32)");
+    tee_pool_put_updateGatekeepers(&b, &f.gate);
+    CHECK_CALL(f.w, world_call(f.w, f.n.admin, f.n.tees, 0, &b));
+    /* no keys yet: assigned at once, as on chains without keepers */
+    (void)net_add_job(&f.n, alice, file, 5);
+    CHECK_ADDRESS(job_of(&f, 1).teeAddress, workers[1].at);
+    CHECK_INT(waits_since(&f, 1), 0);
+    (void)whole_round(&f, GENERATE, 2, FIRST, 3);
+    f.w->height += DELAY;
+
+    for (unsigned i = 0; i < JOBS; i++)
+        (void)net_add_job(&f.n, alice, file, 5);
+    CHECK_TRUE(address_is_zero(REF(address, job_of(&f, 2).teeAddress)));
+    CHECK_INT(waits_since(&f, 2), f.w->height);
+    height = f.w->height;
+    beacon_of(&f, &beacon, height, some);
+    beacon_of(&f, &other, height - 1, some);
+    CHECK_OK(beacon_verify(&value, &at, buf_bytes(&beacon), &f.d->result, &e), &e);
+    f.w->height++;
+    /* who asked does not get to try again; nobody can serve it yet */
+    CHECK_REVERT(f.w, cancel(&f, alice, 2), "CancelDelayNotPassed()");
+    tee_pool_put_startJob(&b, REF(u256, U(2)));
+    CHECK_REVERT(f.w, world_call(f.w, workers[0].at, f.n.tees, 0, &b), "InvalidJobTee()");
+    CHECK_REVERT(f.w, assign(&f, height, (struct bytes){0}), "InvalidBeacon()");
+    CHECK_REVERT(f.w, assign(&f, height, buf_bytes(&other)), "NoBeacon(uint64)");
+    CHECK_REVERT(f.w, assign(&f, height + 1, buf_bytes(&beacon)), "NothingWaits(uint64)");
+    /* after the delay it may be taken back, and waits no more */
+    f.w->time += DELAY_S;
+    CHECK_CALL(f.w, cancel(&f, alice, 3));
+    CHECK_INT(waits_since(&f, 3), 0);
+    CHECK_CALL(f.w, assign(&f, height, buf_bytes(&beacon)));
+    CHECK_CALL(f.w, assign(&f, height, (struct bytes){0})); /* the rest, the beacon is there */
+    CHECK_REVERT(f.w, assign(&f, height, (struct bytes){0}), "NothingWaits(uint64)");
+    CHECK_TRUE(address_is_zero(REF(address, job_of(&f, 3).teeAddress)));
+    for (uint64_t id = 2; id < 2 + JOBS; id++) {
+        if (id == 3)
+            continue;
+        CHECK_INT(waits_since(&f, id), 0);
+        CHECK_ADDRESS(job_of(&f, id).teeAddress, chosen(&value, id, workers, WORKERS));
+        for (unsigned i = 0; i < WORKERS; i++)
+            counts[i] += address_eq(&workers[i].at, REF(address, job_of(&f, id).teeAddress));
+    }
+    for (unsigned i = 0; i < WORKERS; i++)
+        CHECK_TRUE(counts[i] > 0);
+
+    /* with nobody left the job gets no worker, and its owner the payment at once */
+    (void)net_add_job(&f.n, alice, file, 5);
+    height = f.w->height;
+    f.w->height++;
+    for (unsigned i = 0; i < WORKERS; i++) {
+        tee_pool_put_removeTee(&b, &workers[i].at);
+        CHECK_CALL(f.w, world_call(f.w, f.n.admin, f.n.tees, 0, &b));
+    }
+    buf_reset(&beacon);
+    beacon_of(&f, &beacon, height, some);
+    CHECK_CALL(f.w, assign(&f, height, buf_bytes(&beacon)));
+    CHECK_CALL(f.w, cancel(&f, alice, 2 + JOBS));
     fixture_clear(&f);
 }
 
@@ -590,6 +738,8 @@ TEST(the_councils_own_digest)
 TEST(reports_and_application_images)
 {
     struct hash32 request = {{1}}, subject = {{2}}, image = {{3}};
+    struct gatekeepers_ReleaseReport reports[2];
+    const struct gatekeepers_ReleaseReport_list list = {reports, ARRAY_LEN(reports)};
     struct gatekeepers_ReleaseInfo r;
     struct address requester = world_account(5);
     struct fixture f;
@@ -600,15 +750,18 @@ TEST(reports_and_application_images)
     fixture_init(&f, false);
     (void)whole_round(&f, GENERATE, 2, FIRST, 3);
     f.w->height += DELAY;
-    gatekeepers_put_logRelease(&b, &request, 8, &subject, 4, &requester);
+    for (uint8_t i = 0; i < ARRAY_LEN(reports); i++)
+        reports[i] =
+            (struct gatekeepers_ReleaseReport){request, (uint8_t)(8 + i), subject, 4, requester};
+    gatekeepers_put_logReleases(&b, list);
     CHECK_REVERT(f.w, world_call(f.w, f.who[3], f.gate, 0, &b), "NotKeeper()");
-    gatekeepers_put_logRelease(&b, &request, 8, &subject, 4, &requester);
+    gatekeepers_put_logReleases(&b, list);
     CHECK_CALL(f.w, world_call(f.w, f.who[2], f.gate, 0, &b));
-    gatekeepers_put_releaseAt(&b, REF(u256, U(0)));
+    gatekeepers_put_releaseAt(&b, REF(u256, U(1)));
     CHECK_CALL(f.w, world_view(f.w, f.gate, &b));
     CHECK_OK(gatekeepers_get_releaseAt(&r, &f.w->a, f.w->ret, &e), &e);
     CHECK_ADDRESS(r.keeper, f.who[2]);
-    CHECK_INT(r.purpose, 8);
+    CHECK_INT(r.purpose, 9);
     CHECK_INT(r.height, f.w->height);
     gatekeepers_put_allowApp(&b, &image, bytes_str("app 1"));
     CHECK_REVERT(f.w, world_call(f.w, f.who[0], f.gate, 0, &b), "OnlyCouncil()");

@@ -1,7 +1,10 @@
-/* A requester in a running network, for tests/e2e/keepers: KEEPER_NETWORK names the folder of a
- * devnet, KEEPER_OUT a file that takes the key. Does nothing without. */
+/* A requester in a running network, for tests/e2e/keepers and network: KEEPER_NETWORK names the
+ * folder of a devnet, KEEPER_OUT a file that takes the key, KEEPER_MACHINE the simulator's machine
+ * it runs on, KEEPER_URLS where keepers are asked instead ("INDEX=URL ..."). Does nothing without.
+ */
 #include "base/hex.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "chain/address.h"
 #include "chain/contracts.h"
 #include "chain/contribution.h"
@@ -12,6 +15,7 @@
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "crypto/x25519.h"
+#include "keys/dkg.h"
 #include "keys/release.h"
 #include "lib/t.h"
 #include "os/clock.h"
@@ -21,6 +25,7 @@
 #include <stdlib.h>
 
 #define RESHARE 2
+#define PATIENCE_MS 30000 /* daemons are killed meanwhile, and start again */
 #define MAX ((size_t)1 << 20)
 
 static struct err e;
@@ -51,6 +56,13 @@ static struct address contract(const struct net *n, const char *name)
     return a;
 }
 
+static const char *or_else(const char *variable, const char *text)
+{
+    const char *v = getenv(variable);
+
+    return v != NULL ? v : text;
+}
+
 static void open_net(struct net *n, const char *who)
 {
     AUTO_CLEAR(buf) struct buf text = {0};
@@ -62,14 +74,16 @@ static void open_net(struct net *n, const char *who)
         t_skip("KEEPER_NETWORK is not set: tests/e2e/keepers sets it");
     AUTO_FREE char *path = xasprintf("%s/devnet.json", n->dir);
     AUTO_FREE char *simulator = xasprintf("%s/simulator", n->dir);
-    struct tee_sim_launch launch = {
-        .dir = simulator, .machine = "spare", .image = bytes_str("a requester")};
+    struct tee_sim_launch launch = {.dir = simulator,
+                                    .machine = or_else("KEEPER_MACHINE", "spare"),
+                                    .image = bytes_str("a requester")};
     struct tee_config t = {.source = TEE_SOURCE_SIMULATOR, .launch = &launch};
 
     CHECK_OK(file_read(&text, path, MAX, &e), &e);
     CHECK_OK(json_parse(&n->file, buf_bytes(&text), MAX, &e), &e);
     CHECK_OK(json_str(&rpc, n->file, "rpc", 256, &e), &e);
     n->chain = chain_client_new(rpc);
+    chain_client_patience(n->chain, PATIENCE_MS);
     CHECK_OK(chain_id(n->chain, &n->chain_id, &e), &e);
     n->workers = contract(n, "Workers");
     n->gatekeepers = contract(n, "Gatekeepers");
@@ -128,7 +142,7 @@ static void act(struct net *n, const struct address *to, struct buf *data)
     buf_clear(data);
 }
 
-static void register_me(struct net *n)
+static void register_as(struct net *n, enum worker_role role)
 {
     struct enrollment r = {.chain = n->chain,
                            .tee = n->tee,
@@ -139,7 +153,7 @@ static void register_me(struct net *n)
                                  .proof_signer = n->my_address,
                                  .commit_signer = n->my_address,
                                  .operator= n->my_address,
-                                 .role = WORKER_OPEN}};
+                                 .role = role}};
     struct chain_send coins = {.to = &n->my_address, .value = u256_from_u64(1000000000000000000u)};
     struct chain_receipt receipt;
     struct buf data = {0};
@@ -151,10 +165,34 @@ static void register_me(struct net *n)
     if (!soon)
         return;
     CHECK_OK(chain_transact(n->chain, &receipt, &n->a, &n->admin, &coins, &e), &e);
-    workers_put_allowMeasurement(&data, &n->measurement, 1u << WORKER_OPEN,
+    workers_put_allowMeasurement(&data, &n->measurement, 1u << WORKER_OPEN | 1u << WORKER_KEEPER,
                                  bytes_str("a requester of the tests"));
     act(n, &n->workers, &data);
     CHECK_OK(enroll_register(&r, &e), &e);
+}
+
+static void register_me(struct net *n)
+{
+    register_as(n, WORKER_OPEN);
+}
+
+/* "ACCOUNT=URL ACCOUNT=URL ...": keepers that devnet.json does not know, or others in their place.
+ */
+static void read_other_urls(struct net *n)
+{
+    AUTO_FREE char *text = xstrdup(or_else("KEEPER_URLS", ""));
+    char *rest = NULL;
+
+    for (char *one = strtok_r(text, " ", &rest); one != NULL; one = strtok_r(NULL, " ", &rest)) {
+        char *url = strchr(one, '=');
+        struct address who;
+        uint32_t index;
+
+        CHECK_TRUE(url != NULL);
+        CHECK_OK(address_parse(&who, bytes_of(one, (size_t)(url - one)), &e), &e);
+        if (keyset_find(&n->keys, &who, &index))
+            n->urls[index - 1] = arena_strdup(&n->a, bytes_str(url + 1));
+    }
 }
 
 static void read_keepers(struct net *n)
@@ -180,10 +218,12 @@ static void read_keepers(struct net *n)
         if (keyset_find(&n->keys, &who, &index))
             CHECK_OK(json_str(&n->urls[index - 1], k, "url", 256, &e), &e);
     }
+    read_other_urls(n);
 }
 
 static enum rc get_key(struct net *n, uint8_t key[32], uint64_t epoch, enum key_purpose purpose,
-                       const struct hash32 *digest, struct keeper_answer *answers)
+                       const struct hash32 *digest, struct bytes context,
+                       struct keeper_answer *answers)
 {
     const struct keeper_group g = {
         .keys = &n->keys, .urls = n->urls, .timeout_ms = 4000, .job = n->job};
@@ -201,7 +241,7 @@ static enum rc get_key(struct net *n, uint8_t key[32], uint64_t epoch, enum key_
     q.subject_n = s.n;
     memcpy(q.receive32, n->receive32, 32);
     random_bytes(q.nonce, sizeof(q.nonce));
-    return keeper_client_key(key, 32, &g, &q, bytes_str("test"), n->tee, &n->receive, answers, &e);
+    return keeper_client_key(key, 32, &g, &q, context, n->tee, &n->receive, answers, &e);
 }
 
 TEST(a_registered_worker_gets_its_key)
@@ -217,7 +257,7 @@ TEST(a_registered_worker_gets_its_key)
     open_net(&n, "requester");
     register_me(&n);
     read_keepers(&n);
-    CHECK_OK(get_key(&n, key, 0, KEY_POOL_SECRETS, &none, answers), &e);
+    CHECK_OK(get_key(&n, key, 0, KEY_POOL_SECRETS, &none, bytes_str("test"), answers), &e);
     for (uint32_t i = 0; i < n.keys.n; i++) {
         CHECK_TRUE(!answers[i].lied);
         used += answers[i].used;
@@ -229,12 +269,110 @@ TEST(a_registered_worker_gets_its_key)
     close_net(&n);
 }
 
+static void leave(struct net *n)
+{
+    struct chain_receipt receipt;
+    struct buf data = {0};
+
+    workers_put_deregister(&data, &n->my_address);
+    const struct chain_send s = {.to = &n->workers, .data = buf_bytes(&data)};
+    CHECK_OK(chain_transact(n->chain, &receipt, &n->a, &n->me, &s, &e), &e);
+    buf_clear(&data);
+}
+
+/* Keys by context, a line each, and a line for each keeper that lied or did not answer. Registered
+ * for that time only: nobody should give us jobs. */
+TEST(keys_and_liars_are_written)
+{
+    static const char *const contexts[] = {"", "a", "another, longer context"};
+    const char *out = getenv("KEEPER_OUT");
+    AUTO_CLEAR(buf) struct buf text = {0};
+    const struct hash32 none = {{0}};
+    struct net n = {0};
+
+    open_net(&n, "requester");
+    register_me(&n);
+    read_keepers(&n);
+    for (size_t i = 0; i < ARRAY_LEN(contexts); i++) {
+        struct keeper_answer answers[KEYS_MAX_KEEPERS];
+        uint8_t key[32];
+        enum rc rc = get_key(&n, key, 0, KEY_POOL_SECRETS, &none, bytes_str(contexts[i]), answers);
+
+        if (rc == RC_OK) {
+            buf_put_str(&text, "key ");
+            hex_put(&text, BYTES_OF(&key));
+        } else {
+            buf_printf(&text, "none %s", e.msg);
+        }
+        for (uint32_t k = 0; k < n.keys.n; k++)
+            if (!answers[k].used)
+                buf_printf(&text, "\n%s %u %s", answers[k].lied ? "lied" : "silent", k + 1,
+                           answers[k].err.msg);
+        buf_u8(&text, '\n');
+    }
+    leave(&n);
+    CHECK_TRUE(out != NULL);
+    CHECK_OK(file_write_atomic(out, buf_bytes(&text), 0600, &e), &e);
+    close_net(&n);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* For bench/keys/run, which builds this without sanitizers: KEEPER_TIMES keys one after the other,
+ * the whole of it each time (challenges, evidence, partials of all keepers, combining). */
+TEST(a_key_is_timed)
+{
+    const struct hash32 none = {{0}};
+    struct net n = {0};
+    uint64_t times;
+    uint8_t key[32];
+
+    CHECK_OK(parse_u64(&times, bytes_str(or_else("KEEPER_TIMES", "1")), 100000, &e), &e);
+    AUTO_FREE double *ms = xcalloc(times, sizeof(*ms));
+    open_net(&n, "requester");
+    register_me(&n);
+    read_keepers(&n);
+    for (uint64_t i = 0; i <= times; i++) {
+        uint64_t start = clock_mono_ns();
+
+        CHECK_OK(get_key(&n, key, 0, KEY_POOL_SECRETS, &none, bytes_str("test"), NULL), &e);
+        if (i > 0) /* the first one is not warm */
+            ms[i - 1] = (double)(clock_mono_ns() - start) / 1e6;
+    }
+    qsort(ms, times, sizeof(*ms), by_value);
+    (void)printf("%u of %u: median %.2f ms, fastest %.2f, slowest %.2f\n", n.keys.t, n.keys.n,
+                 ms[times / 2], ms[0], ms[times - 1]);
+    close_net(&n);
+}
+
+/* KEEPER_MACHINES: names of further machines of the simulator. */
+TEST(machines_are_added)
+{
+    AUTO_FREE char *text = xstrdup(or_else("KEEPER_MACHINES", ""));
+    struct net n = {0};
+    struct tee_sim *sim;
+    char *rest = NULL;
+
+    open_net(&n, "requester");
+    AUTO_FREE char *dir = xasprintf("%s/simulator", n.dir);
+    CHECK_OK(tee_sim_open(&sim, dir, &e), &e);
+    for (char *one = strtok_r(text, " ", &rest); one != NULL; one = strtok_r(NULL, " ", &rest))
+        CHECK_OK(tee_sim_machine_add(sim, one, NULL, clock_wall_ns() / 1000000000u, &e), &e);
+    tee_sim_close(sim);
+    close_net(&n);
+}
+
 static void refused(struct net *n, uint64_t epoch, enum key_purpose purpose, const char *rule)
 {
     const struct hash32 digest = {{7}};
     uint8_t key[32];
 
-    CHECK_INT(get_key(n, key, epoch, purpose, &digest, NULL), RC_DENIED);
+    CHECK_INT(get_key(n, key, epoch, purpose, &digest, bytes_str("test"), NULL), RC_DENIED);
     if (strstr(e.msg, rule) == NULL)
         t_fail(__FILE__, __LINE__, "refused, but not by the rule '%s': %s", rule, e.msg);
 }
@@ -290,6 +428,13 @@ static uint64_t add_job(struct net *n, struct u256 *file)
     tee_pool_put_jobsCount(&data);
     CHECK_OK(tee_pool_get_jobsCount(&id, NULL, ask(n, &n->tee_pool, &data), &e), &e);
     CHECK_TRUE(u256_to_u64(&id, &job));
+    /* Keepers bring the beacon that gives it its worker. */
+    for (uint64_t give_up = clock_mono_ms() + PATIENCE_MS, since = 1; since != 0;) {
+        CHECK_TRUE(clock_mono_ms() < give_up);
+        clock_sleep_ms(20);
+        tee_pool_put_jobWaitsSince(&data, &id);
+        CHECK_OK(tee_pool_get_jobWaitsSince(&since, NULL, ask(n, &n->tee_pool, &data), &e), &e);
+    }
     return job;
 }
 
@@ -318,7 +463,7 @@ static void refused_image(struct net *n, const char *why)
     const struct hash32 digest = {{IMAGE_BYTE}};
     uint8_t key[32];
 
-    CHECK_RC(get_key(n, key, 0, KEY_IMAGE, &digest, NULL), RC_DENIED, &e, why);
+    CHECK_RC(get_key(n, key, 0, KEY_IMAGE, &digest, bytes_str("test"), NULL), RC_DENIED, &e, why);
 }
 
 TEST(an_image_gets_keys_while_its_job_runs)
@@ -351,7 +496,7 @@ TEST(an_image_gets_keys_while_its_job_runs)
     id = u256_from_u64(a.job_id);
     tee_pool_put_startJob(&data, &id);
     (void)mine(&n, &n.tee_pool, &data, 0);
-    CHECK_OK(get_key(&n, key, 0, KEY_IMAGE, &digest, NULL), &e);
+    CHECK_OK(get_key(&n, key, 0, KEY_IMAGE, &digest, bytes_str("test"), NULL), &e);
     claim(&n, &a, &n.admin);
     refused_image(&n, "the file's owner did not sign");
     a.validator = bytes_str("ipfs://bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy");
@@ -372,12 +517,13 @@ TEST(an_image_gets_keys_while_its_job_runs)
     n.job = "{\"job_id\":\"x\"}";
     refused_image(&n, "job_id");
     claim(&n, &a, &n.me);
-    CHECK_OK(get_key(&n, again, 0, KEY_IMAGE, &digest, NULL), &e);
+    CHECK_OK(get_key(&n, again, 0, KEY_IMAGE, &digest, bytes_str("test"), NULL), &e);
     CHECK_MEM(BYTES_OF(&key), BYTES_OF(&again));
     /* The job ends, and with it what it gave a right to. */
     tee_pool_put_rejectJob(&data, &id);
     (void)mine(&n, &n.tee_pool, &data, 0);
-    for (int i = 0; i < 60 && get_key(&n, key, 0, KEY_IMAGE, &digest, NULL) == RC_OK; i++)
+    for (int i = 0;
+         i < 60 && get_key(&n, key, 0, KEY_IMAGE, &digest, bytes_str("test"), NULL) == RC_OK; i++)
         clock_sleep_ms(200); /* keepers may be some seconds behind */
     refused_image(&n, "is not running at this worker");
     close_net(&n);
@@ -397,6 +543,173 @@ TEST(reshare)
     gatekeepers_put_startRound(&data, RESHARE, n.keys.t,
                                (struct gatekeepers_address_list){keepers, n.keys.n});
     act(&n, &n.gatekeepers, &data);
+    close_net(&n);
+}
+
+/* ---- a keeper that lies ---- */
+
+TEST(a_liar_is_registered)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    struct net n = {0};
+
+    open_net(&n, "liar");
+    register_as(&n, WORKER_KEEPER);
+    address_format(text, &n.my_address);
+    (void)printf("liar is %s\n", text);
+    close_net(&n);
+}
+
+static uint64_t newest_round(struct net *n)
+{
+    struct buf data = {0};
+    uint64_t number;
+
+    gatekeepers_put_roundsCount(&data);
+    CHECK_OK(gatekeepers_get_roundsCount(&number, NULL, ask(n, &n->gatekeepers, &data), &e), &e);
+    return number;
+}
+
+static struct gatekeepers_RoundInfo round_of(struct net *n, uint64_t number)
+{
+    struct gatekeepers_RoundInfo r;
+    struct buf data = {0};
+
+    gatekeepers_put_rounds(&data, number);
+    CHECK_OK(gatekeepers_get_rounds(&r, &n->a, ask(n, &n->gatekeepers, &data), &e), &e);
+    return r;
+}
+
+/* The round as it stands on chain, and `height`. */
+static void replay(struct net *n, struct dkg **out, uint64_t number, const struct bytes params)
+{
+    struct dkg_params *p = xcalloc(1, sizeof(*p));
+    struct buf data = {0};
+    uint64_t height, count;
+    struct u256 count256;
+
+    CHECK_OK(chain_height(n->chain, &height, &e), &e);
+    CHECK_OK(dkg_params_decode(p, params, &e), &e);
+    CHECK_OK(dkg_new(out, p, &e), &e);
+    free(p);
+    gatekeepers_put_messagesCount(&data, number);
+    CHECK_OK(gatekeepers_get_messagesCount(&count256, NULL, ask(n, &n->gatekeepers, &data), &e),
+             &e);
+    CHECK_TRUE(u256_to_u64(&count256, &count));
+    for (uint64_t i = 0; i < count; i++) {
+        const struct u256 at = u256_from_u64(i);
+        struct gatekeepers_MessageInfo m;
+
+        gatekeepers_put_messageAt(&data, number, &at);
+        CHECK_OK(gatekeepers_get_messageAt(&m, &n->a, ask(n, &n->gatekeepers, &data), &e), &e);
+        (void)!dkg_post(*out, m.height, &m.sender, m.message, NULL);
+    }
+    if (height > (*out)->height)
+        CHECK_OK(dkg_advance(*out, height, &e), &e);
+}
+
+static bool post(struct net *n, uint64_t number, struct bytes message)
+{
+    struct chain_receipt receipt;
+    struct buf data = {0};
+    enum rc rc;
+
+    gatekeepers_put_post(&data, number, message);
+    const struct chain_send s = {.to = &n->gatekeepers, .data = buf_bytes(&data)};
+    rc = chain_transact(n->chain, &receipt, &n->a, &n->me, &s, &e);
+    buf_clear(&data);
+    return rc == RC_OK;
+}
+
+/* A message of each kind at once: the right head, and then anything. */
+static void post_nonsense(struct net *n, uint64_t number, const struct hash32 *id)
+{
+    for (uint8_t kind = 1; kind <= 5; kind++) {
+        AUTO_CLEAR(buf) struct buf m = {0};
+        uint8_t rest[200];
+
+        t_rand_bytes(rest, sizeof(rest));
+        buf_u8(&m, 1);
+        buf_u8(&m, kind);
+        buf_put_bytes(&m, BYTES_OF(id));
+        buf_put(&m, rest, 1 + t_rand_below(sizeof(rest) - 1));
+        CHECK_TRUE(post(n, number, buf_bytes(&m)));
+        CHECK_TRUE(!post(n, number, buf_bytes(&m))); /* once */
+    }
+}
+
+/* Our secrets of a round can be made again. */
+static void begin(struct net *n, struct dkg_member *m, const struct dkg *d,
+                  const struct ristretto_scalar *old)
+{
+    struct insecure_seed seed = {.seed = d->params.round};
+    const struct rng rng = insecure_rng(&seed);
+
+    CHECK_OK(dkg_member_init(m, d, &n->my_address, old, &rng, &e), &e);
+}
+
+/* Our share of the sharing that d reshares; false: we are not of it. */
+static bool old_share(struct net *n, struct ristretto_scalar *out, const struct dkg *d)
+{
+    const uint64_t round = d->params.old.round;
+    AUTO_DKG struct dkg *then = NULL;
+    struct dkg_member m = {0};
+    uint32_t index;
+
+    if (!keyset_find(&d->params.old, &n->my_address, &index))
+        return false;
+    replay(n, &then, round, round_of(n, round).params);
+    begin(n, &m, then, NULL);
+    CHECK_OK(dkg_member_share(out, then, &m, &e), &e);
+    return true;
+}
+
+/* By the book, but for the messages of one kind, which end otherwise. */
+static void post_all_but(struct net *n, uint64_t number, struct bytes params, uint8_t bad)
+{
+    uint64_t give_up = clock_mono_ms() + PATIENCE_MS;
+    struct dkg_member m = {0};
+    unsigned said = 0;
+
+    while (clock_mono_ms() < give_up && (said & 1u << DKG_CONFIRM) == 0) {
+        AUTO_CLEAR(buf) struct buf message = {0};
+        AUTO_DKG struct dkg *d = NULL;
+        struct ristretto_scalar share;
+
+        replay(n, &d, number, params);
+        if (address_is_zero(&m.who))
+            begin(n, &m, d, old_share(n, &share, d) ? &share : NULL);
+        CHECK_TRUE(d->phase != DKG_FAILED);
+        if (dkg_member_next(&message, d, &m, NULL) && (said & 1u << message.p[1]) == 0) {
+            said |= 1u << message.p[1];
+            if (message.p[1] == bad)
+                for (size_t i = 1; i <= 40; i += 3)
+                    message.p[message.n - i] ^= 1;
+            CHECK_TRUE(post(n, number, buf_bytes(&message)));
+        }
+        clock_sleep_ms(50);
+    }
+    CHECK_TRUE(said >> DKG_COMMIT != 0);
+    (void)printf("posted kinds %x\n", said);
+}
+
+TEST(a_liar_posts)
+{
+    const char *how = or_else("KEEPER_HOW", "nonsense");
+    struct gatekeepers_RoundInfo r;
+    struct net n = {0};
+    uint64_t number;
+
+    open_net(&n, "liar");
+    number = newest_round(&n);
+    r = round_of(&n, number);
+    if (strcmp(how, "nonsense") == 0)
+        post_nonsense(&n, number, &r.id);
+    else
+        post_all_but(&n, number, r.params,
+                     strcmp(how, "bad shares") == 0    ? DKG_DEAL
+                     : strcmp(how, "bad confirm") == 0 ? DKG_CONFIRM
+                                                       : 0);
     close_net(&n);
 }
 

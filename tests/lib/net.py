@@ -19,7 +19,7 @@ def free_ports():
         base = random.randrange(12000, 32000, 100)
         socks = []
         try:
-            for p in [0, 1, 2, 10, 11, 12, 13, 26, 27, 28, 29, 42, 43, 46, 47, 50, 51, 52, 53, 57, 58, 59, 60]:
+            for p in [0, 1, 2, 10, 11, 12, 13, 26, 27, 28, 29, *range(42, 64)]:
                 s = socket.socket()
                 socks.append(s)
                 s.bind(("127.0.0.1", base + p))
@@ -126,6 +126,12 @@ class Net:
         until(f"{name} ends", lambda: self.pid(name) != pid, 30)
         if wait:
             until(f"{name} is back", lambda: self.pid(name) and self.serves(name), 30)
+
+    def records(self):
+        """What this machine's contributions were, by file."""
+        folder = f"{self.work}/home/contributions"
+        names = [f for f in os.listdir(folder) if f.endswith(".json")] if os.path.isdir(folder) else []
+        return {f: json.load(open(f"{folder}/{f}")) for f in names}
 
     def log(self, name):
         try:

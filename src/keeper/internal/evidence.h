@@ -2,13 +2,16 @@
  * no clock, no network. */
 #pragma once
 
+#include "attest/dcap.h"
 #include "attest/policy.h"
 #include "attest/roots.h"
 #include "base/arena.h"
 
 struct requester_evidence {
-    struct bytes evidence;     /* a TDX or SGX quote, or a SEV-SNP report if it has its size */
-    struct bytes collateral;   /* of the chain for the requester's platform: judges a quote */
+    struct bytes evidence;   /* a TDX or SGX quote, or a SEV-SNP report if it has its size */
+    struct bytes collateral; /* of the chain for the requester's platform: judges a quote */
+    const struct dcap_collateral
+        *prepared;             /* the same, checked under the roots; it counts if given */
     struct bytes endorsements; /* of the requester's registration: certificates that lead from a
                                 report to AMD, or to a root that is believed */
 };

@@ -19,6 +19,7 @@
 #define KEEPER_HEADS 64       /* blocks whose hashes are remembered */
 #define KEEPER_CHALLENGES 256 /* given out and not used yet */
 #define KEEPER_RELEASES 64    /* waiting to be reported on chain */
+#define KEEPER_WAITS 4        /* heights whose beacon is made at a time */
 
 struct tee;
 struct ratls_server;
@@ -37,6 +38,12 @@ struct keeper_genesis {
 struct keeper_head {
     uint64_t height;
     struct hash32 hash;
+};
+
+/* The block of a head, for whoever sees another one. */
+struct keeper_block {
+    struct arena mem;
+    struct light_block block;
 };
 
 struct keeper_challenge {
@@ -66,13 +73,21 @@ struct keeper_round {
     struct dkg *dkg; /* NULL: none */
     uint64_t n_fed;  /* messages taken */
     unsigned said;   /* bit per kind of message that we have on chain */
+    bool no_share;   /* it is over and gave us none */
     uint64_t status, end_height, activation_height;
     uint64_t in_force, in_force_since, refresh_after, phase_heights;
-    uint64_t ready_ms;         /* since when it could be activated */
-    uint64_t due_ms;           /* since when a refresh is due */
+    uint64_t ready_ms; /* since when it could be activated */
+    uint64_t due_ms;   /* since when a refresh is due */
+    uint64_t reported_ms;
+    bool jobs_wait; /* for the beacon */
+    struct {
+        uint64_t height, since_ms;
+    } waits[KEEPER_WAITS];
     uint64_t height, moved_ms; /* newest height, and when it came */
     char failure[240];
 };
+
+struct keeper_collateral;
 
 struct keeper {
     struct keeper_config config;
@@ -102,10 +117,12 @@ struct keeper {
     pthread_mutex_t send;
     pthread_mutex_t ask; /* one follower of the council at a time */
     struct council_view council;
+    struct keeper_collateral *collateral;
 
     pthread_mutex_t lock;           /* guards what follows */
     struct keeper_serving *serving; /* in secret memory */
     struct keeper_head heads[KEEPER_HEADS];
+    struct keeper_block blocks[KEEPER_HEADS];
     size_t n_heads; /* in all; the ring's place is the remainder */
     struct keeper_challenge challenges[KEEPER_CHALLENGES];
     uint64_t agreed_ms; /* when `agreements` was counted; 0: never */
@@ -120,6 +137,15 @@ struct keeper {
 
 /* rounds.c: the thread that follows the chain. */
 void *rounds_main(void *keeper);
+/* A transaction of ours, to its receipt; data is cleared. */
+enum rc keeper_transact(struct keeper *k, const struct address *to, struct buf *data,
+                        struct err *e);
+
+/* beacon.c: our part of the beacon of a block that has come. RC_AGAIN: not yet, as far as we see;
+ * RC_NOTFOUND: we have no share. */
+enum rc beacon_part(struct keeper *k, struct dprf_partial *out, uint64_t height, struct err *e);
+/* Jobs wait for it: make it and bring it, when it is our turn. */
+enum rc beacon_step(struct keeper *k, uint64_t min_height, struct err *e);
 
 /* genesis.c: RC_MALFORMED: not the genesis of a network with keepers. */
 enum rc genesis_read(struct keeper *k, struct bytes text, struct err *e);
@@ -128,12 +154,20 @@ enum rc genesis_read(struct keeper *k, struct bytes text, struct err *e);
 enum rc heads_follow(struct keeper *k, struct err *e);
 bool heads_find(struct keeper *k, uint64_t height, struct hash32 *hash);
 void heads_newest(struct keeper *k, struct keeper_head *out);
+/* A copy in the arena; false: not one of those remembered. */
+bool heads_block(struct keeper *k, uint64_t height, struct light_block *out, struct arena *a);
+/* Another keeper says that the block at ours' height has this hash, and shows `block` (JSON of a
+ * light block; NULL: none). CONFLICTS: more than a third of those who signed ours signed that one.
+ * LIES: another hash, and nothing that shows it; why says what. Pure. */
+enum heads_claim { HEADS_AGREES, HEADS_LIES, HEADS_CONFLICTS };
+enum heads_claim heads_judge(const struct light_block *ours, const struct hash32 *said,
+                             const json_t *block, struct err *why);
 /* What a keeper signs of a block it has verified: EIP-712 KeeperHead(uint256 height,bytes32
  * hash,bytes32 nonce), domain of Gatekeepers. */
 void heads_digest(struct hash32 *out, uint64_t chain_id, const struct address *gatekeepers,
                   const struct keeper_head *h, const struct hash32 *nonce);
 /* The chain is fresh: show it by a transaction if need be, and ask the other keepers what they see.
- * *agreements counts us. RC_DENIED: a keeper sees another chain. */
+ * *agreements counts us. RC_DENIED: a keeper shows another chain. */
 enum rc heads_agree(struct keeper *k, const struct keeper_serving *s, uint64_t *age_ms,
                     uint32_t *agreements, struct err *e);
 
@@ -156,6 +190,16 @@ enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
                     const struct partial_request *r, enum release_reason *out, struct err *why,
                     struct err *e);
 
+/* collateral.c: what the chain has under `key` for judging quotes, as of min_height or read at most
+ * 2 s ago; NULL: nothing good, why says more if there was something. Lent to one at a time, until
+ * collateral_return(), also after a failure. Not RC_OK: the chain could not be read. */
+struct dcap_collateral;
+struct keeper_collateral *collateral_new(void);
+void collateral_free(struct keeper_collateral *c);
+enum rc collateral_lend(struct keeper *k, const struct dcap_collateral **out,
+                        const struct hash32 *key, uint64_t min_height, struct err *why,
+                        struct err *e);
+void collateral_return(struct keeper *k);
 /* The parts of it, for other questions (recover.c, handover.c). The policy as it is now. */
 void facts_policy(struct release_policy *p, struct keeper *k, const struct keeper_serving *s);
 /* What the council's actions say of a measurement; sigs NULL: none allows it. */

@@ -124,7 +124,11 @@ def authorization(worker, pool, env, expiry):
 
 def check_run():
     pool = NET["pools"][0]
-    state = prove(TEE_POOL, "0x0901" + bytes([JOB]).hex())  # record: file, bid, status, time, owner, tee
+    while True:  # the worker is chosen a moment after the job is there
+        state = prove(TEE_POOL, "0x0901" + bytes([JOB]).hex())  # record: file, bid, status, time, owner, tee
+        if state[-20:] != bytes(20):
+            break
+        time.sleep(0.05)
     worker = next(w for w in NET["workers"] if unhex(w["address"]) == state[-20:])
     env = {"NAME": "caf\u00e9", "A": "1"}
     body = {"job_id": JOB, "file_id": FILE, "proof_url": pool["proof_instruction"],

@@ -1,0 +1,233 @@
+/* The beacon (keys/dprf.h): one value a height, that nobody could know before the block was there.
+ * Keepers make it for blocks with jobs that wait for a worker, and TeePool assigns by it. */
+#include "base/hex.h"
+#include "base/log.h"
+#include "chain/contracts.h"
+#include "codec/json.h"
+#include "keeper/internal/layouts.h"
+#include "keeper/internal/state.h"
+#include "net/http_client.h"
+#include "os/clock.h"
+
+#define ANSWER_MAX 4096
+#define ASK_TIMEOUT_MS 700
+#define TURN_MS 400 /* what each keeper waits longer than the one before, so that one brings it */
+
+static enum rc evaluate(struct dprf_partial *out, const struct keeper_serving *s, uint64_t height,
+                        struct err *e)
+{
+    struct dprf_input in;
+    struct hash32 request;
+
+    if (s->index == 0)
+        return err_set(e, RC_NOTFOUND, "this keeper holds no share of the sharing in force");
+    beacon_input(&in, height);
+    beacon_request_hash(&request, &s->keys, height);
+    return dprf_evaluate(out, &s->keys, s->index, &s->share, &in, &request, NULL, e);
+}
+
+static struct keeper_serving *serving_now(struct keeper *k)
+{
+    struct keeper_serving *s = secret_alloc(sizeof(*s));
+
+    (void)pthread_mutex_lock(&k->lock);
+    *s = *k->serving;
+    (void)pthread_mutex_unlock(&k->lock);
+    return s;
+}
+
+enum rc beacon_part(struct keeper *k, struct dprf_partial *out, uint64_t height, struct err *e)
+{
+    AUTO_SECRET struct keeper_serving *s = serving_now(k);
+
+    if (k->retired)
+        return err_set(e, RC_NOTFOUND, "a later build of this keeper has its share");
+    /* What is in that block can be changed no more. */
+    if (light_client_height(k->light) < height)
+        TRY(heads_follow(k, e));
+    if (light_client_height(k->light) < height)
+        return err_set(e, RC_AGAIN, "block %llu has not come, the newest is %llu",
+                       (unsigned long long)height,
+                       (unsigned long long)light_client_height(k->light));
+    return evaluate(out, s, height, e);
+}
+
+/* ---- the other keepers ---- */
+
+struct ask {
+    const char *url;
+    uint64_t height;
+    pthread_t thread;
+    bool started;
+    enum rc rc;
+    struct dprf_partial part;
+    struct err err;
+};
+
+static enum rc ask_once(struct ask *a, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf url = {0};
+    AUTO_CLEAR(buf) struct buf body = {0};
+    AUTO_CLEAR(buf) struct buf part = {0};
+    struct http_reply reply = {0};
+    json_auto_t *o = NULL;
+    enum rc rc;
+
+    buf_printf(&url, "%s/beacon", a->url);
+    buf_printf(&body, "{\"height\":%llu}", (unsigned long long)a->height);
+    rc = http_post(&reply, buf_cstr(&url), "application/json", buf_bytes(&body), ANSWER_MAX,
+                   ASK_TIMEOUT_MS, e);
+    if (rc == RC_OK)
+        rc = json_parse(&o, buf_bytes(&reply.body), ANSWER_MAX, e);
+    http_reply_clear(&reply);
+    TRY(rc);
+    TRY(json_hex(&part, o, "partial", DPRF_PARTIAL_SIZE, e));
+    return dprf_partial_decode(&a->part, buf_bytes(&part), e);
+}
+
+static void *ask_main(void *arg)
+{
+    struct ask *a = arg;
+
+    a->rc = ask_once(a, &a->err);
+    return NULL;
+}
+
+/* A part that is not good is passed over, and its keeper named. */
+static void take(struct dprf *d, struct dprf_partial *parts, size_t *n, const struct ask *a,
+                 uint32_t index)
+{
+    struct err e;
+
+    if (a->rc != RC_OK) {
+        log_debug("keeper", "beacon: %s", a->err.msg);
+    } else if (a->part.round != d->keys->round) {
+        log_debug("keeper", "beacon: %s is at round %llu", a->url,
+                  (unsigned long long)a->part.round);
+    } else if (a->part.index != index || dprf_add(d, &a->part, &e) != RC_OK) {
+        log_warn("keeper", "beacon of height %llu: keeper %u at %s lies: %s",
+                 (unsigned long long)a->height, index, a->url,
+                 a->part.index != index ? "it answers for another" : e.msg);
+    } else if (*n < d->keys->t) {
+        parts[(*n)++] = a->part;
+    }
+}
+
+static void ask_all(struct dprf *d, struct dprf_partial *parts, size_t *n,
+                    const struct keeper_serving *s, uint64_t height)
+{
+    struct ask asks[KEYS_MAX_KEEPERS] = {{0}};
+
+    for (uint32_t i = 0; i < s->keys.n; i++) {
+        struct ask *a = &asks[i];
+
+        if (i + 1 == s->index || s->urls[i][0] == '\0')
+            continue;
+        *a = (struct ask){.url = s->urls[i], .height = height};
+        a->started = pthread_create(&a->thread, NULL, ask_main, a) == 0;
+    }
+    for (uint32_t i = 0; i < s->keys.n; i++) {
+        if (!asks[i].started)
+            continue;
+        (void)pthread_join(asks[i].thread, NULL);
+        take(d, parts, n, &asks[i], i + 1);
+    }
+}
+
+static enum rc make(struct buf *out, const struct keeper_serving *s, uint64_t height, struct err *e)
+{
+    struct dprf_partial parts[KEYS_MAX_THRESHOLD];
+    AUTO_CLEAR(dprf) struct dprf d = {0};
+    struct dprf_input in;
+    struct hash32 request;
+    size_t n = 1;
+
+    beacon_input(&in, height);
+    beacon_request_hash(&request, &s->keys, height);
+    TRY(dprf_begin(&d, &s->keys, &in, &request, e));
+    TRY(evaluate(&parts[0], s, height, e));
+    TRY(dprf_add(&d, &parts[0], e));
+    ask_all(&d, parts, &n, s, height);
+    if (n < s->keys.t)
+        return err_set(e, RC_AGAIN, "beacon of height %llu: %zu keepers of %u have given a part",
+                       (unsigned long long)height, n, s->keys.t);
+    return beacon_encode(out, &s->keys, height, parts, n, e);
+}
+
+/* ---- whose turn it is ---- */
+
+static enum rc bring(struct keeper *k, const struct keeper_serving *s, uint64_t height,
+                     struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf beacon = {0};
+    struct buf data = {0};
+    struct err why;
+
+    TRY(make(&beacon, s, height, e));
+    tee_pool_put_assignJobs(&data, height, buf_bytes(&beacon));
+    if (keeper_transact(k, &k->config.tee_pool, &data, &why) != RC_OK)
+        log_debug("keeper", "beacon of height %llu: %s", (unsigned long long)height, why.msg);
+    return RC_OK;
+}
+
+/* Since when we know of each. */
+static void note(struct keeper *k, const uint64_t *heights, size_t n)
+{
+    struct keeper_round *r = &k->round;
+    uint64_t since[KEEPER_WAITS];
+
+    for (size_t i = 0; i < n; i++) {
+        since[i] = clock_mono_ms();
+        for (size_t j = 0; j < KEEPER_WAITS; j++)
+            if (r->waits[j].height == heights[i])
+                since[i] = r->waits[j].since_ms;
+    }
+    memset(r->waits, 0, sizeof(r->waits));
+    for (size_t i = 0; i < n; i++) {
+        r->waits[i].height = heights[i];
+        r->waits[i].since_ms = since[i];
+    }
+}
+
+static enum rc read_waits(struct keeper *k, uint64_t min_height, struct err *e)
+{
+    const struct light_key key = tee_pool_waiting_heights_count_key(&k->config.tee_pool);
+    AUTO_CLEAR(arena) struct arena a = {0};
+    uint64_t count, heights[KEEPER_WAITS];
+    struct light_key keys[KEEPER_WAITS];
+    struct light_value *v = NULL;
+    struct bytes value;
+    size_t n;
+
+    TRY(light_client_value(k->light, &value, &a, &key, min_height, e));
+    TRY(st_count(&count, value, e));
+    n = count < KEEPER_WAITS ? (size_t)count : KEEPER_WAITS;
+    for (size_t i = 0; i < n; i++)
+        keys[i] = tee_pool_waiting_heights_at_key(&k->config.tee_pool, i);
+    if (n != 0)
+        TRY(light_client_read(k->light, &v, &a, keys, n, min_height, NULL, e));
+    for (size_t i = 0; i < n; i++)
+        TRY(tee_pool_waiting_heights_get(&heights[i], v[i].value, e));
+    note(k, heights, n);
+    k->round.jobs_wait = n != 0;
+    return RC_OK;
+}
+
+enum rc beacon_step(struct keeper *k, uint64_t min_height, struct err *e)
+{
+    AUTO_SECRET struct keeper_serving *s = serving_now(k);
+    struct keeper_round *r = &k->round;
+
+    if (s->index == 0 || k->retired)
+        return RC_OK;
+    TRY(read_waits(k, min_height, e));
+    for (size_t i = 0; i < KEEPER_WAITS && r->waits[i].height != 0; i++) {
+        uint64_t rank = (s->index - 1 + r->waits[i].height) % s->keys.n;
+
+        if (clock_mono_ms() < r->waits[i].since_ms + rank * TURN_MS)
+            continue;
+        TRY(bring(k, s, r->waits[i].height, e));
+        r->waits[i].since_ms = clock_mono_ms(); /* before another turn */
+    }
+    return RC_OK;
+}
