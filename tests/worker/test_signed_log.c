@@ -1,7 +1,7 @@
 /* What a worker has signed for a cluster: never two results for one range. */
-#include "os/file.h"
 #include "base/mem.h"
 #include "lib/t.h"
+#include "os/file.h"
 #include "worker/contract/signed_log.h"
 
 static struct cluster_commit commit_of(uint64_t end, uint8_t root)
