@@ -36,7 +36,8 @@ static int call(const char *method, const char *body, char *answer, size_t cap)
     start = strstr(text, "\r\n\r\n");
     if (start != NULL)
         (void)snprintf(answer, cap, "%s", start + 4);
-    (void)sscanf(text, "HTTP/1.1 %d", &status);
+    for (size_t i = sizeof("HTTP/1.1"); n > 12 && i < sizeof("HTTP/1.1") + 3; i++)
+        status = status * 10 + (text[i] - '0');
     return status;
 }
 
