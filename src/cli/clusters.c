@@ -415,7 +415,7 @@ static enum rc show(struct cli *cli, struct err *e)
     json_t *members = json_array(), *contracts = json_array();
     struct confidential c = {0};
     const st_cluster_record *r = &c.cluster;
-    uint64_t id, n_members, n_contracts;
+    uint64_t id, n_members = 0, n_contracts = 0;
     enum rc rc = cli_number(&id, cli->args[0], "the cluster", UINT64_MAX, e);
 
     if (rc == RC_OK)

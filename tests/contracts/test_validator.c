@@ -94,14 +94,16 @@ static void validate(struct run *r, struct bytes input)
 {
     char exe[4096];
     ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+    AUTO_CLEAR(arena) struct arena a = {0};
     struct vm *vm = NULL;
+    struct bytes reentrant; /* a validator has none */
     uint64_t gas = 1000000000;
     struct err e;
 
     CHECK(n > 0);
     exe[n] = 0;
     *strrchr(exe, '/') = 0;
-    struct vm_program *p = machine_load(exe, "validators/biopsies");
+    struct vm_program *p = machine_load(exe, "validators/biopsies", &reentrant, &a);
 
     *r = (struct run){.input = input};
     CHECK_OK(vm_new(&vm, &(struct vm_config){.memory = 16u << 20}, &e), &e);
