@@ -1,4 +1,5 @@
 /* The biopsies validator, as the worker runs it: its RISC-V code over the demo's files. */
+#include "base/arena.h"
 #include "contracts/machine.h"
 #include "lib/t.h"
 #include "sdk/hostcall.h"
