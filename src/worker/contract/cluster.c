@@ -10,6 +10,7 @@
 #include "os/clock.h"
 #include "worker/contract/signed_log.h"
 #include "worker/internal/keepers.h"
+#include "worker/internal/metrics.h"
 
 #include <limits.h>
 
@@ -320,8 +321,10 @@ static enum rc send_commit(struct cluster *c, struct err *e)
         &data, &result, bytes_str(c->pending.delta), bytes_str(c->checkpoint),
         c->checkpoint[0] != '\0' ? c->checkpoint_epoch : 0, BYTES_OF(&sig));
     rc = cluster_transact(c, buf_bytes(&data), NULL, COMMIT_GAS, e);
-    if (rc == RC_OK)
+    if (rc == RC_OK) {
+        worker_metrics_commit(c->w->metrics, c->id);
         c->checkpoint[0] = '\0';
+    }
     return rc;
 }
 
@@ -558,6 +561,8 @@ static enum rc step(struct cluster *c, struct err *e)
     c->n_waiting = v.n_entries - v.confirmed_entries;
     c->epoch = v.epoch;
     (void)pthread_mutex_unlock(&c->lock);
+    worker_metrics_cluster(c->w->metrics, c->id, v.is_member, v.n_entries - v.confirmed_entries,
+                           v.confirmed_entries > c->entries ? v.confirmed_entries - c->entries : 0);
     c->oldest_epoch = v.oldest_epoch;
     c->seen_epoch = v.epoch;
     if (!v.is_member) {
@@ -566,6 +571,7 @@ static enum rc step(struct cluster *c, struct err *e)
         return join(c, &v, e);
     }
     TRY(settle(c, &v, e));
+    worker_metrics_cluster(c->w->metrics, c->id, true, c->n_waiting, 0);
     (void)pthread_mutex_lock(&c->lock);
     c->as_of = v.height;
     (void)pthread_mutex_unlock(&c->lock);

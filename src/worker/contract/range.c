@@ -7,6 +7,7 @@
 #include "crypto/hash.h"
 #include "os/file.h"
 #include "worker/contract/cluster.h"
+#include "worker/internal/metrics.h"
 #include "worker/proof/fetch.h"
 
 #define ENTRIES_AT_ONCE 2048 /* asked for in one call */
@@ -565,6 +566,7 @@ static enum rc run(struct range *r, struct err *e)
     r->moved = true;
     r->results = arena_array(&r->a, r->n, sizeof(*r->results));
     TRY(run_commands(r, e));
+    worker_metrics_executed(r->c->w->metrics, r->c->id, r->n);
     rc = seal_receipts(r, e);
     return rc == RC_OK ? conclude(r, e) : rc;
 }

@@ -14,6 +14,7 @@
 #include "os/clock.h"
 #include "worker/internal/fresh.h"
 #include "worker/internal/keepers.h"
+#include "worker/internal/metrics.h"
 
 #define QUERY_GAS 50000000ull
 #define CATCH_UP_MS 3000 /* how long a query waits for the height it asks for */
@@ -205,10 +206,13 @@ static void answer_query(struct contracts *c, const struct query_request *q,
     struct query_reply reply;
     struct err e = {0};
 
-    if (run_query(c, q, ctx, a, &reply, &e) == RC_OK)
+    if (run_query(c, q, ctx, a, &reply, &e) == RC_OK) {
+        worker_metrics_query(c->w->metrics, "answered");
         query_reply_put(out, &reply);
-    else
+    } else {
+        worker_metrics_query(c->w->metrics, rc_name(e.code));
         query_error_put(out, e.code, e.msg);
+    }
 }
 
 static void answer_post(struct contracts *c, struct http_request *req, struct http_response *resp,
