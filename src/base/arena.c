@@ -89,3 +89,10 @@ void arena_clear(struct arena *a)
         free(c);
     }
 }
+
+void arena_wipe(struct arena *a)
+{
+    for (struct arena_chunk *c = a->head; c != NULL; c = c->next)
+        wipe(c->data, c->used);
+    arena_clear(a);
+}

@@ -19,3 +19,5 @@ char *arena_strdup(struct arena *a, struct bytes src);
 void arena_reset(struct arena *a);
 /* Free everything; usable as AUTO_CLEAR(arena). */
 void arena_clear(struct arena *a);
+/* The same, for what must not stay in memory: overwritten first. */
+void arena_wipe(struct arena *a);

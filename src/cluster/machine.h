@@ -49,6 +49,9 @@ bool machine_has_code(const struct machine *m, const struct hash32 *hash);
 
 /* Most bytes of changes, outputs, events and messages of one machine_run. */
 #define MACHINE_RANGE_MAX (256u << 20)
+/* Bytes of keys and values that a cluster may have: the same in every member, and what a process of
+ * 4 GiB holds with all that belongs to it. */
+#define MACHINE_STATE_LIMIT ((size_t)512 << 20)
 
 /* Run the commands of a commit's range, in order. Results (n of them), messages and changes live in
  * `mem`; changes are sorted, each key once, `old` is what was there before: applied backwards they

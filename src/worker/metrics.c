@@ -5,6 +5,8 @@
 #include "net/http_server.h"
 #include "net/metrics.h"
 
+#include <stdio.h>
+
 static const double JOB_SECONDS[] = {0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,  2.5,
                                      5,    10,    20,   30,  60,   120, 300};
 
@@ -29,7 +31,43 @@ static const struct metric_def
                "Time of a job from its start to its recorded proof or its failure.",
                {"outcome"},
                JOB_SECONDS,
-               ARRAY_LEN(JOB_SECONDS)};
+               ARRAY_LEN(JOB_SECONDS)},
+    COMMANDS = {METRIC_COUNTER,
+                "cloister_worker_commands_total",
+                "Commands of a cluster that were executed here, again after an undone round too.",
+                {"cluster"},
+                NULL,
+                0},
+    COMMITS = {METRIC_COUNTER,
+               "cloister_worker_commits_total",
+               "Results of a cluster's rounds that this worker signed and the chain took.",
+               {"cluster"},
+               NULL,
+               0},
+    MEMBER = {METRIC_GAUGE,
+              "cloister_worker_cluster_member",
+              "1 while this worker has a seat in the cluster.",
+              {"cluster"},
+              NULL,
+              0},
+    WAITING = {METRIC_GAUGE,
+               "cloister_worker_cluster_waiting",
+               "Commands of a cluster that are queued and not confirmed.",
+               {"cluster"},
+               NULL,
+               0},
+    BEHIND = {METRIC_GAUGE,
+              "cloister_worker_cluster_behind",
+              "Confirmed commands of a cluster that the state here does not have yet.",
+              {"cluster"},
+              NULL,
+              0},
+    QUERIES = {METRIC_COUNTER,
+               "cloister_worker_queries_total",
+               "Queries of confidential contracts, by outcome: answered, or why not.",
+               {"outcome"},
+               NULL,
+               0};
 
 struct worker_metrics {
     struct metrics *all;
@@ -57,6 +95,38 @@ void worker_metrics_job(struct worker_metrics *m, const char *outcome, uint64_t 
 {
     metric_add(metrics_get(m->all, &JOBS, outcome, NULL), 1);
     metric_observe(metrics_get(m->all, &SECONDS, outcome, NULL), (double)ms / 1e3);
+}
+
+static struct metric *of_cluster(struct worker_metrics *m, const struct metric_def *def,
+                                 uint64_t cluster)
+{
+    char text[24];
+
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)cluster);
+    return metrics_get(m->all, def, text, NULL);
+}
+
+void worker_metrics_executed(struct worker_metrics *m, uint64_t cluster, uint64_t commands)
+{
+    metric_add(of_cluster(m, &COMMANDS, cluster), commands);
+}
+
+void worker_metrics_commit(struct worker_metrics *m, uint64_t cluster)
+{
+    metric_add(of_cluster(m, &COMMITS, cluster), 1);
+}
+
+void worker_metrics_cluster(struct worker_metrics *m, uint64_t cluster, bool is_member,
+                            uint64_t waiting, uint64_t behind)
+{
+    metric_set(of_cluster(m, &MEMBER, cluster), is_member ? 1 : 0);
+    metric_set(of_cluster(m, &WAITING, cluster), (double)waiting);
+    metric_set(of_cluster(m, &BEHIND, cluster), (double)behind);
+}
+
+void worker_metrics_query(struct worker_metrics *m, const char *outcome)
+{
+    metric_add(metrics_get(m->all, &QUERIES, outcome, NULL), 1);
 }
 
 static void gauge(struct worker_metrics *m, const struct metric_def *def, unsigned value)

@@ -57,6 +57,28 @@ TEST(the_same_result_may_be_signed_again_another_not)
     CHECK_OK(signed_log_add(dir, &c, &e), &e);
 }
 
+TEST(what_was_signed_for_another_end_is_remembered_too)
+{
+    const char *dir = folder();
+    struct cluster_commit c;
+    struct err e;
+
+    for (uint64_t end = 4; end < 10; end++) {
+        c = commit_of(end, 9);
+        CHECK_OK(signed_log_add(dir, &c, &e), &e);
+    }
+    for (uint64_t end = 4; end < 10; end++) {
+        c = commit_of(end, 8);
+        CHECK_RC(signed_log_add(dir, &c, &e), RC_DENIED, &e, "another result was signed");
+    }
+    /* What came before is confirmed; a chain in which it is not has gone back. */
+    c = commit_of(12, 9);
+    c.first_batch = 9;
+    CHECK_OK(signed_log_add(dir, &c, &e), &e);
+    c = commit_of(4, 9);
+    CHECK_RC(signed_log_add(dir, &c, &e), RC_DENIED, &e, "went back");
+}
+
 TEST(what_was_signed_and_cannot_be_read_stops_signing)
 {
     const char *dir = folder();

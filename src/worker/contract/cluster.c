@@ -10,12 +10,17 @@
 #include "os/clock.h"
 #include "worker/contract/signed_log.h"
 #include "worker/internal/keepers.h"
+#include "worker/internal/metrics.h"
 
 #include <limits.h>
 
 #define LOOK_EVERY_MS 15
 #define RETRY_MS 500
 #define JOIN_EVERY_MS 2000
+#define JOIN_SELDOM_MS 30000 /* where it is refused again and again: each try costs gas */
+#define SAY_AGAIN_MS 60000
+#define LOOK_TRIES 3 /* at a checkpoint that cannot be had */
+#define LOOK_AGAIN_MS 5000
 #define AWAIT_TRIES 20
 #define AWAIT_EACH_MS 1000
 #define COMMIT_GAS 3000000
@@ -46,6 +51,7 @@ void cluster_free(struct cluster *c)
     for (size_t i = 0; i < CLUSTER_RECEIPTS; i++)
         buf_clear(&c->receipts[i].sealed);
     free(c->receipts);
+    free(c->held_back);
     keyring_free(c->keys);
     (void)pthread_mutex_destroy(&c->lock);
     (void)pthread_cond_destroy(&c->changed);
@@ -54,12 +60,20 @@ void cluster_free(struct cluster *c)
 
 void cluster_say(struct cluster *c, const char *what, const char *why)
 {
-    char text[sizeof(c->said)];
+    char text[sizeof(c->said[0].text)];
+    uint64_t now = clock_mono_ms();
+    struct said *oldest = &c->said[0];
 
     (void)snprintf(text, sizeof(text), "%s: %.200s", what, why);
-    if (strcmp(text, c->said) != 0)
-        log_warn("worker", "cluster %llu: %s", (unsigned long long)c->id, text);
-    memcpy(c->said, text, sizeof(c->said));
+    for (size_t i = 0; i < ARRAY_LEN(c->said); i++) {
+        if (strcmp(text, c->said[i].text) == 0 && now < c->said[i].again_ms)
+            return;
+        if (c->said[i].again_ms < oldest->again_ms)
+            oldest = &c->said[i];
+    }
+    log_warn("worker", "cluster %llu: %s", (unsigned long long)c->id, text);
+    memcpy(oldest->text, text, sizeof(text));
+    oldest->again_ms = now + SAY_AGAIN_MS;
 }
 
 /* ---- the state that is served ---- */
@@ -182,7 +196,7 @@ void cluster_unload(struct cluster *c)
     runtime_stop(MOVE(c->runtime));
     cluster_roots_free(MOVE(c->roots));
     outbox_clear(c);
-    arena_clear(&c->pending.mem);
+    arena_wipe(&c->pending.mem);
     memset(&c->pending, 0, sizeof(c->pending));
     free(c->contracts);
     c->contracts = NULL;
@@ -191,12 +205,14 @@ void cluster_unload(struct cluster *c)
     c->records_seen = 0;
     c->checkpoint[0] = '\0';
     c->delta_size = c->state_size = c->n_checkpoints = 0;
+    c->outbox_since_ms = 0;
 }
 
 enum rc cluster_load_nothing(struct cluster *c, struct err *e)
 {
-    struct runtime_config config = {.path = c->w->config.runtime_path,
-                                    .machine = {.chain_id = c->w->chain_id}};
+    struct runtime_config config = {
+        .path = c->w->config.runtime_path,
+        .machine = {.chain_id = c->w->chain_id, .state_limit = MACHINE_STATE_LIMIT}};
 
     TRY(keepers_genesis(c->w, &c->genesis, e));
     config.machine.genesis = c->genesis;
@@ -261,14 +277,17 @@ enum rc cluster_transact(struct cluster *c, struct bytes calldata, const struct 
 static enum rc join(struct cluster *c, const struct cluster_view *v, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf data = {0};
+    uint64_t wait = c->join_wait_ms < JOIN_EVERY_MS ? JOIN_EVERY_MS : c->join_wait_ms;
 
     if (clock_mono_ms() < c->next_join_ms)
         return RC_OK;
     if (!v->exists)
         return err_set(e, RC_NOTFOUND, "there is no such cluster yet");
-    c->next_join_ms = clock_mono_ms() + JOIN_EVERY_MS;
+    c->next_join_ms = clock_mono_ms() + wait;
+    c->join_wait_ms = wait * 2 < JOIN_SELDOM_MS ? wait * 2 : JOIN_SELDOM_MS;
     confidential_contracts_put_join(&data, c->id);
     TRY(cluster_transact(c, buf_bytes(&data), &v->stake_wei, JOIN_GAS, e));
+    c->join_wait_ms = 0;
     log_info("worker", "cluster %llu: joined", (unsigned long long)c->id);
     return RC_OK;
 }
@@ -302,8 +321,10 @@ static enum rc send_commit(struct cluster *c, struct err *e)
         &data, &result, bytes_str(c->pending.delta), bytes_str(c->checkpoint),
         c->checkpoint[0] != '\0' ? c->checkpoint_epoch : 0, BYTES_OF(&sig));
     rc = cluster_transact(c, buf_bytes(&data), NULL, COMMIT_GAS, e);
-    if (rc == RC_OK)
+    if (rc == RC_OK) {
+        worker_metrics_commit(c->w->metrics, c->id);
         c->checkpoint[0] = '\0';
+    }
     return rc;
 }
 
@@ -368,11 +389,20 @@ static enum rc answer_round(struct cluster *c, const struct cluster_view *v, str
 
 /* ---- confirmed ranges ---- */
 
+static bool is_served(struct cluster *c)
+{
+    bool is;
+
+    (void)pthread_mutex_lock(&c->lock);
+    is = c->served != NULL && c->served->batch == c->batches && !c->served->is_gone;
+    (void)pthread_mutex_unlock(&c->lock);
+    return is;
+}
+
 static enum rc settle(struct cluster *c, const struct cluster_view *v, struct err *e)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
     struct commit_view k;
-    bool moved = c->n_commits < v->n_commits || c->runtime == NULL;
 
     if (c->pending.is_set && c->n_commits < v->n_commits) {
         TRY(view_commits(c->w, &k, &a, c->id, c->n_commits, 1, v->height, e));
@@ -400,7 +430,17 @@ static enum rc settle(struct cluster *c, const struct cluster_view *v, struct er
     }
     if (c->runtime == NULL || c->n_commits < v->n_commits)
         TRY(history_catch_up(c, v, e));
-    return moved ? cluster_serve_now(c, e) : RC_OK;
+    if (c->batches != v->confirmed_batches || !hash32_eq(&c->root, &v->root)) {
+        cluster_unload(c);
+        return err_set(e, RC_CORRUPT, "cluster %llu: our state is not the confirmed one",
+                       (unsigned long long)c->id);
+    }
+    if (is_served(c))
+        return RC_OK;
+    /* Only what is confirmed is ever served. */
+    if (c->pending.is_set)
+        TRY(range_undo(c, e));
+    return cluster_serve_now(c, e);
 }
 
 /* A checkpoint that a confirmed commit named counts when enough members have looked at it: that its
@@ -411,7 +451,7 @@ static enum rc vouch(struct cluster *c, const struct cluster_view *v, struct err
     AUTO_CLEAR(buf) struct buf data = {0};
     struct commit_view k;
 
-    if (c->looked_at >= v->n_commits)
+    if (c->looked_at >= v->n_commits || clock_mono_ms() < c->next_vouch_ms)
         return RC_OK;
     if (c->looked_at < v->accepted_checkpoint)
         c->looked_at = v->accepted_checkpoint;
@@ -420,10 +460,18 @@ static enum rc vouch(struct cluster *c, const struct cluster_view *v, struct err
         TRY(view_commits(c->w, &k, &a, c->id, c->looked_at, 1, v->height, e));
         if (k.checkpoint[0] == '\0' || v->vouched > c->looked_at)
             continue;
-        if (history_check_checkpoint(c, k.checkpoint, c->looked_at, v->height, e) != RC_OK) {
+        if (history_check_checkpoint(c, k.checkpoint, c->looked_at, k.checkpoint_epoch, v->height,
+                                     e) != RC_OK) {
             cluster_say(c, "checkpoint", e != NULL ? e->msg : "");
+            /* Keepers or the store may be away for a moment. */
+            if (++c->look_tries < LOOK_TRIES) {
+                c->next_vouch_ms = clock_mono_ms() + LOOK_AGAIN_MS;
+                return RC_OK;
+            }
+            c->look_tries = 0;
             continue;
         }
+        c->look_tries = 0;
         buf_reset(&data);
         confidential_contracts_put_vouch(&data, c->id, c->looked_at);
         if (cluster_transact(c, buf_bytes(&data), NULL, VOUCH_GAS, e) != RC_OK)
@@ -499,20 +547,31 @@ static void answer_asked(struct cluster *c)
 static enum rc step(struct cluster *c, struct err *e)
 {
     struct cluster_view v;
+    struct err why = {0};
 
+    if (c->runtime != NULL && !runtime_is_alive(c->runtime))
+        cluster_unload(c);
     TRY(view_read(c->w, &v, c->id, c->own_height, e));
+    if (v.height < c->as_of)
+        return err_set(e, RC_AGAIN, "ledger node %s shows height %llu after %llu",
+                       chain_client_url(c->w->chain), (unsigned long long)v.height,
+                       (unsigned long long)c->as_of);
     (void)pthread_mutex_lock(&c->lock);
     c->is_member = v.is_member;
     c->n_waiting = v.n_entries - v.confirmed_entries;
     c->epoch = v.epoch;
     (void)pthread_mutex_unlock(&c->lock);
+    worker_metrics_cluster(c->w->metrics, c->id, v.is_member, v.n_entries - v.confirmed_entries,
+                           v.confirmed_entries > c->entries ? v.confirmed_entries - c->entries : 0);
     c->oldest_epoch = v.oldest_epoch;
     c->seen_epoch = v.epoch;
     if (!v.is_member) {
         cluster_unload(c);
+        keyring_clear(c->keys);
         return join(c, &v, e);
     }
     TRY(settle(c, &v, e));
+    worker_metrics_cluster(c->w->metrics, c->id, true, c->n_waiting, 0);
     (void)pthread_mutex_lock(&c->lock);
     c->as_of = v.height;
     (void)pthread_mutex_unlock(&c->lock);
@@ -520,7 +579,8 @@ static enum rc step(struct cluster *c, struct err *e)
     if (!c->pending.is_set)
         files_checkpoint(c, &v); /* the roots are those of the state that is served */
     TRY(answer_round(c, &v, e));
-    TRY(outbox_deliver(c, &v, e));
+    if (outbox_deliver(c, &v, &why) != RC_OK)
+        cluster_say(c, "delivering messages", why.msg);
     TRY(claim(c, &v, e));
     return vouch(c, &v, e);
 }
@@ -561,14 +621,10 @@ static void *cluster_main(void *data)
         if (rc == RC_OK && (height != seen || clock_mono_ms() >= next_look)) {
             rc = step(c, &e);
             next_look = clock_mono_ms() + RETRY_MS / 2;
-            if (rc == RC_OK) {
+            if (rc == RC_OK)
                 seen = height;
-                c->said[0] = '\0';
-            }
         }
         answer_asked(c);
-        if (rc == RC_IO && c->runtime != NULL && !runtime_is_alive(c->runtime))
-            cluster_unload(c);
         if (rc != RC_OK && rc != RC_CLOSED)
             cluster_say(c, "waiting", e.msg);
         if (!pause_for(c, rc == RC_OK ? LOOK_EVERY_MS : RETRY_MS))

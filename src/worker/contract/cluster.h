@@ -14,6 +14,7 @@
 #define CLUSTER_RECEIPTS 65536   /* newest receipts kept */
 #define CLUSTER_KEY_WAIT_MS 5000 /* for keepers, before trying again */
 #define CLUSTER_CODE_MAX STATE_CODE_MAX
+#define CLUSTER_DISTRUSTED_MAX 8
 
 /* A contract as its state says. */
 struct known_contract {
@@ -31,6 +32,7 @@ struct served {
     struct snapshot *snapshot;
     unsigned users;          /* guarded by cluster.lock */
     bool is_retired;         /* the last user frees it */
+    bool is_gone;            /* its process died; ditto */
     uint64_t batch, entries; /* confirmed batches and entries it holds */
     struct known_contract *contracts;
     size_t n_contracts;
@@ -49,9 +51,7 @@ struct pending {
     const struct known_contract *contracts; /* as they were before */
     size_t n_contracts;
     uint64_t height, time_s; /* of its last batch */
-    struct hash32 queue_before;
     char delta[CID_TEXT_SIZE];
-    bool is_sent;
 };
 
 struct outgoing;
@@ -87,9 +87,20 @@ struct cluster {
     uint64_t delta_size, state_size; /* bytes since the last checkpoint; of that */
     char checkpoint[CID_TEXT_SIZE];  /* made, to be named by the next commit */
     uint64_t checkpoint_epoch;
-    uint64_t n_checkpoints; /* made or loaded here */
-    uint64_t distrusted;    /* 1 + number of the commit whose delta was wrong */
-    char said[240];         /* the last complaint */
+    uint64_t n_checkpoints;                      /* made or loaded here */
+    uint64_t distrusted[CLUSTER_DISTRUSTED_MAX]; /* commits whose deltas were wrong */
+    unsigned n_distrusted;
+    uint64_t next_checkpoint_ms; /* after one that could not be made */
+    unsigned deliver_at_once;    /* messages; 0: as many as fit */
+    struct said {
+        char text[240];
+        uint64_t again_ms;
+    } said[4]; /* the last complaints, and when they are said again */
+    uint64_t join_wait_ms;
+    uint64_t next_vouch_ms;
+    unsigned look_tries;         /* at the checkpoint of commit looked_at */
+    struct held_back *held_back; /* records.c */
+    size_t n_held_back;
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
@@ -116,9 +127,9 @@ enum rc cluster_ask(struct cluster *c, struct cluster_ask *ask, unsigned timeout
 /* ---- range.c ---- */
 
 /* Execute batches from where we stand up to end_batch: state moves on, and c->pending says what
- * came of it. RC_AGAIN: a key or code is not to be had yet (e says which); nothing has changed.
- * RC_DENIED: the node's entries are not the queue. RC_IO: the process that runs contracts is gone.
- */
+ * came of it. RC_AGAIN: a key or code is not to be had yet (e says which). RC_DENIED: the node's
+ * entries are not the queue. RC_IO: the process that runs contracts, or the store, is gone. After
+ * an error we stand where we stood, or, where that cannot be had, everything is unloaded. */
 enum rc range_execute(struct cluster *c, const struct cluster_view *v, uint64_t end_batch,
                       bool writes_delta, struct err *e);
 /* Take c->pending back. */
@@ -137,6 +148,9 @@ enum rc range_read_code(struct buf *out, const struct cluster *c, const struct h
 /* Accounts among changes say which code runs. */
 enum rc range_note_contracts(struct cluster *c, const struct state_change *changes, size_t n,
                              struct err *e);
+/* Have the code of the accounts among changes, before they are applied. As range_fetch_code. */
+enum rc range_need_code(struct cluster *c, const struct state_change *changes, size_t n,
+                        uint64_t min_height, struct err *e);
 const struct known_contract *cluster_known(const struct cluster *c, const struct address *a);
 void cluster_keep_receipt(struct cluster *c, uint64_t index, struct bytes sealed);
 
@@ -174,9 +188,10 @@ enum rc history_count_outboxes(struct cluster *c, const struct cluster_view *v, 
 /* {"contract","events","next"} (docs/worker.md) from the deltas in the store. */
 enum rc history_logs(struct cluster *c, struct buf *out, const struct address *contract,
                      uint64_t first_batch, uint64_t end_batch, struct err *e);
-/* Does it open, and give the root confirmed for its batch? number: of the commit that names it. */
+/* Does it open with keys of `epoch` and newer, and give the root confirmed for its batch? number:
+ * of the commit that names it. */
 enum rc history_check_checkpoint(struct cluster *c, const char *cid, uint64_t number,
-                                 uint64_t min_height, struct err *e);
+                                 uint64_t epoch, uint64_t min_height, struct err *e);
 
 /* ---- records.c ---- */
 

@@ -10,7 +10,9 @@
 #define CACHE_KEY_MAX 128
 #define CACHE_VALUE_MAX 65536
 #define FETCH_MAX 5 /* requests of one query */
-#define FETCH_BODY_MAX ((size_t)1 << 20)
+#define FETCH_REQUEST_MAX 65536
+#define FETCH_BODY_MAX ((size_t)448 << 10) /* in hex, with headers, below 1 MiB */
+#define FETCH_ANSWER_HEADERS_MAX 32768     /* bytes of them */
 #define FETCH_TIMEOUT_MS 5000
 #define FETCH_HEADERS_MAX 16
 
@@ -18,6 +20,7 @@
 
 struct cached {
     struct cached *next; /* newest first */
+    uint64_t cluster;    /* clusters share nothing, whatever their processes say */
     struct address contract;
     struct bytes key, value; /* in one allocation after this */
 };
@@ -61,11 +64,13 @@ void query_cache_free(struct query_cache *q)
     free(q);
 }
 
-static struct cached **find(struct query_cache *q, const struct address *contract, struct bytes key)
+static struct cached **find(struct query_cache *q, uint64_t cluster, const struct address *contract,
+                            struct bytes key)
 {
     struct cached **at = &q->entries;
 
-    while (*at != NULL && !(address_eq(&(*at)->contract, contract) && bytes_eq((*at)->key, key)))
+    while (*at != NULL && !((*at)->cluster == cluster && address_eq(&(*at)->contract, contract) &&
+                            bytes_eq((*at)->key, key)))
         at = &(*at)->next;
     return at;
 }
@@ -88,6 +93,16 @@ static void make_room(struct query_cache *q, const struct address *contract, siz
     }
 }
 
+/* The process that answers queries names the contract; it runs hostile code. */
+static enum rc check_contract(const struct query_effects *f, const struct address *contract,
+                              struct err *e)
+{
+    for (size_t i = 0; i < f->served->n_contracts; i++)
+        if (address_eq(&f->served->contracts[i].address, contract))
+            return RC_OK;
+    return err_set(e, RC_DENIED, "no contract of this cluster");
+}
+
 static enum rc cache_get(void *data, const struct address *contract, struct bytes key,
                          struct buf *value, struct err *e)
 {
@@ -95,8 +110,9 @@ static enum rc cache_get(void *data, const struct address *contract, struct byte
     struct query_cache *q = f->set->cache;
     struct cached *x;
 
+    TRY(check_contract(f, contract, e));
     (void)pthread_mutex_lock(&q->lock);
-    x = *find(q, contract, key);
+    x = *find(q, f->cluster->id, contract, key);
     if (x != NULL)
         buf_put_bytes(value, x->value);
     (void)pthread_mutex_unlock(&q->lock);
@@ -110,11 +126,12 @@ static enum rc cache_set(void *data, const struct address *contract, struct byte
     struct query_cache *q = f->set->cache;
     struct cached **at, *x;
 
+    TRY(check_contract(f, contract, e));
     if (key.n > CACHE_KEY_MAX || value.n > CACHE_VALUE_MAX)
         return err_set(e, RC_LIMIT, "a cache entry of %zu and %zu bytes; at most %d and %d", key.n,
                        value.n, CACHE_KEY_MAX, CACHE_VALUE_MAX);
     (void)pthread_mutex_lock(&q->lock);
-    at = find(q, contract, key);
+    at = find(q, f->cluster->id, contract, key);
     if (*at != NULL)
         unlink_entry(q, at);
     if (value.n != 0) {
@@ -122,6 +139,7 @@ static enum rc cache_set(void *data, const struct address *contract, struct byte
 
         x = xmalloc(sizeof(*x) + key.n + value.n);
         bytes = (uint8_t *)(x + 1);
+        x->cluster = f->cluster->id;
         x->contract = *contract;
         if (key.n != 0)
             memcpy(bytes, key.p, key.n);
@@ -152,6 +170,7 @@ static enum rc sign(void *data, const struct address *contract, struct bytes mes
     struct secp_sig sig;
     uint64_t epoch;
 
+    TRY(check_contract(f, contract, e));
     (void)pthread_mutex_lock(&f->cluster->lock);
     epoch = f->cluster->epoch;
     (void)pthread_mutex_unlock(&f->cluster->lock);
@@ -193,26 +212,60 @@ static bool is_allowed(const char *list, const char *url)
     return false;
 }
 
-/* {"method","url","headers":{...},"body"} */
-static enum rc make_call(struct http_call *call, char **lines, const char **headers,
-                         const json_t *request, const char *allowed, struct err *e)
+/* One request of a contract's. */
+struct fetching {
+    char *lines[FETCH_HEADERS_MAX + 1];
+    const char *headers[FETCH_HEADERS_MAX + 1];
+    struct buf body;
+    json_t *answered; /* headers of the answer */
+    size_t answered_size;
+};
+
+static enum rc take_header(void *data, struct bytes name, struct bytes value, struct err *e)
 {
-    const char *body = NULL, *key;
+    struct fetching *x = data;
+    char key[128];
+    json_t *text;
+
+    (void)e;
+    if (name.n == 0 || name.n >= sizeof(key) ||
+        x->answered_size + name.n + value.n > FETCH_ANSWER_HEADERS_MAX)
+        return RC_OK;
+    for (size_t i = 0; i < name.n; i++)
+        key[i] = (char)(name.p[i] >= 'A' && name.p[i] <= 'Z' ? name.p[i] + 32 : name.p[i]);
+    key[name.n] = '\0';
+    text = json_stringn((const char *)value.p, value.n);
+    if (text == NULL || json_object_set_new(x->answered, key, text) != 0)
+        return RC_OK; /* not UTF-8 */
+    x->answered_size += name.n + value.n;
+    return RC_OK;
+}
+
+/* {"method","url","headers":{...},"body","timeout_ms"} */
+static enum rc make_call(struct http_call *call, struct fetching *x, const json_t *request,
+                         const char *allowed, struct err *e)
+{
+    const char *key;
     json_t *given = json_object_get(request, "headers");
     json_t *value;
+    uint64_t timeout_ms = FETCH_TIMEOUT_MS;
     size_t n = 0;
 
     TRY(json_str(&call->url, request, "url", 4096, e));
     TRY(json_str_opt(&call->method, request, "method", 16, e));
-    TRY(json_str_opt(&body, request, "body", FETCH_BODY_MAX, e));
+    if (json_object_get(request, "body") != NULL)
+        TRY(json_hex(&x->body, request, "body", FETCH_REQUEST_MAX, e));
+    if (json_object_get(request, "timeout_ms") != NULL)
+        TRY(json_u64(&timeout_ms, request, "timeout_ms", INT64_MAX, e));
     if (!is_allowed(allowed, call->url))
         return err_set(e, RC_DENIED,
                        "this worker's operator does not let contracts fetch from there");
     if (call->method != NULL && strcmp(call->method, "GET") != 0 &&
         strcmp(call->method, "POST") != 0)
         return err_set(e, RC_UNSUPPORTED, "the method is neither GET nor POST");
-    if (body != NULL)
-        call->body = bytes_str(body);
+    call->body = buf_bytes(&x->body);
+    call->timeout_ms =
+        timeout_ms != 0 && timeout_ms < FETCH_TIMEOUT_MS ? (unsigned)timeout_ms : FETCH_TIMEOUT_MS;
     json_object_foreach(given, key, value)
     {
         const char *text = json_string_value(value);
@@ -221,11 +274,11 @@ static enum rc make_call(struct http_call *call, char **lines, const char **head
             strpbrk(key, "\r\n: ") != NULL)
             return err_set(e, RC_MALFORMED, "headers: at most %d, one line each",
                            FETCH_HEADERS_MAX);
-        lines[n] = xasprintf("%s: %s", key, text);
-        headers[n] = lines[n];
+        x->lines[n] = xasprintf("%s: %s", key, text);
+        x->headers[n] = x->lines[n];
         n++;
     }
-    call->headers = headers;
+    call->headers = x->headers;
     return RC_OK;
 }
 
@@ -233,45 +286,46 @@ static enum rc fetch(void *data, const struct address *contract, struct bytes re
                      struct buf *response, struct err *e)
 {
     struct query_effects *f = data;
-    char *lines[FETCH_HEADERS_MAX + 1] = {NULL};
-    const char *headers[FETCH_HEADERS_MAX + 1] = {NULL};
-    struct http_call call = {
-        .body_max = FETCH_BODY_MAX, .timeout_ms = FETCH_TIMEOUT_MS, .any_status = true};
+    struct fetching x = {.answered = json_object()};
+    struct http_call call = {.body_max = FETCH_BODY_MAX,
+                             .any_status = true,
+                             .on_header = take_header,
+                             .on_header_data = &x};
     struct http_reply reply = {0};
     struct http_client *http;
     json_auto_t *v = NULL;
-    enum rc rc;
+    enum rc rc = check_contract(f, contract, e);
 
-    (void)contract;
-    if (f->n_requests++ >= FETCH_MAX)
-        return err_set(e, RC_LIMIT, "more than %d requests in one query", FETCH_MAX);
-    TRY(json_parse(&v, request, FETCH_BODY_MAX + 65536, e));
-    rc = make_call(&call, lines, headers, v, f->set->w->config.http_allow, e);
+    if (rc == RC_OK && f->n_requests++ >= FETCH_MAX)
+        rc = err_set(e, RC_LIMIT, "more than %d requests in one query", FETCH_MAX);
+    if (rc == RC_OK)
+        rc = json_parse(&v, request, FETCH_REQUEST_MAX, e);
+    if (rc == RC_OK)
+        rc = make_call(&call, &x, v, f->set->w->config.http_allow, e);
     if (rc == RC_OK) {
         http = http_client_new();
         rc = http_client_do(http, &reply, &call, e);
         http_client_free(http);
     }
     if (rc == RC_OK) {
-        json_t *body = json_stringn((const char *)reply.body.p, reply.body.n);
-        json_auto_t *o = json_pack("{s:i, s:s, s:o}", "status", (int)reply.status, "content_type",
-                                   reply.content_type, "body",
-                                   body != NULL ? body : json_hex_new(buf_bytes(&reply.body)));
+        json_auto_t *o = json_pack("{s:i, s:O, s:o}", "status", (int)reply.status, "headers",
+                                   x.answered, "body", json_hex_new(buf_bytes(&reply.body)));
 
-        if (o == NULL)
-            rc = err_set(e, RC_MALFORMED, "the answer is no text");
-        else
-            json_put(response, o);
+        CHECK(o != NULL);
+        json_put(response, o);
     }
     for (size_t i = 0; i < FETCH_HEADERS_MAX; i++)
-        free(lines[i]);
+        free(x.lines[i]);
+    buf_clear(&x.body);
+    json_decref(x.answered);
     http_reply_clear(&reply);
     return rc;
 }
 
-void query_effects_init(struct query_effects *f, struct contracts *set, struct cluster *cluster)
+void query_effects_init(struct query_effects *f, struct contracts *set, struct cluster *cluster,
+                        const struct served *served)
 {
-    *f = (struct query_effects){.set = set, .cluster = cluster};
+    *f = (struct query_effects){.set = set, .cluster = cluster, .served = served};
     f->host = (struct query_host){
         .data = f, .sign = sign, .http = fetch, .cache_get = cache_get, .cache_set = cache_set};
 }

@@ -1,12 +1,13 @@
 /* Deltas and checkpoints: what a member writes to the store, so that any other can go on. */
-#include "base/log.h"
 #include "base/mem.h"
 #include "cluster/state_file.h"
+#include "os/clock.h"
 #include "worker/contract/cluster.h"
 
 /* A checkpoint is due when the deltas since the last one weigh as much as the state, but not before
  * this many bytes: catching up then costs at most about twice the state. */
 #define CHECKPOINT_MIN (256u << 10)
+#define CHECKPOINT_AGAIN_MS 10000u /* after one that could not be made */
 
 static enum rc add_to_store(struct cluster *c, char cid_text[CID_TEXT_SIZE], struct bytes file,
                             struct err *e)
@@ -157,8 +158,11 @@ struct checkpoint {
 static enum rc take_item(void *data, struct bytes key, struct bytes value, struct err *e)
 {
     struct checkpoint *k = data;
+    struct address owner;
 
-    (void)e;
+    /* It is the word of a process that runs hostile code. */
+    if (key.n != 33 || key.p[0] != STATE_CODE)
+        TRY(state_key_owner(&owner, key, e));
     if (k->n == k->cap) {
         k->cap = k->cap == 0 ? 1024 : k->cap * 2;
         k->items = xreallocarray(k->items, k->cap, sizeof(*k->items));
@@ -266,15 +270,8 @@ static enum rc make_checkpoint(struct cluster *c, struct snapshot *s, uint64_t e
         c->state_size = k.size;
         c->delta_size = 0;
     }
-    for (size_t i = 0; i < k.n; i++) {
-        uint8_t *p;
-
-        /* Plaintext of contracts, in an arena of ours. */
-        memcpy(&p, &k.items[i].value.p, sizeof(p));
-        wipe(p, k.items[i].value.n);
-    }
     free(k.items);
-    arena_clear(&k.mem);
+    arena_wipe(&k.mem);
     return rc;
 }
 
@@ -284,17 +281,19 @@ void files_checkpoint(struct cluster *c, const struct cluster_view *v)
     struct served *s;
     struct err e = {0};
 
-    if (c->batches == 0 || c->checkpoint[0] != '\0' ||
+    if (c->batches == 0 || c->checkpoint[0] != '\0' || clock_mono_ms() < c->next_checkpoint_ms ||
         (c->delta_size < due && c->checkpoint_epoch == v->epoch && c->n_checkpoints != 0))
         return;
     s = cluster_take_served(c);
     if (s == NULL)
         return;
     if (s->batch == c->batches) {
-        if (make_checkpoint(c, s->snapshot, v->epoch, &e) != RC_OK)
-            log_warn("worker", "cluster %llu: checkpoint: %s", (unsigned long long)c->id, e.msg);
-        else
+        if (make_checkpoint(c, s->snapshot, v->epoch, &e) == RC_OK) {
             c->n_checkpoints++;
+        } else {
+            cluster_say(c, "making a checkpoint", e.msg);
+            c->next_checkpoint_ms = clock_mono_ms() + CHECKPOINT_AGAIN_MS;
+        }
     }
     cluster_give_served(c, s);
 }

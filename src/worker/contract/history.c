@@ -7,8 +7,11 @@
 #include "cluster/state_file.h"
 #include "worker/contract/cluster.h"
 
-#define DELTA_MAX ((uint64_t)256 << 20)     /* bytes of a file in the store */
-#define CHECKPOINT_MAX ((uint64_t)64 << 30) /* ditto */
+/* Bytes of a file in the store: whoever wrote it may have wanted our memory. Sections are padded to
+ * at most twice what is in them. */
+#define DELTA_MAX ((uint64_t)512 << 20)
+#define CHECKPOINT_MAX (2 * (uint64_t)MACHINE_STATE_LIMIT + ((uint64_t)512 << 20))
+#define LOGS_COMMITS_MAX 64 /* deltas opened for one request: others wait for the thread */
 
 /* ---- reading a state file ---- */
 
@@ -22,6 +25,7 @@ struct file {
     size_t n_changes, cap_changes;
     struct secbuf plain;
     struct outgoing *outgoing; /* its messages; NULL in a checkpoint */
+    bool touches;              /* what is loaded may no longer be what we stand at */
 };
 
 static void file_clear(struct file *f)
@@ -31,7 +35,7 @@ static void file_clear(struct file *f)
     free(f->changes);
     free(f->keys);
     outgoing_free(f->outgoing);
-    arena_clear(&f->a);
+    arena_wipe(&f->a);
 }
 
 static enum rc fetch(struct cluster *c, struct buf *out, const char *cid_text, uint64_t max,
@@ -56,6 +60,11 @@ static enum rc open_file(struct file *f, const char *cid, uint64_t max, struct b
     if (!hash32_eq(&f->head.genesis, &f->c->genesis) || f->head.cluster != f->c->id)
         return err_set(e, RC_DENIED, "state file %s is of another cluster", cid);
     f->keys = xcalloc(f->head.n_contracts + 1, sizeof(*f->keys));
+    /* Keepers are not bothered with what cannot be. */
+    for (size_t i = 0; i < f->head.n_contracts; i++)
+        if (f->head.contracts[i].epoch == 0 || f->head.contracts[i].epoch > f->c->seen_epoch)
+            return err_set(e, RC_DENIED, "state file %s names epoch %llu", cid,
+                           (unsigned long long)f->head.contracts[i].epoch);
     for (size_t i = 0; i < f->head.n_contracts; i++)
         TRY(keyring_get(f->c->keys, &f->keys[i], &f->head.contracts[i].contract,
                         f->head.contracts[i].epoch, CLUSTER_KEY_WAIT_MS, e));
@@ -122,7 +131,11 @@ static enum rc take_item(struct file *f, uint32_t contract, enum state_item tag,
         return range_put_code(f->c, item, &code_hash, e);
     case ITEM_RECEIPT:
         TRY(state_item_receipt(&index, &value, item, e));
-        cluster_keep_receipt(f->c, index, value);
+        if (index < f->c->entries || index >= f->head.end_index)
+            return err_set(e, RC_DENIED, "a receipt of entry %llu, which is not in the range",
+                           (unsigned long long)index);
+        if (f->head.kind == STATE_FILE_DELTA)
+            cluster_keep_receipt(f->c, index, value);
         return RC_OK;
     case ITEM_EVENT:
         return RC_OK;
@@ -138,6 +151,7 @@ static enum rc read_sections(struct file *f, struct bytes sections, struct err *
     struct state_section s;
     enum rc rc;
 
+    f->touches = true;
     state_sections_begin(&it, &f->head, sections);
     while ((rc = state_sections_next(&s, &it, e)) == RC_OK) {
         enum state_item tag;
@@ -199,13 +213,15 @@ static enum rc load_checkpoint(struct cluster *c, const struct commit_view *all,
                          all->checkpoint);
     }
     if (rc == RC_OK)
+        rc = range_need_code(c, f.changes, f.n_changes, min_height, e);
+    if (rc == RC_OK)
         rc = range_note_contracts(c, f.changes, f.n_changes, e);
     if (rc == RC_OK)
         rc = view_batches(c->w, &last, c->id, at.end_batch - 1, 1, min_height, e);
     if (rc == RC_OK) {
         stand_at(c, &at, number, &last);
         c->n_checkpoints = 1;
-        c->checkpoint_epoch = f.head.n_contracts != 0 ? f.head.contracts[0].epoch : 0;
+        c->checkpoint_epoch = all->checkpoint_epoch;
     }
     file_clear(&f);
     return rc;
@@ -239,12 +255,24 @@ static enum rc start_from(struct cluster *c, const struct cluster_view *v, struc
 {
     AUTO_CLEAR(arena) struct arena a = {0};
     struct commit_view k;
+    enum rc rc = cluster_load_nothing(c, e);
 
-    TRY(cluster_load_nothing(c, e));
-    if (v->accepted_checkpoint == 0)
-        return RC_OK;
-    TRY(view_commits(c->w, &k, &a, c->id, v->accepted_checkpoint - 1, 1, v->height, e));
-    return load_checkpoint(c, &k, v->accepted_checkpoint - 1, v->height, e);
+    if (rc == RC_OK && v->accepted_checkpoint != 0) {
+        rc = view_commits(c->w, &k, &a, c->id, v->accepted_checkpoint - 1, 1, v->height, e);
+        if (rc == RC_OK)
+            rc = load_checkpoint(c, &k, v->accepted_checkpoint - 1, v->height, e);
+        if (rc == RC_NOTFOUND || rc == RC_DENIED) {
+            /* As long as keepers give the keys, everything can be done from the beginning. */
+            log_warn("worker", "cluster %llu: checkpoint %s: %s; beginning without it",
+                     (unsigned long long)c->id, k.checkpoint, e != NULL ? e->msg : "");
+            cluster_unload(c);
+            return cluster_load_nothing(c, e);
+        }
+    }
+    /* Half of it is no state to go on from. */
+    if (rc != RC_OK)
+        cluster_unload(c);
+    return rc;
 }
 
 /* ---- deltas ---- */
@@ -281,8 +309,10 @@ static enum rc apply_delta(struct file *f, const struct commit_view *k, const ch
     return range_note_contracts(f->c, f->changes, f->n_changes, e);
 }
 
+/* *touched: it was no good, and what is loaded may have taken part of it. */
 static enum rc use_delta(struct cluster *c, const struct commit_view *k, uint64_t number,
-                         uint64_t n_outboxes_before, uint64_t min_height, struct err *e)
+                         uint64_t n_outboxes_before, uint64_t min_height, bool *touched,
+                         struct err *e)
 {
     struct file f = {.c = c};
     struct batch_view last;
@@ -297,7 +327,10 @@ static enum rc use_delta(struct cluster *c, const struct commit_view *k, uint64_
     if (rc == RC_OK)
         rc = read_sections(&f, sections, e);
     if (rc == RC_OK)
+        rc = range_need_code(c, f.changes, f.n_changes, min_height, e);
+    if (rc == RC_OK)
         rc = apply_delta(&f, k, k->delta, e);
+    *touched = rc != RC_OK && f.touches;
     if (rc == RC_OK) {
         stand_at(c, k, number, &last);
         c->delta_size += f.bytes.n;
@@ -316,12 +349,13 @@ static enum rc execute_again(struct cluster *c, const struct cluster_view *v,
     TRY(range_execute(c, v, k->end_batch, false, e));
     if (!hash32_eq(&c->pending.commit.new_root, &k->root) ||
         !hash32_eq(&c->pending.commit.outbox_digest, &k->outbox_digest)) {
+        (void)err_set(e, RC_CORRUPT,
+                      "cluster %llu: batches %llu to %llu give another result here than was "
+                      "confirmed",
+                      (unsigned long long)c->id, (unsigned long long)c->pending.commit.first_batch,
+                      (unsigned long long)k->end_batch);
         cluster_unload(c);
-        return err_set(e, RC_CORRUPT,
-                       "cluster %llu: batches %llu to %llu give another result here than was "
-                       "confirmed",
-                       (unsigned long long)c->id, (unsigned long long)c->pending.commit.first_batch,
-                       (unsigned long long)k->end_batch);
+        return RC_CORRUPT;
     }
     outbox_keep_pending(c, outbox);
     range_settle(c);
@@ -329,32 +363,46 @@ static enum rc execute_again(struct cluster *c, const struct cluster_view *v,
     return RC_OK;
 }
 
+static bool is_distrusted(const struct cluster *c, uint64_t number)
+{
+    for (unsigned i = 0; i < c->n_distrusted; i++)
+        if (c->distrusted[i] == number)
+            return true;
+    return c->n_distrusted == CLUSTER_DISTRUSTED_MAX; /* so many wrong ones: execute all */
+}
+
 static enum rc one_commit(struct cluster *c, const struct cluster_view *v,
                           const struct commit_view *k, uint64_t number, uint64_t outbox,
                           struct err *e)
 {
     struct err why = {0};
+    bool touched = false;
     enum rc rc = RC_NOTFOUND;
 
-    if (c->distrusted == number + 1)
+    if (is_distrusted(c, number))
         (void)err_set(&why, RC_CORRUPT, "delta %s was wrong", k->delta);
     else if (k->delta[0] != '\0')
-        rc = use_delta(c, k, number, outbox, v->height, &why);
+        rc = use_delta(c, k, number, outbox, v->height, &touched, &why);
     else
         (void)err_set(&why, RC_NOTFOUND, "the commit names none");
     if (rc == RC_OK || rc == RC_CLOSED)
         return rc;
-    if (rc == RC_CORRUPT || rc == RC_IO) {
-        /* Half of it may stand in our state: load it anew, and execute this time. */
+    if (touched) {
+        /* Load anew, and execute this range then; but a process that died is no fault of the file.
+         */
+        if (runtime_is_alive(c->runtime))
+            c->distrusted[c->n_distrusted++] = number;
         cluster_unload(c);
-        c->distrusted = rc == RC_CORRUPT ? number + 1 : 0;
         return err_set(e, RC_AGAIN, "%s", why.msg);
     }
     log_info("worker", "cluster %llu: delta of batches to %llu: %s; executing them",
              (unsigned long long)c->id, (unsigned long long)k->end_batch, why.msg);
     rc = execute_again(c, v, k, number, outbox, e);
-    if (rc != RC_OK)
+    if (rc != RC_OK) {
         (void)err_wrap(e, rc, "delta: %s; executing", why.msg);
+        if (number < v->accepted_checkpoint)
+            cluster_unload(c); /* the checkpoint may be had next time */
+    }
     return rc;
 }
 
@@ -402,9 +450,6 @@ enum rc history_catch_up(struct cluster *c, const struct cluster_view *v, struct
     }
     if (c->stopping)
         return RC_CLOSED;
-    if (c->batches != v->confirmed_batches || !hash32_eq(&c->root, &v->root))
-        return err_set(e, RC_CORRUPT, "cluster %llu: our state is not the confirmed one",
-                       (unsigned long long)c->id);
     return RC_OK;
 }
 
@@ -459,7 +504,7 @@ static enum rc look_at_sections(struct looked *l, struct file *f, struct bytes s
 }
 
 enum rc history_check_checkpoint(struct cluster *c, const char *cid, uint64_t number,
-                                 uint64_t min_height, struct err *e)
+                                 uint64_t epoch, uint64_t min_height, struct err *e)
 {
     struct looked l = {.roots = cluster_roots_new()};
     struct file f = {.c = c};
@@ -470,6 +515,12 @@ enum rc history_check_checkpoint(struct cluster *c, const char *cid, uint64_t nu
 
     if (rc == RC_OK && f.head.kind != STATE_FILE_CHECKPOINT)
         rc = err_set(e, RC_DENIED, "%s is no checkpoint", cid);
+    /* Once it is accepted, keepers give no older keys. */
+    for (size_t i = 0; rc == RC_OK && i < f.head.n_contracts; i++)
+        if (f.head.contracts[i].epoch < epoch)
+            rc =
+                err_set(e, RC_DENIED, "checkpoint %s is of epoch %llu, older than it is said to be",
+                        cid, (unsigned long long)f.head.contracts[i].epoch);
     if (rc == RC_OK)
         rc = history_commit_at(c, &at, &number, f.head.end_batch, min_height, e);
     if (rc == RC_OK)
@@ -488,19 +539,48 @@ enum rc history_check_checkpoint(struct cluster *c, const char *cid, uint64_t nu
 
 #define LOGS_TEXT_MAX ((size_t)1 << 20)
 
-static json_t *event_json(uint64_t batch, uint64_t index, const struct log *event)
+/* Events of one contract while they are gathered. */
+struct events {
+    struct cluster *c;
+    const struct address *contract;
+    uint64_t first_batch, end_batch; /* that are asked for */
+    json_t *list;
+    size_t size;
+};
+
+/* The batch of a command, of those that end at `ends`. */
+static uint64_t batch_of(const struct batch_view *batches, uint64_t n, uint64_t index)
 {
-    json_t *topics = json_array();
+    uint64_t low = 0, high = n - 1;
+
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+
+        if (index < batches[middle].end)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static void put_event(struct events *x, uint64_t batch, uint64_t index, const struct log *event)
+{
+    json_t *topics = json_array(), *o;
 
     for (size_t i = 0; i < event->n_topics; i++)
         CHECK(json_array_append_new(topics, json_hex_new(BYTES_OF(&event->topics[i]))) == 0);
-    return json_pack("{s:I, s:I, s:o, s:o}", "batch", (json_int_t)batch, "index", (json_int_t)index,
-                     "topics", topics, "data", json_hex_new(event->data));
+    o = json_pack("{s:I, s:I, s:o, s:o}", "batch", (json_int_t)batch, "index", (json_int_t)index,
+                  "topics", topics, "data", json_hex_new(event->data));
+    CHECK(json_array_append_new(x->list, o) == 0);
+    x->size += event->data.n * 2 + event->n_topics * 70 + 128;
 }
 
-static enum rc events_of_section(json_t *list, size_t *size, struct file *f, struct bytes plain,
+static enum rc events_of_section(struct events *x, const struct state_file_head *head,
+                                 const struct batch_view *batches, struct bytes plain,
                                  struct err *e)
 {
+    uint64_t n = head->end_batch - head->first_batch;
     enum state_item tag;
     struct bytes item;
     struct log event;
@@ -508,22 +588,47 @@ static enum rc events_of_section(json_t *list, size_t *size, struct file *f, str
     enum rc rc;
 
     while ((rc = state_item_next(&tag, &item, &plain, e)) == RC_OK) {
+        uint64_t batch;
+
         if (tag != ITEM_EVENT)
             continue;
         TRY(state_item_event(&index, &event, item, e));
-        CHECK(json_array_append_new(list, event_json(f->head.first_batch, index, &event)) == 0);
-        *size += item.n * 2 + 128;
+        if (index >= head->end_index)
+            return err_set(e, RC_MALFORMED, "an event of entry %llu, which is not in the range",
+                           (unsigned long long)index);
+        batch = head->first_batch + batch_of(batches, n, index);
+        if (batch >= x->first_batch && batch < x->end_batch)
+            put_event(x, batch, index, &event);
     }
     return rc == RC_NOTFOUND ? RC_OK : rc;
 }
 
-static enum rc events_of_commit(struct cluster *c, json_t *list, size_t *size,
-                                const struct commit_view *k, const struct address *contract,
-                                struct err *e)
+static enum rc events_of_file(struct events *x, struct file *f, struct bytes sections,
+                              struct err *e)
 {
-    struct file f = {.c = c};
+    AUTO_CLEAR(arena) struct arena a = {0};
+    uint64_t n = f->head.end_batch - f->head.first_batch;
+    struct batch_view *batches = arena_array(&a, n, sizeof(*batches));
     struct state_sections it;
     struct state_section s;
+    enum rc rc = view_batches(x->c->w, batches, x->c->id, f->head.first_batch, n, 0, e);
+
+    state_sections_begin(&it, &f->head, sections);
+    while (rc == RC_OK && (rc = state_sections_next(&s, &it, e)) == RC_OK) {
+        if (!address_eq(&f->head.contracts[s.contract].contract, x->contract))
+            continue;
+        secbuf_reset(&f->plain);
+        rc = state_section_open(&f->plain, &f->head, &s, f->keys[s.contract], e);
+        if (rc == RC_OK)
+            rc = events_of_section(x, &f->head, batches, secbuf_bytes(&f->plain), e);
+    }
+    return rc == RC_NOTFOUND ? RC_OK : rc;
+}
+
+static enum rc events_of_commit(struct events *x, const struct commit_view *k, uint64_t begin,
+                                struct err *e)
+{
+    struct file f = {.c = x->c};
     struct bytes sections = {0};
     enum rc rc;
 
@@ -531,48 +636,64 @@ static enum rc events_of_commit(struct cluster *c, json_t *list, size_t *size,
         return err_set(e, RC_NOTFOUND, "the commit up to batch %llu names no delta",
                        (unsigned long long)k->end_batch);
     rc = open_file(&f, k->delta, DELTA_MAX, &sections, e);
+    if (rc == RC_OK && (f.head.kind != STATE_FILE_DELTA || f.head.first_batch != begin ||
+                        f.head.end_batch != k->end_batch || f.head.end_index != k->end_index))
+        rc = err_set(e, RC_DENIED, "delta %s is of another range", k->delta);
     if (rc == RC_OK)
-        state_sections_begin(&it, &f.head, sections);
-    while (rc == RC_OK && (rc = state_sections_next(&s, &it, e)) == RC_OK) {
-        if (!address_eq(&f.head.contracts[s.contract].contract, contract))
-            continue;
-        secbuf_reset(&f.plain);
-        rc = state_section_open(&f.plain, &f.head, &s, f.keys[s.contract], e);
-        if (rc == RC_OK)
-            rc = events_of_section(list, size, &f, secbuf_bytes(&f.plain), e);
-    }
+        rc = events_of_file(x, &f, sections, e);
     file_clear(&f);
-    return rc == RC_NOTFOUND ? RC_OK : rc;
+    return rc;
+}
+
+/* The first commit that ends after a batch, and where it begins. */
+static enum rc first_commit_after(struct cluster *c, uint64_t batch, uint64_t *number,
+                                  uint64_t *begin, struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    uint64_t low = 0, high = c->n_commits;
+    struct commit_view k;
+
+    *begin = 0;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+
+        TRY(view_commits(c->w, &k, &a, c->id, middle, 1, 0, e));
+        if (k.end_batch > batch) {
+            high = middle;
+        } else {
+            low = middle + 1;
+            *begin = k.end_batch;
+        }
+    }
+    *number = low;
+    return RC_OK;
 }
 
 enum rc history_logs(struct cluster *c, struct buf *out, const struct address *contract,
                      uint64_t first_batch, uint64_t end_batch, struct err *e)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
-    json_t *list = json_array();
     json_auto_t *o = json_object();
-    uint64_t next = end_batch;
+    struct events x = {c, contract, first_batch, end_batch, json_array(), 0};
+    uint64_t number, begin, end = end_batch < c->batches ? end_batch : c->batches;
     struct commit_view k;
-    size_t size = 0;
     char text[ADDRESS_TEXT_SIZE];
 
     address_format(text, contract);
     CHECK(json_object_set_new(o, "contract", json_string(text)) == 0);
-    CHECK(json_object_set_new(o, "events", list) == 0);
-    for (uint64_t i = 0; i < c->n_commits; i++) {
+    CHECK(json_object_set_new(o, "events", x.list) == 0);
+    if (first_batch >= end)
+        return err_set(e, RC_AGAIN, "the state here is as of batch %llu",
+                       (unsigned long long)c->batches);
+    TRY(first_commit_after(c, first_batch, &number, &begin, e));
+    for (unsigned i = 0; i < LOGS_COMMITS_MAX && begin < end && x.size < LOGS_TEXT_MAX; i++) {
         arena_reset(&a);
-        TRY(view_commits(c->w, &k, &a, c->id, i, 1, 0, e));
-        if (k.end_batch <= first_batch)
-            continue;
-        if (size >= LOGS_TEXT_MAX) {
-            next = k.end_batch - 1;
-            break;
-        }
-        TRY(events_of_commit(c, list, &size, &k, contract, e));
-        if (k.end_batch >= end_batch)
-            break;
+        TRY(view_commits(c->w, &k, &a, c->id, number + i, 1, 0, e));
+        TRY(events_of_commit(&x, &k, begin, e));
+        begin = k.end_batch;
     }
-    CHECK(json_object_set_new(o, "next", json_integer((json_int_t)next)) == 0);
+    CHECK(json_object_set_new(o, "next", json_integer((json_int_t)(begin < end ? begin : end))) ==
+          0);
     json_put(out, o);
     return RC_OK;
 }

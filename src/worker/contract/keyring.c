@@ -25,10 +25,9 @@ struct keyring *keyring_new(struct worker *w, uint64_t cluster)
     return k;
 }
 
-void keyring_free(struct keyring *k)
+void keyring_clear(struct keyring *k)
 {
-    if (k == NULL)
-        return;
+    (void)pthread_mutex_lock(&k->lock);
     while (k->entries != NULL) {
         struct entry *next = k->entries->next;
 
@@ -37,6 +36,14 @@ void keyring_free(struct keyring *k)
         free(k->entries);
         k->entries = next;
     }
+    (void)pthread_mutex_unlock(&k->lock);
+}
+
+void keyring_free(struct keyring *k)
+{
+    if (k == NULL)
+        return;
+    keyring_clear(k);
     (void)pthread_mutex_destroy(&k->lock);
     free(k);
 }

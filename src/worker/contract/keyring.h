@@ -7,7 +7,8 @@
 
 struct keyring;
 struct keyring *keyring_new(struct worker *w, uint64_t cluster);
-void keyring_free(struct keyring *k); /* NULL is fine; wipes */
+void keyring_clear(struct keyring *k); /* forgets and wipes; nobody may be using keys of it */
+void keyring_free(struct keyring *k);  /* NULL is fine; wipes */
 
 /* The keys of a contract in an epoch, borrowed until keyring_free. Errors of keys_keepers_get(). */
 enum rc keyring_get(struct keyring *k, const struct contract_keys **out,

@@ -35,7 +35,7 @@ void outgoing_free(struct outgoing *o)
         return;
     free(o->messages);
     free(o->rests);
-    arena_clear(&o->mem);
+    arena_wipe(&o->mem);
     free(o);
 }
 
@@ -106,14 +106,23 @@ static enum rc deliver(struct cluster *c, const struct outgoing *o, size_t from,
 {
     AUTO_CLEAR(buf) struct buf data = {0};
     size_t n = 0, size = 0;
+    enum rc rc;
 
-    while (from + n < o->n && n < DELIVER_MESSAGES &&
+    if (c->deliver_at_once == 0)
+        c->deliver_at_once = DELIVER_MESSAGES;
+    while (from + n < o->n && n < c->deliver_at_once &&
            (n == 0 || size + o->messages[from + n].n <= DELIVER_BYTES))
         size += o->messages[from + n++].n;
     confidential_contracts_put_deliver(
         &data, c->id, (struct confidential_contracts_bytes_list){.p = o->messages + from, .n = n},
         &o->rests[from + n]);
-    return cluster_transact(c, buf_bytes(&data), NULL, DELIVER_GAS, e);
+    rc = cluster_transact(c, buf_bytes(&data), NULL, DELIVER_GAS, e);
+    /* Receivers that use much gas: fewer at once, or nothing is ever delivered. */
+    if (rc == RC_DENIED && n > 1)
+        c->deliver_at_once = (unsigned)(n / 2);
+    else if (rc == RC_OK && c->deliver_at_once < DELIVER_MESSAGES)
+        c->deliver_at_once *= 2;
+    return rc;
 }
 
 enum rc outbox_deliver(struct cluster *c, const struct cluster_view *v, struct err *e)

@@ -7,7 +7,10 @@
 #include "crypto/hash.h"
 #include "os/file.h"
 #include "worker/contract/cluster.h"
+#include "worker/internal/metrics.h"
 #include "worker/proof/fetch.h"
+
+#define ENTRIES_AT_ONCE 2048 /* asked for in one call */
 
 /* A range while it is executed. */
 struct range {
@@ -25,6 +28,7 @@ struct range {
     uint64_t *epochs;       /* that each sealed entry is for */
     struct buf *receipts;
     bool writes_delta;
+    bool moved; /* the machine may be past where we stand */
 };
 
 static void range_clear(struct range *r)
@@ -33,10 +37,34 @@ static void range_clear(struct range *r)
         buf_clear(&r->receipts[i]);
     free(r->receipts);
     secbuf_clear(&r->plain);
-    arena_clear(&r->a);
+    arena_wipe(&r->a);
 }
 
 /* ---- what is read ---- */
+
+static enum rc read_entries(struct range *r, struct err *e)
+{
+    const struct cluster *c = r->c;
+    struct hash32 before = c->queue_hash;
+    uint64_t first = c->entries;
+
+    /* A node gives only so many logs at once. */
+    for (uint64_t i = 0, begin = 0; i < r->n_batches; i++) {
+        const struct batch_view *b = &r->batches[i];
+
+        if (b->end < first || b->end - c->entries > r->n)
+            return err_set(e, RC_DENIED, "cluster %llu: batches whose entries do not rise",
+                           (unsigned long long)c->id);
+        if (i + 1 < r->n_batches && r->batches[i + 1].end - first <= ENTRIES_AT_ONCE)
+            continue;
+        TRY(view_entries(c->w, r->entries + (first - c->entries), &r->a, c->id, first, b->end,
+                         &before, &b->queue_hash, r->batches[begin].height, b->height, e));
+        before = b->queue_hash;
+        first = b->end;
+        begin = i + 1;
+    }
+    return RC_OK;
+}
 
 static enum rc read_range(struct range *r, uint64_t end_batch, struct err *e)
 {
@@ -54,8 +82,7 @@ static enum rc read_range(struct range *r, uint64_t end_batch, struct err *e)
                        (unsigned long long)last->end, (unsigned long long)c->entries);
     r->n = (size_t)(last->end - c->entries);
     r->entries = arena_array(&r->a, r->n, sizeof(*r->entries));
-    return view_entries(c->w, r->entries, &r->a, c->id, c->entries, last->end, &c->queue_hash,
-                        &last->queue_hash, r->batches[0].height, last->height, e);
+    return read_entries(r, e);
 }
 
 /* ---- commands ---- */
@@ -207,12 +234,18 @@ enum rc range_fetch_code(struct cluster *c, const struct address *contract,
     struct contract_view view;
     struct store_client *store;
     const char *url;
+    struct hash32 h;
     struct cid cid;
     enum rc rc;
 
-    if (range_read_code(&elf, c, code_hash, NULL) == RC_OK &&
-        put_code(c, buf_bytes(&elf), code_hash, NULL) == RC_OK)
-        return RC_OK;
+    if (range_read_code(&elf, c, code_hash, NULL) == RC_OK) {
+        AUTO_FREE char *path = code_path(c, code_hash);
+
+        keccak256(&h, buf_bytes(&elf));
+        if (hash32_eq(&h, code_hash))
+            return range_put_code(c, buf_bytes(&elf), &h, e);
+        TRY(file_remove(path, e)); /* damaged */
+    }
     buf_reset(&elf);
     TRY(view_contract(c->w, &view, &a, contract, min_height, e));
     url = hash32_eq(&view.wanted_code_hash, code_hash) ? view.wanted_url : view.code_url;
@@ -233,6 +266,28 @@ const struct known_contract *cluster_known(const struct cluster *c, const struct
         if (address_eq(&c->contracts[i].address, a))
             return &c->contracts[i];
     return NULL;
+}
+
+/* Whoever wrote a state file may have left code out. */
+enum rc range_need_code(struct cluster *c, const struct state_change *changes, size_t n,
+                        uint64_t min_height, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct known_contract *known;
+        struct address address;
+        struct account acc;
+
+        if (changes[i].key.n != 21 || changes[i].key.p[0] != STATE_ACCOUNT)
+            continue;
+        memcpy(address.b, changes[i].key.p + 1, sizeof(address.b));
+        TRY(account_decode(&acc, changes[i].value, e));
+        known = cluster_known(c, &address);
+        if (!account_has_code(&acc) ||
+            (known != NULL && hash32_eq(&known->code_hash, &acc.code_hash)))
+            continue;
+        TRY(range_fetch_code(c, &address, &acc.code_hash, min_height, e));
+    }
+    return RC_OK;
 }
 
 enum rc range_note_contracts(struct cluster *c, const struct state_change *changes, size_t n,
@@ -392,7 +447,6 @@ static enum rc conclude(struct range *r, struct err *e)
         cluster_roots_of(c->roots, &touched[i].contract, &touched[i].root_after);
     p->height = last->height;
     p->time_s = last->time_s;
-    p->queue_before = c->queue_hash;
     p->is_set = true;
     TRY(range_note_contracts(c, p->changes.items, p->changes.n, e));
     extra = (struct delta_extra){r->entries, r->results, r->receipts, r->n};
@@ -494,8 +548,6 @@ static enum rc run_commands(struct range *r, struct err *e)
         p->messages = out;
         p->n_messages = g.n_messages;
         settle_changes(p, &g);
-    } else if (done != 0 && rc == RC_NOTFOUND) {
-        rc = RC_IO; /* half of it stands: not as if nothing had been done */
     }
     free(g.changes);
     free(g.messages);
@@ -511,11 +563,10 @@ static enum rc run(struct range *r, struct err *e)
             TRY(range_fetch_code(r->c, &r->entries[i].contract, &r->commands[i].code_hash,
                                  r->v->height, e));
     TRY(add_blinding_keys(r, e));
+    r->moved = true;
     r->results = arena_array(&r->a, r->n, sizeof(*r->results));
-    rc = run_commands(r, e);
-    if (rc == RC_NOTFOUND)
-        return err_wrap(e, RC_AGAIN, "code of a contract");
-    TRY(rc);
+    TRY(run_commands(r, e));
+    worker_metrics_executed(r->c->w->metrics, r->c->id, r->n);
     rc = seal_receipts(r, e);
     return rc == RC_OK ? conclude(r, e) : rc;
 }
@@ -527,14 +578,15 @@ enum rc range_execute(struct cluster *c, const struct cluster_view *v, uint64_t 
     enum rc rc;
 
     CHECK(!c->pending.is_set && end_batch > c->batches);
-    arena_clear(&c->pending.mem);
+    arena_wipe(&c->pending.mem);
+    c->pending.delta[0] = '\0';
     rc = read_range(&r, end_batch, e);
     if (rc == RC_OK)
         rc = make_commands(&r, e);
     if (rc == RC_OK) {
         rc = run(&r, e);
-        /* The machine may have moved on without the rest: start from what is confirmed. */
-        if (rc != RC_OK && rc != RC_AGAIN)
+        /* The machine has moved on without the rest: back, or start from what is confirmed. */
+        if (rc != RC_OK && r.moved && !(c->pending.is_set && range_undo(c, NULL) == RC_OK))
             cluster_unload(c);
         if (rc == RC_OK)
             for (size_t i = 0; i < r.n; i++)

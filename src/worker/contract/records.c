@@ -8,6 +8,43 @@
 
 #define SCAN_EVERY_MS 400
 #define PUBLISH_GAS 2000000
+#define HELD_BACK_MAX 1024
+#define HOLD_BACK_MS 1000u /* after a first failure; doubled with each other */
+#define HOLD_BACK_MOST_MS 600000u
+#define SLOW_MS 1000u /* of failing in one scan: the rest has its turn in the next */
+
+/* A contract whose record could not be published: its code is nowhere, or is no program. Trying
+ * takes time that the cluster's other contracts have to wait. */
+struct held_back {
+    struct address contract;
+    struct hash32 code_hash;
+    uint64_t until_ms, wait_ms;
+};
+
+static struct held_back *find_held_back(struct cluster *c, const struct address *contract,
+                                        const struct hash32 *code_hash)
+{
+    for (size_t i = 0; i < c->n_held_back; i++)
+        if (address_eq(&c->held_back[i].contract, contract) &&
+            hash32_eq(&c->held_back[i].code_hash, code_hash))
+            return &c->held_back[i];
+    return NULL;
+}
+
+static void hold_back(struct cluster *c, const struct address *contract,
+                      const struct hash32 *code_hash)
+{
+    struct held_back *h = find_held_back(c, contract, code_hash);
+
+    if (c->held_back == NULL)
+        c->held_back = xcalloc(HELD_BACK_MAX, sizeof(*c->held_back));
+    if (h == NULL) {
+        h = &c->held_back[c->n_held_back < HELD_BACK_MAX ? c->n_held_back++ : 0];
+        *h = (struct held_back){*contract, *code_hash, 0, HOLD_BACK_MS / 2};
+    }
+    h->wait_ms = h->wait_ms * 2 < HOLD_BACK_MOST_MS ? h->wait_ms * 2 : HOLD_BACK_MOST_MS;
+    h->until_ms = clock_mono_ms() + h->wait_ms;
+}
 
 static enum rc publish(struct cluster *c, const struct cluster_view *v,
                        const struct address *contract, const struct hash32 *code_hash,
@@ -45,12 +82,12 @@ static bool wants_record(const struct cluster_view *v, const struct contract_vie
 
 enum rc records_publish(struct cluster *c, const struct cluster_view *v, struct err *e)
 {
-    uint64_t now = clock_mono_ms();
+    uint64_t now = clock_mono_ms(), slow_ms = 0;
 
     if (c->records_seen == v->n_contracts && now < c->next_records_ms)
         return RC_OK;
     c->records_seen = v->n_contracts;
-    for (uint64_t at = 0; at < v->n_contracts && !c->stopping;) {
+    for (uint64_t at = 0; at < v->n_contracts && slow_ms < SLOW_MS && !c->stopping;) {
         AUTO_CLEAR(arena) struct arena a = {0};
         struct contract_view x[VIEW_CONTRACTS_MAX];
         struct key_vote_view votes[VIEW_CONTRACTS_MAX];
@@ -58,18 +95,26 @@ enum rc records_publish(struct cluster *c, const struct cluster_view *v, struct 
 
         n = n < VIEW_CONTRACTS_MAX ? n : VIEW_CONTRACTS_MAX;
         TRY(view_contracts(c->w, x, votes, &a, c->id, at, n, v->height, e));
-        for (uint64_t i = 0; i < n && !c->stopping; i++) {
+        for (uint64_t i = 0; i < n && slow_ms < SLOW_MS && !c->stopping; i++) {
+            const struct held_back *h;
             struct hash32 code_hash;
+            uint64_t begun = clock_mono_ms();
             struct err why = {0};
 
             if (!wants_record(v, &x[i], &votes[i], &code_hash))
                 continue;
+            h = find_held_back(c, &x[i].address, &code_hash);
+            if (h != NULL && begun < h->until_ms)
+                continue;
             /* One contract whose code cannot be had must not hold up the others. */
-            if (publish(c, v, &x[i].address, &code_hash, &why) != RC_OK)
+            if (publish(c, v, &x[i].address, &code_hash, &why) != RC_OK) {
                 cluster_say(c, "key record", why.msg);
+                hold_back(c, &x[i].address, &code_hash);
+                slow_ms += clock_mono_ms() - begun;
+            }
         }
         at += n;
     }
-    c->next_records_ms = clock_mono_ms() + SCAN_EVERY_MS;
+    c->next_records_ms = clock_mono_ms() + SCAN_EVERY_MS + 10 * slow_ms;
     return RC_OK;
 }

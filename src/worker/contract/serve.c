@@ -14,6 +14,7 @@
 #include "os/clock.h"
 #include "worker/internal/fresh.h"
 #include "worker/internal/keepers.h"
+#include "worker/internal/metrics.h"
 
 #define QUERY_GAS 50000000ull
 #define CATCH_UP_MS 3000 /* how long a query waits for the height it asks for */
@@ -168,7 +169,7 @@ static enum rc run_query(struct contracts *c, const struct query_request *q,
     if (s == NULL)
         return err_set(e, RC_AGAIN, "the state here is as of height %llu, not %llu",
                        (unsigned long long)as_of, (unsigned long long)q->query.minimum_height);
-    query_effects_init(&effects, c, k);
+    query_effects_init(&effects, c, k, s);
     m = (struct machine_query){.contract = q->query.contract,
                                .caller = q->caller,
                                .calldata = q->query.calldata,
@@ -189,6 +190,12 @@ static enum rc run_query(struct contracts *c, const struct query_request *q,
         query_hash(&reply->reply.query_hash, &q->query);
         query_reply_sign(reply, ctx, &c->w->keys->commit);
     }
+    if (rc == RC_IO) { /* its process is gone: let the thread make another */
+        (void)pthread_mutex_lock(&k->lock);
+        s->is_gone = true;
+        (void)pthread_mutex_unlock(&k->lock);
+        rc = err_wrap(e, RC_AGAIN, "the state is being made ready");
+    }
     cluster_give_served(k, s);
     return rc;
 }
@@ -199,15 +206,18 @@ static void answer_query(struct contracts *c, const struct query_request *q,
     struct query_reply reply;
     struct err e = {0};
 
-    if (run_query(c, q, ctx, a, &reply, &e) == RC_OK)
+    if (run_query(c, q, ctx, a, &reply, &e) == RC_OK) {
+        worker_metrics_query(c->w->metrics, "answered");
         query_reply_put(out, &reply);
-    else
+    } else {
+        worker_metrics_query(c->w->metrics, rc_name(e.code));
         query_error_put(out, e.code, e.msg);
+    }
 }
 
-static void post_query(struct contracts *c, struct http_request *req, struct http_response *resp)
+static void answer_post(struct contracts *c, struct http_request *req, struct http_response *resp,
+                        struct arena *a)
 {
-    AUTO_CLEAR(arena) struct arena a = {0};
     AUTO_CLEAR(buf) struct buf text = {0};
     AUTO_CLEAR(buf) struct buf sealed = {0};
     json_auto_t *body = NULL;
@@ -226,20 +236,20 @@ static void post_query(struct contracts *c, struct http_request *req, struct htt
     context_of(&ctx, c->w, &genesis);
     if (json_object_get(body, "sealed") == NULL) {
         rc = http_request_is_adopted(req)
-                 ? query_request_parse(&q, &ctx, req->body, &a, &e)
+                 ? query_request_parse(&q, &ctx, req->body, a, &e)
                  : err_set(&e, RC_MALFORMED, "a bare query is for the TLS port; seal it");
         if (rc == RC_OK) {
             http_response_header(resp, "Content-Type", "application/json");
-            answer_query(c, &q, &ctx, &a, &resp->body);
+            answer_query(c, &q, &ctx, a, &resp->body);
             return;
         }
     } else {
         rc = json_hex(&sealed, body, "sealed", QUERY_SEALED_MAX, &e);
         if (rc == RC_OK)
-            rc = query_request_open(&q, &ctx, &c->w->keys->receive, buf_bytes(&sealed), &a, &e);
+            rc = query_request_open(&q, &ctx, &c->w->keys->receive, buf_bytes(&sealed), a, &e);
     }
     if (rc == RC_OK) {
-        answer_query(c, &q, &ctx, &a, &text);
+        answer_query(c, &q, &ctx, a, &text);
         buf_reset(&sealed);
         rc = query_answer_seal(&sealed, &ctx, &q, buf_bytes(&text), &e);
         wipe(text.p, text.n);
@@ -248,6 +258,14 @@ static void post_query(struct contracts *c, struct http_request *req, struct htt
         refuse_err(resp, &e);
     else
         answer(resp, 200, json_pack("{s:o}", "sealed", json_hex_new(buf_bytes(&sealed))));
+}
+
+static void post_query(struct contracts *c, struct http_request *req, struct http_response *resp)
+{
+    struct arena a = {0};
+
+    answer_post(c, req, resp, &a);
+    arena_wipe(&a); /* what was asked, what was answered */
 }
 
 /* ---- where we stand, receipts ---- */

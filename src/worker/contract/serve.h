@@ -24,7 +24,9 @@ void query_cache_free(struct query_cache *q);
 struct query_effects {
     struct contracts *set;
     struct cluster *cluster;
+    const struct served *served;
     struct query_host host; /* to be given to the machine */
     unsigned n_requests;    /* HTTP requests made */
 };
-void query_effects_init(struct query_effects *f, struct contracts *set, struct cluster *cluster);
+void query_effects_init(struct query_effects *f, struct contracts *set, struct cluster *cluster,
+                        const struct served *served);

@@ -174,7 +174,8 @@ enum rc view_commits(struct worker *w, struct commit_view *out, struct arena *a,
                                       .outbox_digest = x.outbox_digest,
                                       .epoch = x.epoch,
                                       .delta = arena_strdup(a, x.delta),
-                                      .checkpoint = arena_strdup(a, x.checkpoint)};
+                                      .checkpoint = arena_strdup(a, x.checkpoint),
+                                      .checkpoint_epoch = x.checkpoint_epoch};
     }
     return RC_OK;
 }
@@ -289,19 +290,23 @@ enum rc view_entries(struct worker *w, struct queue_entry *entries, struct arena
     const struct hash32 topic0 = confidential_contracts_topic_Queued;
     struct hash32 topic1 = {{0}};
     struct chain_log *logs;
+    struct err why = {0};
+    enum rc rc = RC_OK;
     size_t n;
 
     for (int i = 0; i < 8; i++)
         topic1.b[24 + i] = (uint8_t)(cluster >> (56 - 8 * i));
     TRY(chain_logs(w->chain, &logs, &n, a, &w->config.confidential, &topic0, &topic1, from_height,
                    to_height, e));
-    for (size_t i = 0; i < n && s.next < end; i++)
-        TRY(take_entry(&s, &logs[i], e));
-    if (s.next != end || !hash32_eq(&s.hash, after))
+    for (size_t i = 0; i < n && s.next < end && rc == RC_OK; i++)
+        rc = take_entry(&s, &logs[i], &why);
+    if (rc == RC_OK && (s.next != end || !hash32_eq(&s.hash, after)))
+        (void)err_set(&why, RC_DENIED, "cut or changed");
+    if (why.msg[0] != '\0')
         return err_set(e, RC_DENIED,
                        "ledger node %s: what it gave as entries %llu to %llu is not the queue that "
-                       "the chain committed to",
+                       "the chain committed to: %s",
                        chain_client_url(w->chain), (unsigned long long)first,
-                       (unsigned long long)end);
+                       (unsigned long long)end, why.msg);
     return RC_OK;
 }

@@ -50,6 +50,7 @@ struct commit_view {
     struct hash32 queue_hash, root, outbox_digest;
     uint64_t epoch;
     const char *delta, *checkpoint; /* CIDs */
+    uint64_t checkpoint_epoch;      /* whose keys and newer ones the checkpoint is sealed with */
 };
 #define VIEW_COMMITS_MAX 64
 enum rc view_commits(struct worker *w, struct commit_view *out, struct arena *a, uint64_t cluster,
