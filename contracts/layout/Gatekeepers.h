@@ -34,3 +34,4 @@ LIST(beacon_heights, 15, u64)             /* as they were posted */
 LIST(releases, 16, release)
 SET(app_set, 17, bytes32)                 /* measurements of application images */
 MAP(app_of, 18, bytes32, app_image)
+MAP2(approval_revoked, 22, address, bytes32, bool) /* (signer, digest of what was signed) */
