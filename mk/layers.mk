@@ -46,9 +46,10 @@ DEPS_gateway := base crypto codec chain light vm ledger engine os net
 DEPS_worker  := base crypto codec chain attest light keys os kv net tee agent jail validator ledger cluster runtime client
 # no vm, jail, gateway: a keeper runs nobody's code (PROTOCOL P10)
 DEPS_keeper  := base crypto codec chain attest light keys os net tee client
-# the guest agent: an application's keys and evidence; no ledger, no client, no jail
-DEPS_agent   := base crypto codec attest os net tee
-# keeper: what a custodian judges a keeper by
+# the guest agent: an application's keys and evidence; no ledger, no jail. client and what it speaks
+# of (chain, light, keys): whom to ask for keys is proved state, and keepers' answers are verified
+DEPS_agent   := base crypto codec chain attest light keys os net tee client
+# keys: what owners sign for keepers; keeper: what a custodian judges a keeper by
 DEPS_cli     := base crypto codec chain attest light keys abigen vm ledger cluster os kv net tee jail engine store client keeper
 
 # Pure modules may not include these headers (checked by the lint)

@@ -37,3 +37,4 @@ MAP(app_of, 18, bytes32, app_image)
 VALUE(custodian_keys, 19, str)            /* u8 t, u8 n, n keys; empty: none */
 MAP2(backup_of, 20, u64, u64, str)        /* (round, index from 1) */
 MAP(holders_of, 21, u64, str)             /* round -> accounts that act for its keepers; empty: they themselves */
+MAP2(approval_revoked, 22, address, bytes32, bool) /* (signer, digest of what was signed) */

@@ -616,6 +616,17 @@ void Gatekeepers_removeApp(bytes32 digest)
     emit_AppRemoved(digest);
 }
 
+/* ---- what owners signed ---- */
+
+/* By who signed it, for ever. Keepers look here before they take an owner's word. */
+void Gatekeepers_revokeApproval(bytes32 digest)
+{
+    address sender = msg_caller();
+
+    approval_revoked_set(sender, digest, true);
+    emit_ApprovalRevoked(sender, digest);
+}
+
 /* ---- reading ---- */
 
 struct RoundInfo Gatekeepers_rounds(u64 number)
@@ -703,6 +714,11 @@ struct ReleaseInfo Gatekeepers_releaseAt(u256 index)
 
     return (struct ReleaseInfo){r.keeper, r.request,   r.purpose, r.subject,
                                 r.epoch,  r.requester, r.height};
+}
+
+bool Gatekeepers_isApprovalRevoked(address signer, bytes32 digest)
+{
+    return approval_revoked(signer, digest);
 }
 
 bool Gatekeepers_isAppAllowed(bytes32 digest)

@@ -40,6 +40,7 @@ void agent_keys_clear(struct agent_keys *k)
 void agent_root_clear(struct agent_root *r)
 {
     secret32_clear(&r->seed);
+    secret32_clear(&r->ca_seed);
 }
 
 /* ---- the sealed file ---- */
@@ -98,6 +99,8 @@ enum rc agent_root_open(struct agent_root *out, struct tee *t, const char *dir, 
         rc = read_root(out, t, path, buf_bytes(&sealed), e);
     if (rc != RC_OK)
         agent_root_clear(out);
+    else
+        out->ca_seed = out->seed;
     return rc;
 }
 
@@ -114,7 +117,7 @@ static enum rc root_k256(struct secp_key *out, const struct agent_root *r, struc
 
 static enum rc root_p256(struct secret32 *out, const struct agent_root *r, struct err *e)
 {
-    return derive_p256(out, BYTES_OF(&r->seed.b),
+    return derive_p256(out, BYTES_OF(&r->ca_seed.b),
                        (struct bytes[]){bytes_str("cloister/agent/root-p256/v1")}, 1, e);
 }
 
@@ -160,7 +163,7 @@ static enum rc issue_cas(struct agent_keys *out, const struct agent_root *r,
     buf_put_str(&out->provider, "\",\"k256\":\"");
     root_public(pub33, r);
     hex_put(&out->provider, BYTES_OF(&pub33));
-    buf_put_str(&out->provider, "\"}");
+    buf_printf(&out->provider, "\"%s}", r->more);
     return RC_OK;
 }
 

@@ -36,9 +36,10 @@ struct agent_key_source {
 
 /* ---- a root of this machine ---- */
 
-/* 32 secret bytes, and who keeps them. */
+/* 32 secret bytes for application keys and for certificates, and who keeps them. */
 struct agent_root {
-    struct secret32 seed;
+    struct secret32 seed, ca_seed;
+    char more[256]; /* further members of the key-provider event, each with its comma before it */
     const char *provider; /* name in the key-provider event; a literal */
     const char *organisation;
 };

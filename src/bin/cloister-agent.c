@@ -3,6 +3,7 @@
  * gives evidence of that application's domain, so nothing else may run in it or be measured as it.
  */
 #include "agent/agent.h"
+#include "agent/keepers.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "codec/json.h"
@@ -16,9 +17,13 @@
 
 #include <stdio.h>
 
+#define KEEPERS_WAIT_MS 60000
+
 static const char help[] =
     "usage: cloister-agent --app-compose FILE --insecure-simulator DIR --machine NAME --dir DIR\n"
     "                      [options]\n"
+    "       cloister-agent --app-compose FILE --insecure-simulator DIR --machine NAME --dir DIR\n"
+    "                      --keepers NETWORK [--app-id HEX --approval FILE] [options]\n"
     "       cloister-agent --scope-image HEX --insecure-simulator DIR --machine NAME --dir DIR\n"
     "                      [options]\n"
     "\n"
@@ -27,6 +32,17 @@ static const char help[] =
     "  --scope-image HEX    SHA-256: serve a guest of a worker instead: GetKey and Sign only, with "
     "keys of\n"
     "                       this image\n"
+    "  --keepers NETWORK    devnet.json of a network, or its folder: the keys come from its "
+    "keepers,\n"
+    "                       under rules that docs/keys.md tells, instead of a root on this "
+    "machine;\n"
+    "                       DIR of the simulator is then the network's\n"
+    "  --approval FILE      what the application's owner signed (cloister app approve); without, "
+    "only\n"
+    "                       an application that is named after its own compose hash gets keys\n"
+    "  --disk-key FILE      write this instance's disk key there, 32 bytes, mode 0600: a file in\n"
+    "                       memory, not on the disk that it is for\n"
+    "  --print-measurement  only say what keepers see as the image, for Gatekeepers.allowApp\n"
     "  --insecure-simulator DIR, --machine NAME\n"
     "                       the simulator's folder, and which of its machines this is; both are\n"
     "                       made if absent\n"
@@ -51,6 +67,9 @@ static const char help[] =
 struct options {
     const char *compose_path;
     const char *dir, *listen, *simulator, *machine;
+    const char *network_path, *approval_path, *disk_path;
+    bool print;
+    struct agent_keepers keepers;
     struct agent_app app;
     bool has_app, scoped;
     struct hash32 image;
@@ -78,6 +97,10 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "app-id", .kind = DAEMON_CALL, .take = take_app_id},
     {.name = "scope-image", .kind = DAEMON_CALL, .take = take_image},
     {.name = "insecure-simulator", .kind = DAEMON_TEXT, FIELD(simulator)},
+    {.name = "keepers", .kind = DAEMON_TEXT, FIELD(network_path)},
+    {.name = "approval", .kind = DAEMON_TEXT, FIELD(approval_path)},
+    {.name = "disk-key", .kind = DAEMON_TEXT, FIELD(disk_path)},
+    {.name = "print-measurement", .kind = DAEMON_FLAG, FIELD(print)},
     {.name = "machine", .kind = DAEMON_TEXT, FIELD(machine)},
     {.name = "dir", .kind = DAEMON_TEXT, FIELD(dir)},
     {.name = "listen", .kind = DAEMON_TEXT, FIELD(listen)},
@@ -97,20 +120,32 @@ static enum rc check_options(void *ctx, struct err *e)
         return err_set(e, RC_MALFORMED, "give either --app-compose or --scope-image");
     if (o->scoped && o->has_app)
         return err_set(e, RC_MALFORMED, "--app-id goes with --app-compose");
+    if (o->scoped && o->network_path != NULL)
+        return err_set(e, RC_MALFORMED, "--keepers goes with --app-compose");
+    if (o->network_path == NULL && (o->approval_path != NULL || o->disk_path != NULL || o->print))
+        return err_set(e, RC_MALFORMED,
+                       "--approval, --disk-key and --print-measurement go with --keepers");
     return RC_OK;
 }
 
 /* The domain, booted as far as dstack's guests are before they have keys. */
 static enum rc launch(struct tee **out, struct options *o, struct bytes config, struct err *e)
 {
-    const struct tee_sim_launch l = {
+    struct tee_sim_launch l = {
         .dir = o->simulator,
         .machine = o->machine,
         .image = o->scoped ? BYTES_OF(&o->image) : bytes_of(NULL, 0),
         .config = config,
         .app_id = BYTES_OF(&o->app.id),
         .without_keys = true,
+        .image_only = o->network_path != NULL,
     };
+    struct hash32 network;
+
+    if (o->network_path != NULL) {
+        agent_keepers_measured(&network, &o->keepers);
+        l.image = BYTES_OF(&network);
+    }
 
     return tee_open(out, &(struct tee_config){.source = TEE_SOURCE_SIMULATOR, .launch = &l}, e);
 }
@@ -166,6 +201,29 @@ static enum rc serve_agent(struct agent *a, const struct options *o, struct err 
     return RC_OK;
 }
 
+static enum rc keys_from_keepers(struct agent_root *root, struct tee *t, const struct options *o,
+                                 struct err *e)
+{
+    AUTO_CLEAR(secret32) struct secret32 disk = {0};
+
+    TRY(agent_keepers_get(&o->keepers, root, o->disk_path != NULL ? &disk : NULL, t,
+                          KEEPERS_WAIT_MS, e));
+    if (o->disk_path == NULL)
+        return RC_OK;
+    return file_write_atomic(o->disk_path, BYTES_OF(&disk.b), 0600, e);
+}
+
+static enum rc print_measurement(struct tee *t, struct err *e)
+{
+    struct attest_app self;
+    char text[65];
+
+    TRY(agent_keepers_self(&self, t, e));
+    hex_encode(text, BYTES_OF(&self.image));
+    (void)printf("%s\n", text);
+    return RC_OK;
+}
+
 static enum rc run_in(struct tee *t, struct options *o, struct bytes compose,
                       const struct hash32 *device_id, struct err *e)
 {
@@ -175,7 +233,8 @@ static enum rc run_in(struct tee *t, struct options *o, struct bytes compose,
     enum rc rc;
 
     log_warn("agent", "INSECURE: %s", tee_describe(t));
-    TRY(agent_root_open(&root, t, o->dir, e));
+    TRY(o->network_path != NULL ? keys_from_keepers(&root, t, o, e)
+                                : agent_root_open(&root, t, o->dir, e));
     source = agent_root_source(&root);
     TRY(agent_new(&a,
                   &(struct agent_config){.tee = o->scoped ? NULL : t,
@@ -192,9 +251,8 @@ static enum rc run_in(struct tee *t, struct options *o, struct bytes compose,
     return rc;
 }
 
-static enum rc run(void *ctx, struct err *e)
+static enum rc run_with(struct options *o, struct err *e)
 {
-    struct options *o = ctx;
     AUTO_CLEAR(buf) struct buf compose = {0};
     struct tee *t = NULL;
     struct hash32 h, device_id;
@@ -208,10 +266,21 @@ static enum rc run(void *ctx, struct err *e)
         if (!o->has_app)
             memcpy(o->app.id, h.b, sizeof(o->app.id));
     }
+    if (o->network_path != NULL)
+        TRY(agent_keepers_read(&o->keepers, o->network_path, o->approval_path, e));
     TRY(prepare_simulator(&device_id, o, e));
     TRY(launch(&t, o, buf_bytes(&compose), e));
-    rc = run_in(t, o, buf_bytes(&compose), &device_id, e);
+    rc = o->print ? print_measurement(t, e) : run_in(t, o, buf_bytes(&compose), &device_id, e);
     tee_close(t);
+    return rc;
+}
+
+static enum rc run(void *ctx, struct err *e)
+{
+    struct options *o = ctx;
+    enum rc rc = run_with(o, e);
+
+    agent_keepers_clear(&o->keepers);
     return rc;
 }
 

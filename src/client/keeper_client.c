@@ -138,6 +138,11 @@ static enum rc put_body(struct buf *body, struct one *all, const struct keeper_g
         buf_u8(body, '"');
     }
     buf_u8(body, ']');
+    if (g->app != NULL) {
+        buf_put_str(body, ",\"app\":{\"event_log\":");
+        buf_put_bytes(body, buf_bytes(&evidence.event_log));
+        buf_printf(body, ",\"approval\":%s}", g->app);
+    }
     if (g->job != NULL)
         buf_printf(body, ",\"job\":%s", g->job);
     buf_u8(body, '}');

@@ -17,6 +17,8 @@ struct keeper_group {
     const struct keyset *keys;
     const char *const *urls; /* urls[i - 1] of keeper i; NULL: not asked */
     unsigned timeout_ms;     /* of each call; 0: 10,000 */
+    const char *app;         /* an application's keys: JSON of its owner's approval, or "null"; the
+                                event log goes with it. Else NULL */
     const char *job;         /* KEY_IMAGE: JSON of the running job (docs/keys.md); else NULL */
 };
 

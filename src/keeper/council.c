@@ -33,6 +33,16 @@ static bool read_allow(struct council_call *out, struct bytes args)
     return abi_done(&r, "allowMeasurement", NULL) == RC_OK;
 }
 
+static bool read_app(struct council_call *out, struct bytes args)
+{
+    struct abi_reader r = abi_reader_init(args);
+
+    out->measurement = abi_get_hash32(&r);
+    out->label = abi_get_bytes(&r);
+    out->roles = (uint64_t)1 << ROLE_APP;
+    return abi_done(&r, "allowApp", NULL) == RC_OK;
+}
+
 static bool read_members(struct council_call *out, struct bytes args)
 {
     struct abi_reader r = abi_reader_init(args), list;
@@ -51,18 +61,25 @@ void council_read_call(struct council_call *out, const struct address *to, struc
                        const struct approval_domain *d)
 {
     const struct hash32 none = {{0}};
-    struct buf allow = {0}, remove = {0}, members = {0};
+    struct buf allow = {0}, remove = {0}, members = {0}, allow_app = {0}, remove_app = {0};
     struct bytes args = data.n >= 4 ? bytes_of(data.p + 4, data.n - 4) : (struct bytes){0};
     enum council_kind kind = COUNCIL_OTHER;
 
     *out = (struct council_call){0};
     workers_put_allowMeasurement(&allow, &none, 0, (struct bytes){0});
     workers_put_removeMeasurement(&remove, &none);
+    gatekeepers_put_allowApp(&allow_app, &none, (struct bytes){0});
+    gatekeepers_put_removeApp(&remove_app, &none);
     council_put_setMembers(&members, (struct council_address_list){0}, 0);
     if (address_eq(to, &d->workers)) {
         if (has_selector(data, &allow) && read_allow(out, args))
             kind = COUNCIL_ALLOW;
         else if (has_selector(data, &remove) && args.n == 32)
+            kind = COUNCIL_REMOVE;
+    } else if (address_eq(to, &d->gatekeepers)) {
+        if (has_selector(data, &allow_app) && read_app(out, args))
+            kind = COUNCIL_ALLOW;
+        else if (has_selector(data, &remove_app) && args.n == 32)
             kind = COUNCIL_REMOVE;
     } else if (address_eq(to, &d->council) && has_selector(data, &members) &&
                read_members(out, args)) {
@@ -76,6 +93,8 @@ void council_read_call(struct council_call *out, const struct address *to, struc
     buf_clear(&allow);
     buf_clear(&remove);
     buf_clear(&members);
+    buf_clear(&allow_app);
+    buf_clear(&remove_app);
 }
 
 /* ---- following ---- */
@@ -195,10 +214,11 @@ enum rc council_follow(struct council_view *v, struct light_client *light,
 }
 
 const struct council_action *council_find(const struct council_view *v,
-                                          const struct hash32 *measurement)
+                                          const struct hash32 *measurement, bool of_app)
 {
     for (const struct council_action *a = v->allowed; a != NULL; a = a->next)
-        if (hash32_eq(&a->measurement, measurement))
+        if (hash32_eq(&a->measurement, measurement) &&
+            (a->roles == (uint64_t)1 << ROLE_APP) == of_app)
             return a;
     return NULL;
 }

@@ -51,13 +51,14 @@ void facts_policy(struct release_policy *p, struct keeper *k, const struct keepe
     domain_of(&p->domain, k);
 }
 
-void facts_approval(struct facts_approval *out, struct keeper *k, const struct hash32 *measurement)
+static void find_approval(struct facts_approval *out, struct keeper *k,
+                          const struct hash32 *measurement, bool of_app)
 {
     const struct council_action *allowed;
 
     *out = (struct facts_approval){0};
     (void)pthread_mutex_lock(&k->ask);
-    allowed = council_find(&k->council, measurement);
+    allowed = council_find(&k->council, measurement, of_app);
     (void)pthread_mutex_unlock(&k->ask); /* actions stay where they are until the end */
     if (allowed != NULL) {
         out->a = (struct measurement_approval){.id = allowed->id,
@@ -70,6 +71,16 @@ void facts_approval(struct facts_approval *out, struct keeper *k, const struct h
     (void)pthread_mutex_lock(&k->lock);
     out->removed_id = vault_removed_id(k->vault, measurement);
     (void)pthread_mutex_unlock(&k->lock);
+}
+
+void facts_approval(struct facts_approval *out, struct keeper *k, const struct hash32 *measurement)
+{
+    find_approval(out, k, measurement, false);
+}
+
+void facts_app_image(struct facts_approval *out, struct keeper *k, const struct hash32 *measurement)
+{
+    find_approval(out, k, measurement, true);
 }
 
 void facts_set_approval(struct release_facts *f, const struct facts_approval *a)
@@ -113,6 +124,8 @@ enum rc facts_verify(struct keeper *k, struct release_facts *f, const struct req
     f->has_evidence = true;
     f->is_up_to_date = v->tcb_status == TCB_UP_TO_DATE;
     attest_measurement(&f->measurement, v);
+    if (in->verdict != NULL)
+        *in->verdict = *v;
     return RC_OK;
 }
 
@@ -154,9 +167,7 @@ enum rc facts_collateral(struct keeper *k, struct bytes *out, struct arena *a,
     return collateral_json_of_get(out, encoded, e);
 }
 
-/* Another build has our account if the chain's registration of it says so: then it holds our share
- * too, and one of us is enough. */
-static enum rc check_self(const struct keeper *k, struct bytes value, struct err *e)
+enum rc facts_check_self(const struct keeper *k, struct bytes value, struct err *e)
 {
     st_worker w;
 
@@ -192,12 +203,12 @@ static void judge_subject(struct keeper *k, struct release_facts *f, const struc
         f->oldest_epoch = pool->oldest_epoch;
         f->current_epoch = pool->epoch;
         return;
-    case KEY_IMAGE: /* image_job.c */
-    case KEY_BEACON:
-    case KEY_APP_DISK:
+    case KEY_IMAGE:    /* image_job.c */
+    case KEY_APP_DISK: /* app.c */
     case KEY_APP_ENV:
     case KEY_APP_CA:
     case KEY_APP_SIGN:
+    case KEY_BEACON:
     case KEY_CONTRACT: /* facts_contract() */
     case KEY_POOL_DATA:
         /* No contract ties anyone to the others yet: nothing is assigned. */
@@ -245,7 +256,7 @@ static enum rc read_chain(struct keeper *k, struct release_facts *f,
     uint64_t listed;
 
     TRY(light_client_read(k->light, &v, a, keys, N_VALUES, out->min_height, NULL, e));
-    TRY(check_self(k, v[V_SELF].value, e));
+    TRY(facts_check_self(k, v[V_SELF].value, e));
     TRY(workers_worker_of_get(&w, v[V_WORKER].value, e));
     TRY(workers_evidence_key_get(&out->collateral_key, v[V_ENTRY].value, e));
     TRY(workers_evidence_endorsements_get(&out->endorsements, v[V_ENDORSEMENTS].value, e));
@@ -306,6 +317,8 @@ enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
     struct keeper_head head;
     struct chain_facts chain = {0};
 
+    if (app_is_purpose(r->q.purpose))
+        return facts_judge_app(k, s, r, out, why, e);
     TRY(heads_agree(k, s, &f.head_age_ms, &f.head_agreements, e));
     heads_newest(k, &head);
     /* The state after a block stands in the next one's header. */
@@ -344,7 +357,7 @@ static enum rc read_keeper(struct keeper *k, struct release_facts *f, const stru
 
     TRY(light_client_read(k->light, &v, a, keys, ARRAY_LEN(keys), min_height, NULL, e));
     if (!address_is_zero(as))
-        TRY(check_self(k, v[3].value, e));
+        TRY(facts_check_self(k, v[3].value, e));
     TRY(workers_worker_of_get(&w, v[0].value, e));
     TRY(workers_evidence_key_get(&entry, v[1].value, e));
     TRY(workers_evidence_endorsements_get(&with->endorsements, v[2].value, e));

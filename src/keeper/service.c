@@ -219,6 +219,7 @@ enum rc keeper_shown_read(struct keeper_shown *in, const json_t *body, size_t ma
     in->r.evidence = buf_bytes(&in->evidence);
     in->r.challenges = (const uint8_t(*)[32])in->challenges;
     in->r.n_challenges = json_array_size(list);
+    in->r.app = json_object_get(body, "app");
     in->r.job = json_object_get(body, "job");
     return RC_OK;
 }

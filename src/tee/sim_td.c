@@ -159,7 +159,7 @@ static void boot(struct tee *t, const struct tee_sim_launch *l)
     memcpy(s->td.mr_config_id + 1, compose.b, 32);
     boot_event(t, 0, "cloister-simulator", bytes_str(SIM_NOTICE));
     boot_event(t, 1, "image", l->image);
-    boot_event(t, 2, "config", BYTES_OF(&compose));
+    boot_event(t, 2, "config", l->image_only ? none : BYTES_OF(&compose));
     boot_event(t, 3, "system-preparing", none);
     boot_event(t, 3, "app-id", app_id);
     boot_event(t, 3, "compose-hash", BYTES_OF(&compose));

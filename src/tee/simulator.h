@@ -107,5 +107,7 @@ struct tee_sim_launch {
     enum tee_sim_format format;
     uint64_t td_attributes; /* [TEE_SIM_TD_ATTRIBUTES] */
     struct bytes app_id;    /* 20 bytes [the first of the compose hash] */
+    bool image_only;   /* RTMR2 without the configuration: the image is one measurement whatever it
+                          was   told to run, as dstack's; compose-hash and mr_config_id say that */
     bool without_keys; /* boot ends at boot-mr-done: whoever fetches the keys extends the rest */
 };

@@ -8,11 +8,11 @@
 #include "base/mem.h"
 #include "client/enroll.h"
 #include "client/keeper_client.h"
+#include "client/keeper_group.h"
 #include "client/light_client.h"
 #include "crypto/random.h"
 #include "os/clock.h"
 #include "worker/internal/keepers.h"
-#include "worker/internal/layouts.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -22,7 +22,6 @@
 #define AGAIN_FIRST_MS 250
 #define AGAIN_MOST_MS 10000
 #define REFUSED_FOR_MS 7000 /* keepers may see what we rest on some seconds after us */
-#define URL_MAX_SIZE 257
 
 enum key_state { KEY_ABSENT, KEY_ASKING, KEY_HERE };
 
@@ -101,67 +100,31 @@ void keepers_free(struct worker *w)
 
 /* ---- whom to ask ---- */
 
-struct group {
-    struct keyset keys;
-    char urls[KEYS_MAX_KEEPERS][URL_MAX_SIZE];
-    const char *url_of[KEYS_MAX_KEEPERS];
-};
-
-/* The number of the sharing in force, as the contract computes it. */
-static enum rc read_in_force(struct worker *w, uint64_t *number, uint64_t *height, struct err *e)
+static struct keepers_at keepers_at(const struct worker *w)
 {
-    const struct address *g = &w->config.gatekeepers;
-    const struct light_key keys[] = {gatekeepers_current_round_key(g),
-                                     gatekeepers_next_round_key(g)};
-    AUTO_CLEAR(arena) struct arena a = {0};
-    uint64_t current, next_number;
-    struct light_value *v;
-    struct light_key of_next;
-    struct bytes value;
-    st_key_round next;
-
-    TRY(light_client_read(w->light, &v, &a, keys, ARRAY_LEN(keys), w->own_height, height, e));
-    TRY(gatekeepers_current_round_get(&current, v[0].value, e));
-    TRY(gatekeepers_next_round_get(&next_number, v[1].value, e));
-    *number = current;
-    if (next_number == 0)
-        return RC_OK;
-    of_next = gatekeepers_round_of_key(g, next_number);
-    TRY(light_client_value(w->light, &value, &a, &of_next, *height, e));
-    TRY(gatekeepers_round_of_get(&next, value, e));
-    if (*height >= next.activation_height)
-        *number = next_number;
-    return RC_OK;
+    return (struct keepers_at){.light = w->light,
+                               .gatekeepers = w->config.gatekeepers,
+                               .workers = w->config.workers,
+                               .min_height = w->own_height};
 }
 
-static enum rc read_keyset(struct worker *w, struct keyset *out, uint64_t *height, struct err *e)
+static enum rc read_keyset(struct worker *w, struct keyset *out, struct err *e)
 {
-    AUTO_CLEAR(arena) struct arena a = {0};
-    uint64_t number = 0;
-    struct light_key key;
-    struct bytes value;
-    st_str encoded;
+    const struct keepers_at at = keepers_at(w);
 
-    TRY(read_in_force(w, &number, height, e));
-    if (number == 0)
-        return err_set(e, RC_AGAIN, "the keepers have no sharing of keys in force yet");
-    key = gatekeepers_keyset_of_key(&w->config.gatekeepers, number);
-    TRY(light_client_value(w->light, &value, &a, &key, *height, e));
-    TRY(gatekeepers_keyset_of_get(&encoded, value, e));
-    return keyset_decode(out, encoded, e);
+    return keepers_keyset(out, NULL, &at, e);
 }
 
 enum rc keepers_genesis(struct worker *w, struct hash32 *out, struct err *e)
 {
     struct keyset keys;
-    uint64_t height;
 
     (void)pthread_mutex_lock(&w->keepers->lock);
     *out = w->keepers->genesis;
     (void)pthread_mutex_unlock(&w->keepers->lock);
     if (!hash32_is_zero(out))
         return RC_OK;
-    TRY(read_keyset(w, &keys, &height, e));
+    TRY(read_keyset(w, &keys, e));
     *out = keys.genesis;
     (void)pthread_mutex_lock(&w->keepers->lock);
     w->keepers->genesis = keys.genesis;
@@ -172,37 +135,12 @@ enum rc keepers_genesis(struct worker *w, struct hash32 *out, struct err *e)
 enum rc keepers_generation(struct worker *w, uint64_t *out, struct err *e)
 {
     struct keyset keys;
-    uint64_t height;
 
-    TRY(read_keyset(w, &keys, &height, e));
+    TRY(read_keyset(w, &keys, e));
     *out = keys.generation;
     (void)pthread_mutex_lock(&w->keepers->lock);
     w->keepers->in_force = keys.generation;
     (void)pthread_mutex_unlock(&w->keepers->lock);
-    return RC_OK;
-}
-
-static enum rc read_group(struct worker *w, struct group *g, struct err *e)
-{
-    AUTO_CLEAR(arena) struct arena a = {0};
-    struct light_key keys[KEYS_MAX_KEEPERS];
-    struct light_value *v;
-    uint64_t height;
-
-    TRY(read_keyset(w, &g->keys, &height, e));
-    for (uint32_t i = 0; i < g->keys.n; i++)
-        keys[i] = workers_worker_of_key(&w->config.workers, g->keys.members[i].who);
-    TRY(light_client_read(w->light, &v, &a, keys, g->keys.n, height, NULL, e));
-    for (uint32_t i = 0; i < g->keys.n; i++) {
-        st_worker keeper;
-
-        TRY(workers_worker_of_get(&keeper, v[i].value, e));
-        if (keeper.url.n == 0 || keeper.url.n >= URL_MAX_SIZE ||
-            memchr(keeper.url.p, 0, keeper.url.n) != NULL)
-            continue;
-        memcpy(g->urls[i], keeper.url.p, keeper.url.n);
-        g->url_of[i] = g->urls[i];
-    }
     return RC_OK;
 }
 
@@ -239,7 +177,8 @@ static enum rc ask(struct worker *w, struct secret32 *out, uint64_t *generation,
                    const struct kept_key *wish, const char *job, struct err *e)
 {
     AUTO_FREE struct keeper_answer *answers = xcalloc(KEYS_MAX_KEEPERS, sizeof(*answers));
-    AUTO_FREE struct group *g = xcalloc(1, sizeof(*g));
+    AUTO_FREE struct keepers_found *g = xcalloc(1, sizeof(*g));
+    const struct keepers_at at = keepers_at(w);
     struct keeper_group group = {
         .keys = &g->keys, .urls = g->url_of, .timeout_ms = ASK_TIMEOUT_MS, .job = job};
     struct key_request q = {.purpose = wish->purpose,
@@ -248,7 +187,7 @@ static enum rc ask(struct worker *w, struct secret32 *out, uint64_t *generation,
                             .requester = w->keys->sender_address};
     enum rc rc;
 
-    TRY(read_group(w, g, e));
+    TRY(keepers_find(g, &at, e));
     if (wish->wished != 0 && wish->wished != g->keys.generation)
         return err_set(e, RC_RANGE,
                        "generation %llu of the keys is over: keepers have %llu, so it must be "

@@ -791,6 +791,18 @@ TEST(reports_and_application_images)
         CHECK_OK(gatekeepers_get_isAppAllowed(&is_allowed, NULL, f.w->ret, &e), &e);
         CHECK_INT(is_allowed, step == 0);
     }
+    for (uint8_t i = 0; i < 2; i++) {
+        if (i == 1) {
+            gatekeepers_put_revokeApproval(&b, &subject);
+            CHECK_CALL(f.w, world_call(f.w, f.who[0], f.gate, 0, &b));
+        }
+        for (uint8_t k = 0; k < 2; k++) {
+            gatekeepers_put_isApprovalRevoked(&b, &f.who[k], &subject);
+            CHECK_CALL(f.w, world_view(f.w, f.gate, &b));
+            CHECK_OK(gatekeepers_get_isApprovalRevoked(&is_allowed, NULL, f.w->ret, &e), &e);
+            CHECK_INT(is_allowed, i == 1 && k == 0);
+        }
+    }
     gatekeepers_put_setTiming(&b, 0, 1, 1);
     CHECK_REVERT(f.w, world_call(f.w, f.council, f.gate, 0, &b), "InvalidTiming(uint64)");
     gatekeepers_put_setTiming(&b, 5, 1, 1);

@@ -273,7 +273,7 @@ TEST(the_highest_removal_is_remembered)
 
 TEST(calls_of_the_council_are_read)
 {
-    const struct approval_domain d = {.workers = {{1}}, .council = {{2}}};
+    const struct approval_domain d = {.workers = {{1}}, .council = {{2}}, .gatekeepers = {{4}}};
     const struct address other = {{3}};
     struct address members[2] = {{{8}}, {{9}}};
     struct hash32 m = {{7}};
@@ -304,5 +304,18 @@ TEST(calls_of_the_council_are_read)
     CHECK_INT(c.n_members, 2);
     CHECK_INT(c.threshold, 2);
     CHECK_MEM(BYTES_OF(&c.members[1]), BYTES_OF(&members[1]));
+    buf_clear(&data);
+    gatekeepers_put_allowApp(&data, &m, bytes_str("image"));
+    council_read_call(&c, &d.gatekeepers, buf_bytes(&data), &d);
+    CHECK_INT(c.kind, COUNCIL_ALLOW);
+    CHECK_INT(c.roles, 1 << ROLE_APP);
+    CHECK_MEM(c.label, bytes_str("image"));
+    council_read_call(&c, &d.workers, buf_bytes(&data), &d);
+    CHECK_INT(c.kind, COUNCIL_OTHER);
+    buf_clear(&data);
+    gatekeepers_put_removeApp(&data, &m);
+    council_read_call(&c, &d.gatekeepers, buf_bytes(&data), &d);
+    CHECK_INT(c.kind, COUNCIL_REMOVE);
+    CHECK_MEM(BYTES_OF(&c.measurement), BYTES_OF(&m));
     buf_clear(&data);
 }

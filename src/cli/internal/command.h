@@ -67,6 +67,8 @@ struct cli {
 enum rc cli_network(struct cli *cli, struct network **out, struct err *e);
 enum rc cli_chain(struct cli *cli, struct chain_client **out, struct err *e);
 enum rc cli_store(struct cli *cli, struct store_client **out, struct err *e);
+/* Ethereum's chain id as genesis has it, which the node must have too. */
+enum rc cli_chain_id(struct cli *cli, uint64_t *out, struct err *e);
 /* Address of a system contract ("DataRegistry"). RC_NOTFOUND. */
 enum rc cli_contract(struct cli *cli, struct address *out, const char *name, struct err *e);
 /* An address, the name of an account in the network file, or the name of one of one's keys. */

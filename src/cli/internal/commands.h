@@ -3,6 +3,8 @@
 
 #include "cli/internal/command.h"
 
+extern const struct cli_command CLI_APP_APPROVE;
+extern const struct cli_command CLI_APP_REVOKE;
 extern const struct cli_command CLI_BALANCE;
 extern const struct cli_command CLI_CLUSTER_CREATE;
 extern const struct cli_command CLI_CLUSTER_INVITE;

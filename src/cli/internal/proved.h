@@ -16,8 +16,6 @@ enum rc cli_light(struct cli *cli, struct light_client **out, struct err *e);
 enum rc cli_light_newest(struct cli *cli, struct err *e);
 /* From now on reads are at least of this height: a transaction of ours is in that block. */
 void cli_light_at_least(struct cli *cli, uint64_t height);
-/* Ethereum's chain id as genesis has it, which the node must have too. */
-enum rc cli_chain_id(struct cli *cli, uint64_t *out, struct err *e);
 /* The file of what is trusted. */
 enum rc cli_light_path(struct cli *cli, const char **out, struct err *e);
 

@@ -46,6 +46,7 @@ enum rc council_follow(struct council_view *v, struct light_client *light,
                        const struct approval_domain *d, uint64_t min_height,
                        void (*removed)(void *ctx, const struct hash32 *measurement, uint64_t id),
                        void *ctx, struct err *e);
-/* The newest action that allows this measurement; NULL: none. */
+/* The newest action that allows this measurement, of an application's image or of all else; NULL:
+ * none. */
 const struct council_action *council_find(const struct council_view *v,
-                                          const struct hash32 *measurement);
+                                          const struct hash32 *measurement, bool of_app);

@@ -11,7 +11,8 @@ struct requester_evidence {
     struct bytes evidence;   /* a TDX or SGX quote, or a SEV-SNP report if it has its size */
     struct bytes collateral; /* of the chain for the requester's platform: judges a quote */
     const struct dcap_collateral
-        *prepared;             /* the same, checked under the roots; it counts if given */
+        *prepared;                  /* the same, checked under the roots; it counts if given */
+    struct attest_verdict *verdict; /* what was found goes there too; NULL: nowhere */
     struct bytes endorsements; /* of the requester's registration: certificates that lead from a
                                 report to AMD, or to a root that is believed */
 };

@@ -187,6 +187,7 @@ struct partial_request {
     struct bytes evidence;
     const uint8_t (*challenges)[32];
     size_t n_challenges;
+    json_t *app; /* of an application's keys: its event log and approval, borrowed; NULL: none */
     json_t *job; /* of KEY_IMAGE: what the requester says it runs, borrowed; NULL: nothing */
 };
 /* image_job.c: does the requester run a job of this image? Proved state, and the file owner's own
@@ -197,6 +198,12 @@ enum rc image_job_check(struct keeper *k, const struct partial_request *r,
 enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
                     const struct partial_request *r, enum release_reason *out, struct err *why,
                     struct err *e);
+
+/* app.c: the same for the purposes of applications. */
+bool app_is_purpose(enum key_purpose p);
+enum rc facts_judge_app(struct keeper *k, const struct keeper_serving *s,
+                        const struct partial_request *r, enum release_reason *out, struct err *why,
+                        struct err *e);
 
 /* collateral.c: what the chain has under `key` for judging quotes, as of min_height or read at most
  * 2 s ago; NULL: nothing good, why says more if there was something. Lent to one at a time, until
@@ -217,6 +224,12 @@ struct facts_approval {
     uint64_t posted_s, removed_id;
 };
 void facts_approval(struct facts_approval *out, struct keeper *k, const struct hash32 *measurement);
+/* The same of an application's image: Gatekeepers.allowApp. */
+void facts_app_image(struct facts_approval *out, struct keeper *k,
+                     const struct hash32 *measurement);
+/* Another build has our account if the chain's registration of it, `value`, says so: then it holds
+ * our share too, and one of us is enough. RC_DENIED. */
+enum rc facts_check_self(const struct keeper *k, struct bytes value, struct err *e);
 void facts_set_approval(struct release_facts *f, const struct facts_approval *a);
 /* Evidence over `expected`, judged by what comes with it: measurement and standing go into f.
  * RC_DENIED and the rest say why not. */

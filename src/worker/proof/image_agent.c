@@ -38,6 +38,7 @@ static enum rc get_keys(void *data, struct agent_keys *out, const struct agent_a
     struct agent_key_source source = agent_root_source(&root);
 
     TRY(keys_keepers_get(a->w, &root.seed, NULL, &wish, KEY_WAIT_MS, e));
+    root.ca_seed = root.seed;
     return source.get(source.data, out, app, e);
 }
 
