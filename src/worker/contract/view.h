@@ -27,7 +27,8 @@ struct cluster_view {
     uint64_t n_outboxes, n_delivered; /* confirmed digests; those wholly delivered */
     struct hash32 outbox_rest;        /* of the first that is not */
     struct u256 earned_wei;           /* fees of ours to be claimed */
-    struct u256 stake_wei;            /* that a member leaves */
+    struct u256 stake_wei;            /* that we would have to leave besides what is there */
+    bool may_join, is_convicted;      /* of us, while we are no member */
     uint64_t accepted_checkpoint; /* 1 + number of the commit whose checkpoint counts; 0: none */
     uint64_t vouched;             /* 1 + number of the newest commit we vouched for */
 };
