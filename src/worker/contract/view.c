@@ -273,14 +273,8 @@ enum rc view_contracts(struct worker *w, struct contract_view *out, struct key_v
 
 /* ---- the queue's entries ---- */
 
-struct entry_sink {
-    struct queue_entry *entries;
-    uint64_t first, end, next;
-    struct hash32 hash;
-};
-
 /* The last argument of Queued(uint64,uint64,address,bytes): the entry as it was encoded. */
-static enum rc take_entry(struct entry_sink *s, const struct chain_log *log, struct err *e)
+enum rc view_take_entry(struct entry_sink *s, const struct chain_log *log, struct err *e)
 {
     struct confidential_contracts_event_Queued event;
     uint64_t index;
@@ -321,7 +315,7 @@ enum rc view_entries(struct worker *w, struct queue_entry *entries, struct arena
     TRY(chain_logs(w->chain, &logs, &n, a, &w->config.confidential, &topic0, &topic1, from_height,
                    to_height, e));
     for (size_t i = 0; i < n && s.next < end && rc == RC_OK; i++)
-        rc = take_entry(&s, &logs[i], &why);
+        rc = view_take_entry(&s, &logs[i], &why);
     if (rc == RC_OK && (s.next != end || !hash32_eq(&s.hash, after)))
         (void)err_set(&why, RC_DENIED, "cut or changed");
     if (why.msg[0] != '\0')
