@@ -270,7 +270,8 @@ static enum rc make_wish(struct kept_key *out, const struct key_wish *wish, stru
     out->wished = wish->generation;
     memcpy(out->subject, subject.p, subject.n);
     out->subject_n = subject.n;
-    memcpy(out->context, wish->context.p, wish->context.n);
+    if (wish->context.n != 0)
+        memcpy(out->context, wish->context.p, wish->context.n);
     out->context_n = wish->context.n;
     return RC_OK;
 }

@@ -283,6 +283,11 @@ static enum rc join(struct cluster *c, const struct cluster_view *v, struct err 
         return RC_OK;
     if (!v->exists)
         return err_set(e, RC_NOTFOUND, "there is no such cluster yet");
+    /* A try that is refused costs gas. */
+    if (!v->may_join)
+        return err_set(e, RC_AGAIN, "%s",
+                       v->is_convicted ? "this worker is convicted and comes back no more"
+                                       : "waiting for an invitation, or for a seat");
     c->next_join_ms = clock_mono_ms() + wait;
     c->join_wait_ms = wait * 2 < JOIN_SELDOM_MS ? wait * 2 : JOIN_SELDOM_MS;
     confidential_contracts_put_join(&data, c->id);

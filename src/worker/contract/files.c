@@ -260,7 +260,8 @@ static enum rc make_checkpoint(struct cluster *c, struct snapshot *s, uint64_t e
     enum rc rc = snapshot_each(s, take_item, &k, e);
 
     if (rc == RC_OK) {
-        qsort(k.items, k.n, sizeof(*k.items), by_contract);
+        if (k.n != 0)
+            qsort(k.items, k.n, sizeof(*k.items), by_contract);
         rc = write_checkpoint(&k, &file, epoch, e);
     }
     if (rc == RC_OK)

@@ -301,7 +301,8 @@ static enum rc apply_delta(struct file *f, const struct commit_view *k, const ch
 {
     struct hash32 root;
 
-    qsort(f->changes, f->n_changes, sizeof(*f->changes), by_key);
+    if (f->n_changes != 0)
+        qsort(f->changes, f->n_changes, sizeof(*f->changes), by_key);
     TRY(cluster_roots_apply(f->c->roots, f->changes, f->n_changes, &root, e));
     if (!hash32_eq(&root, &k->root))
         return err_set(e, RC_CORRUPT, "delta %s does not give the root it names", cid);

@@ -22,6 +22,8 @@ enum {
     V_DELIVERED,
     V_EARNED,
     V_VOUCHED,
+    V_SEAT,
+    V_INVITED,
     N_VALUES
 };
 
@@ -39,6 +41,24 @@ static enum rc take_counts(struct cluster_view *out, const struct light_value *v
     if (out->n_members > CLUSTER_MEMBERS_MAX)
         return err_set(e, RC_LIMIT, "%llu members are more than %d",
                        (unsigned long long)out->n_members, CLUSTER_MEMBERS_MAX);
+    return RC_OK;
+}
+
+/* May we join, and what is to be paid: what was left here the last time counts. */
+static enum rc take_seat(struct cluster_view *out, const st_cluster_record *record,
+                         const struct light_value *v, struct err *e)
+{
+    st_seat seat;
+    bool is_invited;
+
+    TRY(confidential_seat_of_get(&seat, v[V_SEAT].value, e));
+    TRY(confidential_invited_get(&is_invited, v[V_INVITED].value, e));
+    if (!u256_sub(&out->stake_wei, &record->stake, &seat.stake))
+        out->stake_wei = (struct u256){{0}};
+    out->is_convicted = seat.status == SEAT_CONVICTED;
+    out->may_join = !out->is_convicted && out->n_members < record->replicas &&
+                    (is_invited || (record->anyone_joins && seat.status != SEAT_REMOVED &&
+                                    seat.status != SEAT_DIFFERED));
     return RC_OK;
 }
 
@@ -91,6 +111,8 @@ enum rc view_read(struct worker *w, struct cluster_view *out, uint64_t cluster, 
         [V_DELIVERED] = confidential_delivered_of_key(c, cluster),
         [V_EARNED] = confidential_earned_key(c, *us),
         [V_VOUCHED] = confidential_vouched_key(c, cluster, *us),
+        [V_SEAT] = confidential_seat_of_key(c, cluster, *us),
+        [V_INVITED] = confidential_invited_key(c, cluster, *us),
     };
     struct light_value *v;
     st_cluster_record record;
@@ -109,11 +131,11 @@ enum rc view_read(struct worker *w, struct cluster_view *out, uint64_t cluster, 
     TRY(confidential_earned_get(&out->earned_wei, v[V_EARNED].value, e));
     TRY(confidential_vouched_get(&out->vouched, v[V_VOUCHED].value, e));
     TRY(take_counts(out, v, e));
+    TRY(take_seat(out, &record, v, e));
     out->exists = record.created_at != 0;
     out->epoch = record.epoch;
     out->oldest_epoch = record.oldest;
     out->quorum = record.quorum;
-    out->stake_wei = record.stake;
     out->n_entries = queue.count;
     out->n_batches = queue.batches;
     out->confirmed_batches = confirmed.batches;
@@ -251,14 +273,8 @@ enum rc view_contracts(struct worker *w, struct contract_view *out, struct key_v
 
 /* ---- the queue's entries ---- */
 
-struct entry_sink {
-    struct queue_entry *entries;
-    uint64_t first, end, next;
-    struct hash32 hash;
-};
-
 /* The last argument of Queued(uint64,uint64,address,bytes): the entry as it was encoded. */
-static enum rc take_entry(struct entry_sink *s, const struct chain_log *log, struct err *e)
+enum rc view_take_entry(struct entry_sink *s, const struct chain_log *log, struct err *e)
 {
     struct confidential_contracts_event_Queued event;
     uint64_t index;
@@ -299,7 +315,7 @@ enum rc view_entries(struct worker *w, struct queue_entry *entries, struct arena
     TRY(chain_logs(w->chain, &logs, &n, a, &w->config.confidential, &topic0, &topic1, from_height,
                    to_height, e));
     for (size_t i = 0; i < n && s.next < end && rc == RC_OK; i++)
-        rc = take_entry(&s, &logs[i], &why);
+        rc = view_take_entry(&s, &logs[i], &why);
     if (rc == RC_OK && (s.next != end || !hash32_eq(&s.hash, after)))
         (void)err_set(&why, RC_DENIED, "cut or changed");
     if (why.msg[0] != '\0')

@@ -27,7 +27,8 @@ struct cluster_view {
     uint64_t n_outboxes, n_delivered; /* confirmed digests; those wholly delivered */
     struct hash32 outbox_rest;        /* of the first that is not */
     struct u256 earned_wei;           /* fees of ours to be claimed */
-    struct u256 stake_wei;            /* that a member leaves */
+    struct u256 stake_wei;            /* that we would have to leave besides what is there */
+    bool may_join, is_convicted;      /* of us, while we are no member */
     uint64_t accepted_checkpoint; /* 1 + number of the commit whose checkpoint counts; 0: none */
     uint64_t vouched;             /* 1 + number of the newest commit we vouched for */
 };
@@ -88,3 +89,13 @@ enum rc view_entries(struct worker *w, struct queue_entry *entries, struct arena
                      uint64_t cluster, uint64_t first, uint64_t end, const struct hash32 *before,
                      const struct hash32 *after, uint64_t from_height, uint64_t to_height,
                      struct err *e);
+
+/* Entries that are taken out of logs, in order; `hash` goes along. */
+struct entry_sink {
+    struct queue_entry *entries; /* of first .. end */
+    uint64_t first, end, next;
+    struct hash32 hash; /* before entry next */
+};
+struct chain_log;
+/* One log: Queued, or none of ours. Bytes of the entry are the log's. RC_MALFORMED, RC_DENIED. */
+enum rc view_take_entry(struct entry_sink *s, const struct chain_log *log, struct err *e);
