@@ -48,7 +48,8 @@ DEPS_worker  := base crypto codec chain attest light keys os kv net tee agent ja
 DEPS_keeper  := base crypto codec chain attest light keys os net tee client
 # the guest agent: an application's keys and evidence; no ledger, no client, no jail
 DEPS_agent   := base crypto codec attest os net tee
-DEPS_cli     := base crypto codec chain attest light abigen vm ledger cluster os kv net tee jail engine store client
+# keeper: what a custodian judges a keeper by
+DEPS_cli     := base crypto codec chain attest light keys abigen vm ledger cluster os kv net tee jail engine store client keeper
 
 # Pure modules may not include these headers (checked by the lint)
 PURE := base crypto codec vm abigen chain attest light keys ledger cluster

@@ -34,3 +34,6 @@ LIST(beacon_heights, 15, u64)             /* as they were posted */
 LIST(releases, 16, release)
 SET(app_set, 17, bytes32)                 /* measurements of application images */
 MAP(app_of, 18, bytes32, app_image)
+VALUE(custodian_keys, 19, str)            /* u8 t, u8 n, n keys; empty: none */
+MAP2(backup_of, 20, u64, u64, str)        /* (round, index from 1) */
+MAP(holders_of, 21, u64, str)             /* round -> accounts that act for its keepers; empty: they themselves */

@@ -17,6 +17,10 @@
  *   old one is.
  * - A beacon is taken when t keepers of the sharing in force prove their parts of it: one value a
  *   height, of heights that have come, in any order: no value depends on who brings it, nor when.
+ * - Where custodians are named, for good, at the start, each keeper of the sharing in force leaves one
+ *   backup of its share, for the day when too many are gone at once. That day the council says which
+ *   accounts hold those shares from now on; the next resharing is dealt by them. Whether such an
+ *   account gets a share is the custodians' to say, not this contract's.
  * - Keepers report what they release. Nothing here grants anything: it is evidence for later.
  * - The council lists what applications in machines of their own may be started from. They are never
  *   on the list of workers. */
@@ -56,14 +60,37 @@ static void set_timing(u64 phase, u64 delay, u64 refresh)
     emit_TimingUpdated(phase, delay, refresh);
 }
 
+/* None, or such that t of them are no fewer than half: as keepers are. */
+static void set_custodians(u64 t, struct bytes32_list keys)
+{
+    enc e = {0};
+
+    if (keys.n == 0 && t == 0)
+        return;
+    if (t < T_MIN || t > T_MAX || keys.n < 2 * t - 1 || keys.n > N_MAX)
+        revert_InvalidCustodians();
+    *enc_room(&e, 1) = (u8)t;
+    *enc_room(&e, 1) = (u8)keys.n;
+    for (u64 i = 0; i < keys.n; i++) {
+        for (u64 k = 0; k < i; k++) {
+            if (same32(keys.p[k], keys.p[i]))
+                revert_InvalidCustodians();
+        }
+        enc_raw(&e, &keys.p[i], 32);
+    }
+    custodian_keys_set(enc_str(&e));
+}
+
 void Gatekeepers_initialize(address council, address workers, u64 phaseHeights, u64 activationDelay,
-                            u64 refreshAfter, bool insecureOneVendor)
+                            u64 refreshAfter, bool insecureOneVendor, u64 custodyThreshold,
+                            struct bytes32_list custodians)
 {
     initializer();
     administrator_set(council);
     workers_contract_set(workers);
     insecure_one_vendor_set(insecureOneVendor);
     set_timing(phaseHeights, activationDelay, refreshAfter);
+    set_custodians(custodyThreshold, custodians);
 }
 
 void Gatekeepers_setCouncil(address council)
@@ -180,6 +207,20 @@ static bool is_open(key_round r)
     return r.status == ROUND_OPEN && block_height() < r.end_height + phase_heights();
 }
 
+/* The sharing with the accounts that hold its shares now. */
+static str held_keyset(u64 number)
+{
+    str keys = keyset_of(number), holders = holders_of(number);
+    u8 *copy = alloc(keys.n);
+
+    if (holders.n == 0)
+        return keys;
+    memcpy(copy, keys.p, keys.n);
+    for (u64 i = 0; i < keyset_n(keys); i++)
+        memcpy(copy + KEYSET_MEMBERS + KEYSET_MEMBER * i, holders.p + 20 * i, 20);
+    return (str){copy, keys.n};
+}
+
 static u64 begin(u64 kind, u64 t, struct address_list keepers)
 {
     u64 number = last_round() + 1, in_force = round_in_force(), next = next_round();
@@ -203,7 +244,7 @@ static u64 begin(u64 kind, u64 t, struct address_list keepers)
                .start_height = block_height() + 1};
     r.end_height = r.start_height + PHASES * phase_heights();
     r.params =
-        encode_params(r, number, keepers, kind == ROUND_RESHARE ? keyset_of(in_force) : (str){0});
+        encode_params(r, number, keepers, kind == ROUND_RESHARE ? held_keyset(in_force) : (str){0});
     LP_LABEL(&id, "cloister/dkg/round/v1");
     enc_raw(&id, r.params.p, r.params.n);
     r.id = sha256_of(enc_str(&id));
@@ -494,6 +535,51 @@ void Gatekeepers_postBeacon(str beacon)
     emit_Beacon(height, value);
 }
 
+/* ---- against the loss of all ---- */
+
+/* Version 1, keeper 1, t 1, t elements, n 1, n sealed pieces: as keys/custody.h encodes it. Whether
+ * it is of the share the custodians find out. */
+#define PIECE_SIZE 80u
+
+void Gatekeepers_postBackup(u64 number, str backup)
+{
+    str keys = keyset_of(number), to = custodian_keys();
+    address sender = msg_caller();
+    u64 i = keeper_index(keys, sender);
+
+    if (number == 0 || number != round_in_force())
+        revert_RoundClosed(number);
+    if (i == 0)
+        revert_NotKeeper();
+    if (to.n == 0 || backup.n != 4 + 32u * to.p[0] + PIECE_SIZE * to.p[1] || backup.p[0] != 1 ||
+        backup.p[1] != i || backup.p[2] != to.p[0] || backup.p[3 + 32u * to.p[0]] != to.p[1])
+        revert_InvalidBackup();
+    if (backup_of(number, i).n != 0)
+        revert_AlreadyPosted();
+    backup_of_set(number, i, backup);
+    emit_BackupPosted(number, sender);
+}
+
+void Gatekeepers_setHolders(u64 number, struct address_list accounts)
+{
+    enc e = {0};
+
+    only_council();
+    if (number == 0 || number != round_in_force() || is_open(round_of(last_round())))
+        revert_RoundClosed(number);
+    if (accounts.n != round_of(number).n)
+        revert_InvalidKeepers();
+    for (u64 i = 0; i < accounts.n; i++) {
+        for (u64 k = 0; k < i; k++) {
+            if (same(accounts.p[k], accounts.p[i]))
+                revert_InvalidKeepers();
+        }
+        enc_raw(&e, &accounts.p[i], 20);
+    }
+    holders_of_set(number, enc_str(&e));
+    emit_HoldersSet(number, accounts);
+}
+
 /* ---- what keepers leave here ---- */
 
 void Gatekeepers_logReleases(struct ReleaseReport_list list)
@@ -566,6 +652,32 @@ u64 Gatekeepers_roundInForce(void)
 str Gatekeepers_keyset(u64 number)
 {
     return keyset_of(number);
+}
+
+struct Gatekeepers_custodians_result Gatekeepers_custodians(void)
+{
+    str to = custodian_keys();
+    u64 n = to.n == 0 ? 0 : to.p[1];
+    struct bytes32_list list = {alloc_array(n, 32), n};
+
+    if (n != 0)
+        memcpy(list.p, to.p + 2, 32 * n);
+    return (struct Gatekeepers_custodians_result){n == 0 ? 0 : to.p[0], list};
+}
+
+str Gatekeepers_backups(u64 number, u64 keeper)
+{
+    return backup_of(number, keeper);
+}
+
+struct address_list Gatekeepers_holders(u64 number)
+{
+    str keys = held_keyset(number);
+    struct address_list list = {alloc_array(keyset_n(keys), sizeof(address)), keyset_n(keys)};
+
+    for (u64 i = 0; i < list.n; i++)
+        list.p[i] = keyset_account(keys, i);
+    return list;
 }
 
 bytes32 Gatekeepers_beacons(u64 height)

@@ -3,6 +3,7 @@
  * die with it, and the next start goes on in the same folder. */
 #include "cli/internal/devnet.h"
 
+#include "base/hex.h"
 #include "base/log.h"
 #include "os/clock.h"
 #include "os/file.h"
@@ -26,6 +27,7 @@
 
 static const char *dir_text, *workers_text, *keepers_text, *contract_workers_text, *ports_text,
     *profile_text;
+static struct cli_list custodians;
 static bool verbose;
 
 static const struct cli_option OPTIONS[] = {
@@ -35,6 +37,11 @@ static const struct cli_option OPTIONS[] = {
      .arg = "N",
      .help = "how many keepers of keys, 3 to 7, or 0; more than half make a key [3]",
      .value = &keepers_text},
+    {.name = "custodian",
+     .arg = "KEY",
+     .help = "a custodian's public key (cloister custody new-key), for a new network; 3 to 7 of "
+             "them, an odd number, of whom most give back a lost share [none]",
+     .values = &custodians},
     {.name = "contract-workers",
      .arg = "N",
      .help = "how many workers keep confidential contracts, in cluster 1; they need keepers [2]",
@@ -345,6 +352,21 @@ static void stop_all(struct net *n)
     }
 }
 
+static enum rc read_custodians(struct devnet *d, struct err *e)
+{
+    d->n_custodians = 0;
+    if (custodians.n == 0)
+        return RC_OK;
+    if (custodians.n < 3 || custodians.n > DEVNET_MAX_CUSTODIANS || custodians.n % 2 == 0)
+        return err_set(e, RC_MALFORMED, "--custodian: %zu of them; give 3, 5 or 7", custodians.n);
+    for (size_t i = 0; i < custodians.n; i++)
+        if (hex_decode_fixed(d->custodians[i].b, 32, bytes_str(custodians.items[i]), NULL) != RC_OK)
+            return err_set(e, RC_MALFORMED, "--custodian: \"%.80s\" is not 64 hexadecimal digits",
+                           custodians.items[i]);
+    d->n_custodians = custodians.n;
+    return RC_OK;
+}
+
 static enum rc options(struct net *n, struct err *e)
 {
     struct devnet *d = &n->d;
@@ -359,6 +381,7 @@ static enum rc options(struct net *n, struct err *e)
     if (contract_workers_text != NULL)
         TRY(cli_number(&contract_workers, contract_workers_text, "--contract-workers",
                        DEVNET_MAX_CONTRACT_WORKERS, e));
+    TRY(read_custodians(&n->d, e));
     if (keepers == 1 || keepers == 2)
         return err_set(e, RC_MALFORMED,
                        "--keepers %llu: with fewer than 3 no key is safe when "

@@ -100,8 +100,10 @@ void devnet_attest_init(struct devnet *d, const char *name, struct buf *out)
         const struct address workers = devnet_address("Workers");
 
         /* One simulator is one vendor. */
-        gatekeepers_put_initialize(out, &council, &workers, PHASE_HEIGHTS, ACTIVATION_DELAY,
-                                   REFRESH_AFTER, true);
+        gatekeepers_put_initialize(
+            out, &council, &workers, PHASE_HEIGHTS, ACTIVATION_DELAY, REFRESH_AFTER, true,
+            d->n_custodians / 2 + d->n_custodians % 2,
+            (struct gatekeepers_hash32_list){d->custodians, d->n_custodians});
     }
 }
 

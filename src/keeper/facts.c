@@ -327,14 +327,15 @@ enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
 
 /* ---- another keeper ---- */
 
+/* as: the account we answer for; zero: none, we are no keeper. */
 static enum rc read_keeper(struct keeper *k, struct release_facts *f, const struct address *who,
-                           struct arena *a, uint64_t min_height, struct requester_evidence *with,
-                           struct err *e)
+                           const struct address *as, struct arena *a, uint64_t min_height,
+                           struct requester_evidence *with, struct err *e)
 {
     const struct address *c = &k->config.workers;
     const struct light_key keys[] = {
         workers_worker_of_key(c, *who), workers_evidence_key_key(c, *who),
-        workers_evidence_endorsements_key(c, *who), workers_worker_of_key(c, k->address)};
+        workers_evidence_endorsements_key(c, *who), workers_worker_of_key(c, *as)};
     struct light_value *v;
     st_bytes32 entry;
     st_measurement m;
@@ -342,7 +343,8 @@ static enum rc read_keeper(struct keeper *k, struct release_facts *f, const stru
     uint64_t listed;
 
     TRY(light_client_read(k->light, &v, a, keys, ARRAY_LEN(keys), min_height, NULL, e));
-    TRY(check_self(k, v[3].value, e));
+    if (!address_is_zero(as))
+        TRY(check_self(k, v[3].value, e));
     TRY(workers_worker_of_get(&w, v[0].value, e));
     TRY(workers_evidence_key_get(&entry, v[1].value, e));
     TRY(workers_evidence_endorsements_get(&with->endorsements, v[2].value, e));
@@ -367,29 +369,53 @@ enum rc facts_listed(struct keeper *k, const struct hash32 *measurement, uint64_
     return st_count(listed, v[1].value, e);
 }
 
+/* f has the head's age and who agrees on it. */
+static enum rc judge_keeper(struct keeper *k, const struct keeper_serving *s,
+                            const struct address *who, const struct address *as,
+                            const struct partial_request *r, struct release_facts *f,
+                            uint64_t min_height, enum release_reason *out, struct err *why,
+                            struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct release_policy p;
+    struct facts_approval allowed;
+    struct err no_evidence = {0};
+    struct requester_evidence with = {.evidence = r->evidence};
+
+    TRY(read_keeper(k, f, who, as, &a, min_height, &with, e));
+    (void)!facts_evidence(k, f, r, &with, &no_evidence);
+    TRY(facts_follow_council(k, min_height, e));
+    facts_policy(&p, k, s);
+    TRY(release_policy_check(&p, e));
+    facts_approval(&allowed, k, &f->registered_measurement);
+    facts_set_approval(f, &allowed);
+    *out = release_check_keeper(&p, f, r->q.receive32, why);
+    if (*out == RELEASE_EVIDENCE && no_evidence.msg[0] != '\0')
+        (void)err_wrap(why, RC_DENIED, "%s", no_evidence.msg);
+    return RC_OK;
+}
+
 enum rc facts_judge_keeper(struct keeper *k, const struct keeper_serving *s,
                            const struct address *who, const struct partial_request *r,
                            enum release_reason *out, struct err *why, struct err *e)
 {
-    AUTO_CLEAR(arena) struct arena a = {0};
     struct release_facts f = {.now_s = clock_wall_ns() / 1000000000u};
-    struct release_policy p;
-    struct facts_approval allowed;
-    struct err no_evidence = {0};
     struct keeper_head head;
-    struct requester_evidence with = {.evidence = r->evidence};
 
     TRY(heads_agree(k, s, &f.head_age_ms, &f.head_agreements, e));
     heads_newest(k, &head);
-    TRY(read_keeper(k, &f, who, &a, head.height - 1, &with, e));
-    (void)!facts_evidence(k, &f, r, &with, &no_evidence);
-    TRY(facts_follow_council(k, head.height - 1, e));
-    facts_policy(&p, k, s);
-    TRY(release_policy_check(&p, e));
-    facts_approval(&allowed, k, &f.registered_measurement);
-    facts_set_approval(&f, &allowed);
-    *out = release_check_keeper(&p, &f, r->q.receive32, why);
-    if (*out == RELEASE_EVIDENCE && no_evidence.msg[0] != '\0')
-        (void)err_wrap(why, RC_DENIED, "%s", no_evidence.msg);
-    return RC_OK;
+    return judge_keeper(k, s, who, &k->address, r, &f, head.height - 1, out, why, e);
+}
+
+enum rc facts_judge_alone(struct keeper *k, const struct keeper_serving *s,
+                          const struct address *who, const struct partial_request *r,
+                          uint64_t head_age_ms, uint64_t min_height, enum release_reason *out,
+                          struct err *why, struct err *e)
+{
+    const struct address nobody = {{0}};
+    struct release_facts f = {.now_s = clock_wall_ns() / 1000000000u,
+                              .head_age_ms = head_age_ms,
+                              .head_agreements = s->keys.t};
+
+    return judge_keeper(k, s, who, &nobody, r, &f, min_height, out, why, e);
 }

@@ -88,6 +88,35 @@ static enum rc read_policy(struct keeper *k, struct bytes args, struct err *e)
     return policy_parse(&k->genesis.policy, policy, &k->arena, e);
 }
 
+/* Networks from before there were custodians have six arguments. */
+#define WITHOUT_CUSTODIANS ((size_t)6 * 32)
+
+static enum rc read_custodians(struct keeper *k, struct bytes args, struct err *e)
+{
+    struct custodians *c = &k->genesis.custodians;
+    struct abi_reader r = abi_reader_init(args), list;
+    size_t n = 0;
+
+    if (args.n == WITHOUT_CUSTODIANS)
+        return RC_OK;
+    (void)abi_get_address(&r);
+    (void)abi_get_address(&r);
+    for (int i = 0; i < 3; i++)
+        (void)abi_get_u64(&r);
+    (void)abi_get_bool(&r);
+    c->t = (uint32_t)abi_get_u64(&r);
+    list = abi_get_array(&r, 32, KEYS_MAX_KEEPERS, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct hash32 key = abi_get_hash32(&list);
+
+        memcpy(c->keys[i], key.b, sizeof(c->keys[i]));
+    }
+    abi_join(&r, &list);
+    c->n = (uint32_t)n;
+    TRY(abi_done(&r, "Gatekeepers.initialize", e));
+    return n == 0 ? RC_OK : keys_check_threshold(c->t, c->n, e);
+}
+
 enum rc genesis_read(struct keeper *k, struct bytes text, struct err *e)
 {
     json_auto_t *root = NULL;
@@ -102,5 +131,7 @@ enum rc genesis_read(struct keeper *k, struct bytes text, struct err *e)
     TRY(init_of(&args, k, contracts, &k->config.collateral, "Collateral", e));
     TRY(read_roots(k, args, e));
     TRY(init_of(&args, k, contracts, &k->config.workers, "Workers", e));
-    return read_policy(k, args, e);
+    TRY(read_policy(k, args, e));
+    TRY(init_of(&args, k, contracts, &k->config.gatekeepers, "Gatekeepers", e));
+    return read_custodians(k, args, e);
 }

@@ -78,7 +78,8 @@ static enum rc open_chain(struct keeper *k, struct err *e)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
     AUTO_CLEAR(buf) struct buf text = {0};
-    AUTO_FREE char *path = xasprintf("%s/trusted.json", k->config.dir);
+    AUTO_FREE char *path =
+        k->config.dir == NULL ? NULL : xasprintf("%s/trusted.json", k->config.dir);
     struct light_client_config config = {.urls = &k->config.rpc_url, .n_urls = 1, .path = path};
 
     TRY(file_read(&text, k->config.genesis_path, GENESIS_MAX, e));
@@ -164,27 +165,36 @@ static enum rc start(struct keeper *k, struct err *e)
     return RC_OK;
 }
 
-enum rc keeper_start(struct keeper **out, const struct keeper_config *config, struct err *e)
+static enum rc new_keeper(struct keeper **out, const struct keeper_config *config, struct err *e)
 {
     const struct rlimit no_core = {0, 0};
     struct keeper *k;
-    enum rc rc;
 
-    *out = NULL;
-    if (config->dir == NULL || config->rpc_url == NULL)
-        return err_set(e, RC_MALFORMED, "a keeper needs a folder (--dir) and a ledger (--rpc)");
     if (setrlimit(RLIMIT_CORE, &no_core) != 0)
         return err_errno(e, errno, "keeper: core dumps");
-    k = xcalloc(1, sizeof(*k));
+    *out = k = xcalloc(1, sizeof(*k));
     k->dir_lock = -1;
     k->serving = secret_alloc(sizeof(*k->serving));
     k->recovery = recovery_new();
+    k->custody = custody_new();
     k->metrics = metrics_new();
     k->collateral = collateral_new();
     (void)pthread_mutex_init(&k->lock, NULL);
     (void)pthread_mutex_init(&k->send, NULL);
     (void)pthread_mutex_init(&k->ask, NULL);
     set_defaults(&k->config, config);
+    return RC_OK;
+}
+
+enum rc keeper_start(struct keeper **out, const struct keeper_config *config, struct err *e)
+{
+    struct keeper *k;
+    enum rc rc;
+
+    *out = NULL;
+    if (config->dir == NULL || config->rpc_url == NULL)
+        return err_set(e, RC_MALFORMED, "a keeper needs a folder (--dir) and a ledger (--rpc)");
+    TRY(new_keeper(&k, config, e));
     rc = start(k, e);
     if (rc != RC_OK) {
         keeper_stop(k);
@@ -192,6 +202,24 @@ enum rc keeper_start(struct keeper **out, const struct keeper_config *config, st
     }
     *out = k;
     return RC_OK;
+}
+
+enum rc keeper_view(struct keeper **out, const struct keeper_config *config, struct err *e)
+{
+    struct keeper *k;
+    enum rc rc;
+
+    *out = NULL;
+    TRY(new_keeper(&k, config, e));
+    k->vault = secret_alloc(sizeof(*k->vault)); /* of removals that are seen */
+    rc = check(&k->config, e);
+    if (rc == RC_OK)
+        rc = open_chain(k, e);
+    if (rc == RC_OK)
+        *out = k;
+    else
+        keeper_stop(k);
+    return rc;
 }
 
 enum rc keeper_measurement(struct hash32 *out, const struct keeper_config *config, struct err *e)
@@ -235,6 +263,7 @@ void keeper_stop(struct keeper *k)
     secret_free(k->vault);
     secret_free(k->serving);
     secret_free(k->recovery);
+    free(k->custody);
     tee_close(k->tee);
     metrics_free(k->metrics);
     if (k->dir_lock >= 0)

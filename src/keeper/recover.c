@@ -29,7 +29,7 @@ struct session {
 
 struct keeper_recovery {
     struct session sessions[SESSIONS]; /* under k->lock, as all here */
-    bool ready;
+    bool ready, from_custodians;
     struct keyset keys;
     struct ristretto_scalar share;
 };
@@ -436,6 +436,17 @@ static bool is_needed(struct keeper *k, struct run *run)
     return needed;
 }
 
+void recovery_give(struct keeper *k, const struct keyset *keys,
+                   const struct ristretto_scalar *share, bool from_custodians)
+{
+    (void)pthread_mutex_lock(&k->lock);
+    k->recovery->keys = *keys;
+    k->recovery->share = *share;
+    k->recovery->from_custodians = from_custodians;
+    k->recovery->ready = true;
+    (void)pthread_mutex_unlock(&k->lock);
+}
+
 static bool recover(struct keeper *k, struct run *run)
 {
     AUTO_CLEAR(ristretto_scalar) struct ristretto_scalar share = {0};
@@ -450,11 +461,7 @@ static bool recover(struct keeper *k, struct run *run)
                  (unsigned long long)run->keys.round, e.msg);
         return false;
     }
-    (void)pthread_mutex_lock(&k->lock);
-    k->recovery->keys = run->keys;
-    k->recovery->share = share;
-    k->recovery->ready = true;
-    (void)pthread_mutex_unlock(&k->lock);
+    recovery_give(k, &run->keys, &share, false);
     return true;
 }
 
@@ -491,10 +498,12 @@ enum rc recovery_take(struct keeper *k, struct err *e)
 
     (void)pthread_mutex_lock(&k->lock);
     if (got->ready) {
-        ours = keyset_eq(&got->keys, &k->serving->keys) && k->serving->index == 0 &&
-               keyset_find(&got->keys, &k->address, &index);
-        if (ours) {
+        ours = keyset_eq(&got->keys, &k->serving->keys) && k->serving->index == 0;
+        if (ours)
             vault_put(k->vault, &got->keys, &got->share);
+        /* Who holds it for an account that is lost cannot serve it: it deals it in the next round.
+         */
+        if (ours && keyset_find(&got->keys, &k->address, &index)) {
             k->serving->share = got->share;
             k->serving->index = index;
         }
@@ -504,7 +513,8 @@ enum rc recovery_take(struct keeper *k, struct err *e)
     (void)pthread_mutex_unlock(&k->lock);
     if (!ours)
         return RC_OK;
-    log_info("keeper", "our share of round %llu is back, from other keepers",
-             (unsigned long long)got->keys.round);
+    log_info("keeper", "%s share of round %llu is back, from %s", index != 0 ? "our" : "a lost",
+             (unsigned long long)got->keys.round,
+             got->from_custodians ? "custodians" : "other keepers");
     return rounds_save(k, e);
 }

@@ -269,12 +269,14 @@ static enum rc join(struct keeper *k, struct err *e)
     struct keeper_round *r = &k->round;
     const struct vault_share *old = NULL;
     struct vault *v = k->vault;
+    uint32_t dealer;
 
     if (v->has_member && hash32_eq(&v->member.round_id, &r->dkg->id))
         return RC_OK;
     if (r->dkg->phase != DKG_COMMIT || r->said != 0)
         return err_set(e, RC_AGAIN, "round %llu began without us", (unsigned long long)r->number);
-    if (r->dkg->params.kind == DKG_RESHARE)
+    if (r->dkg->params.kind == DKG_RESHARE &&
+        keyset_find(&r->dkg->params.old, &k->address, &dealer))
         old = vault_find(v, r->dkg->params.old.round);
     (void)pthread_mutex_lock(&k->lock);
     enum rc rc =
@@ -485,7 +487,7 @@ static enum rc step(struct keeper *k, struct err *e)
     }
     if (is_waiting(r) && k->config.poke_ms != UINT64_MAX && now >= r->moved_ms + k->config.poke_ms)
         poke(k);
-    return RC_OK;
+    return custody_step(k, e);
 }
 
 /* What changes seldom. */

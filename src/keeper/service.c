@@ -338,12 +338,16 @@ static void post(struct keeper *k, struct http_request *req, struct http_respons
         recovery_post_split(k, body, resp);
     else if (strcmp(req->path, "/recovery/sum") == 0)
         recovery_post_sum(k, body, resp);
+    else if (strcmp(req->path, "/custody/ask") == 0)
+        custody_post_ask(k, body, resp);
+    else if (strcmp(req->path, "/custody/return") == 0)
+        custody_post_return(k, body, resp);
     else if (strcmp(req->path, "/hand-over") == 0)
         handover_post(k, body, resp);
     else
         keeper_refuse(resp, 404, "not found",
                       "there are POST /challenge, /partial, /head, /beacon, /recovery/split, "
-                      "/recovery/sum, /hand-over");
+                      "/recovery/sum, /custody/ask, /custody/return, /hand-over");
 }
 
 void keeper_handle(struct http_request *req, struct http_response *resp, void *keeper)

@@ -172,6 +172,20 @@ static enum rc take_return(struct ristretto_scalar *out, const struct backup *b,
     return vss_share_verify(&b->commitments, j, out, e);
 }
 
+enum rc custody_check_return(struct bytes backup, const struct keyset *k,
+                             const struct custodians *c, uint32_t j, struct bytes returned,
+                             const struct secret32 *keeper_key, const struct hash32 *evidence,
+                             struct err *e)
+{
+    AUTO_CLEAR(ristretto_scalar) struct ristretto_scalar piece = {0};
+    struct backup b = {0};
+
+    TRY(parse(&b, backup, k, c, e));
+    if (j < 1 || j > c->n)
+        return err_set(e, RC_RANGE, "custody: custodian %u of %u", j, c->n);
+    return take_return(&piece, &b, j, returned, keeper_key, evidence, e);
+}
+
 /* The value at 0 of the first t pieces in mask. */
 static void join_pieces(struct ristretto_scalar *out, const struct ristretto_scalar *pieces,
                         uint32_t mask, uint32_t t)
@@ -205,8 +219,8 @@ enum rc custody_recover(struct ristretto_scalar *out, struct bytes backup, const
     for (uint32_t j = 1; j <= c->n; j++) {
         if (returns[j - 1].n == 0)
             continue;
-        if (take_return(&pieces[j - 1], &b, j, returns[j - 1], keeper_key, evidence, &last) ==
-            RC_OK)
+        if (take_return(&pieces[j - 1], &b, j, returns[j - 1], keeper_key, &evidence[j - 1],
+                        &last) == RC_OK)
             good |= 1U << (j - 1);
         else
             (void)err_wrap(&last, RC_DENIED, "custodian %u", j);
@@ -219,4 +233,36 @@ enum rc custody_recover(struct ristretto_scalar *out, struct bytes backup, const
     join_pieces(out, pieces, good, c->t);
     wipe(pieces, sizeof(pieces));
     return RC_OK;
+}
+
+#define ASK_VERSION 1
+
+void custody_ask_encode(struct buf *out, const struct custody_ask *q)
+{
+    buf_u8(out, ASK_VERSION);
+    buf_put_bytes(out, BYTES_OF(&q->id));
+    buf_u8(out, (uint8_t)q->custodian);
+    buf_put_bytes(out, BYTES_OF(&q->receive32));
+}
+
+enum rc custody_ask_decode(struct custody_ask *out, struct bytes in, struct err *e)
+{
+    struct reader r = reader_init(in);
+
+    if (reader_u8(&r) != ASK_VERSION)
+        reader_fail(&r, "another version");
+    reader_copy(&r, out->id.b, sizeof(out->id.b));
+    out->custodian = reader_u8(&r);
+    reader_copy(&r, out->receive32, sizeof(out->receive32));
+    return reader_done(&r, "custody: what a keeper asks with", e);
+}
+
+void custody_ask_hash(struct hash32 *out, const struct custody_ask *q)
+{
+    AUTO_CLEAR(buf) struct buf b = {0}, encoded = {0};
+
+    custody_ask_encode(&encoded, q);
+    put_lp(&b, bytes_str(KEYS_LABEL_CUSTODY_ASK));
+    put_lp(&b, buf_bytes(&encoded));
+    sha256(out, buf_bytes(&b));
 }

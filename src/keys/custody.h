@@ -41,9 +41,28 @@ enum rc custody_return(struct buf *out, struct bytes backup, const struct keyset
                        const struct custodians *c, uint32_t j, const struct secret32 *key,
                        const uint8_t keeper32[32], const struct hash32 *evidence,
                        const struct rng *rng, struct err *e);
-/* Keeper: its share from the returned pieces (returns[j - 1], empty where there is none). Bad ones
- * are passed over; RC_AGAIN with the last one's fault if fewer than t are good. */
+/* Keeper: a piece that came is custodian j's and fits. RC_MALFORMED, RC_DENIED, RC_RANGE. */
+enum rc custody_check_return(struct bytes backup, const struct keyset *k,
+                             const struct custodians *c, uint32_t j, struct bytes returned,
+                             const struct secret32 *keeper_key, const struct hash32 *evidence,
+                             struct err *e);
+/* Keeper: its share from the returned pieces (returns[j - 1], empty where there is none), each
+ * bound to the evidence that custodian was shown (evidence[j - 1]). Bad ones are passed over;
+ * RC_AGAIN with the last one's fault if fewer than t are good. */
 enum rc custody_recover(struct ristretto_scalar *out, struct bytes backup, const struct keyset *k,
                         const struct custodians *c, const struct bytes *returns,
                         const struct secret32 *keeper_key, const struct hash32 *evidence,
                         struct err *e);
+
+/* What a keeper asks a custodian with: its evidence is over the hash and the custodian's challenge.
+ * Version 1, custody id, u8 custodian, X25519 key (its registered one). */
+#define CUSTODY_ASK_SIZE (1 + 32 + 1 + 32)
+struct custody_ask {
+    struct hash32 id;
+    uint32_t custodian;
+    uint8_t receive32[32];
+};
+void custody_ask_encode(struct buf *out, const struct custody_ask *q);
+enum rc custody_ask_decode(struct custody_ask *out, struct bytes in, struct err *e);
+/* SHA-256(lp(label) | lp(encoding)) */
+void custody_ask_hash(struct hash32 *out, const struct custody_ask *q);

@@ -29,7 +29,8 @@
 #define KEYS_LABEL_HANDOVER "cloister/keys/hand-over/v1"                  /* SHA-256: request */
 #define KEYS_LABEL_HANDOVER_ANSWER "cloister/keys/hand-over-answer/v1"    /* SHA-256: attested */
 #define KEYS_LABEL_HANDOVER_STATE "cloister/keys/hand-over-state/v1"      /* HPKE info: state */
-#define KEYS_LABEL_AUTHORITY "cloister/keys/authority/v1" /* keccak256: who decides */
-#define KEYS_LABEL_APP "cloister/keys/app/v1"             /* keccak256: an application's id */
-#define KEYS_LABEL_CUSTODY "cloister/keys/custody/v1"     /* SHA-256: custody id */
-#define KEYS_LABEL_RETURN "cloister/keys/return/v1"       /* HPKE info: custodian to keeper */
+#define KEYS_LABEL_AUTHORITY "cloister/keys/authority/v1"     /* keccak256: who decides */
+#define KEYS_LABEL_APP "cloister/keys/app/v1"                 /* keccak256: an application's id */
+#define KEYS_LABEL_CUSTODY "cloister/keys/custody/v1"         /* SHA-256: custody id */
+#define KEYS_LABEL_CUSTODY_ASK "cloister/keys/custody-ask/v1" /* SHA-256: what is attested */
+#define KEYS_LABEL_RETURN "cloister/keys/return/v1"           /* HPKE info: custodian to keeper */

@@ -6,7 +6,9 @@
 #include "chain/gen/workers.h"
 #include "contracts/net.h"
 #include "crypto/hash.h"
+#include "crypto/x25519.h"
 #include "keys/approval.h"
+#include "keys/custody.h"
 #include "keys/dkg.h"
 #include "keys/dprf.h"
 
@@ -23,6 +25,8 @@ struct fixture {
     bool has_share[KEEPERS];
     struct dkg *d;
     struct dkg_member m[KEEPERS];
+    uint64_t custody_t;
+    struct gatekeepers_hash32_list custodians;
 };
 
 /* ---- Workers, written as its declaration has it ---- */
@@ -117,12 +121,15 @@ static void allow_keepers(struct fixture *f)
     world_store(f->w, f->workers, buf_bytes(&key), buf_bytes(&v));
 }
 
-static void fixture_init(struct fixture *f, bool one_vendor)
+static void fixture_of(struct fixture *f, bool one_vendor, uint64_t custody_t,
+                       struct gatekeepers_hash32_list custodians)
 {
     struct address collateral;
     struct buf b = {0};
 
     memset(f, 0, sizeof(*f));
+    f->custody_t = custody_t;
+    f->custodians = custodians;
     net_init(&f->n);
     f->w = &f->n.w;
     f->w->height = 300;
@@ -139,8 +146,14 @@ static void fixture_init(struct fixture *f, bool one_vendor)
         set_keeper(f, i, i, (uint8_t)(1 + i), f->w->time + 1000000);
     }
     allow_keepers(f);
-    gatekeepers_put_initialize(&b, &f->council, &f->workers, PHASE, DELAY, REFRESH, one_vendor);
+    gatekeepers_put_initialize(&b, &f->council, &f->workers, PHASE, DELAY, REFRESH, one_vendor,
+                               f->custody_t, f->custodians);
     CHECK_CALL(f->w, world_call(f->w, f->council, f->gate, 0, &b));
+}
+
+static void fixture_init(struct fixture *f, bool one_vendor)
+{
+    fixture_of(f, one_vendor, 0, (struct gatekeepers_hash32_list){0});
 }
 
 static void fixture_clear(struct fixture *f)
@@ -784,5 +797,146 @@ TEST(reports_and_application_images)
     CHECK_REVERT(f.w, world_call(f.w, f.who[0], f.gate, 0, &b), "OnlyCouncil()");
     gatekeepers_put_setTiming(&b, 5, 1, 1);
     CHECK_CALL(f.w, world_call(f.w, f.council, f.gate, 0, &b));
+    fixture_clear(&f);
+}
+
+/* ---- against the loss of all ---- */
+
+static enum world_outcome post_backup(struct fixture *f, unsigned i, uint64_t number,
+                                      struct bytes backup)
+{
+    struct buf b = {0};
+
+    gatekeepers_put_postBackup(&b, number, backup);
+    return world_call(f->w, f->who[i], f->gate, 0, &b);
+}
+
+static enum world_outcome set_holders(struct fixture *f, struct address by, uint64_t number,
+                                      const unsigned *who, size_t n)
+{
+    struct address list[KEEPERS];
+    struct buf b = {0};
+
+    for (size_t i = 0; i < n; i++)
+        list[i] = f->who[who[i]];
+    gatekeepers_put_setHolders(&b, number, (struct gatekeepers_address_list){list, n});
+    return world_call(f->w, by, f->gate, 0, &b);
+}
+
+static void make_custodians(struct custodians *c, struct secret32 *keys, struct hash32 *list)
+{
+    *c = (struct custodians){.t = 2, .n = 3};
+    for (uint32_t j = 0; j < 3; j++) {
+        x25519_generate(&keys[j], c->keys[j], NULL);
+        memcpy(list[j].b, c->keys[j], 32);
+    }
+}
+
+TEST(custodians_are_named_at_the_start)
+{
+    static const struct {
+        uint64_t t;
+        size_t n;
+        bool ok;
+    } cases[] = {{0, 0, true},  {2, 3, true},  {2, 4, true},  {1, 3, false},
+                 {3, 3, false}, {0, 3, false}, {2, 0, false}, {17, 33, false}};
+    struct hash32 list[33] = {{{0}}};
+    struct fixture f;
+    struct buf b = {0};
+
+    for (unsigned i = 0; i < 33; i++)
+        list[i].b[0] = (uint8_t)(i + 1);
+    fixture_init(&f, false);
+    for (size_t i = 0; i < ARRAY_LEN(cases) + 1; i++) {
+        const struct address gate = world_place(f.w, "Gatekeepers");
+        bool twice = i == ARRAY_LEN(cases);
+
+        if (twice)
+            list[2] = list[0];
+        gatekeepers_put_initialize(&b, &f.council, &f.workers, PHASE, DELAY, REFRESH, true,
+                                   twice ? 2 : cases[i].t,
+                                   (struct gatekeepers_hash32_list){list, twice ? 3 : cases[i].n});
+        if (!twice && cases[i].ok)
+            CHECK_CALL(f.w, world_call(f.w, f.council, gate, 0, &b));
+        else
+            CHECK_REVERT(f.w, world_call(f.w, f.council, gate, 0, &b), "InvalidCustodians()");
+    }
+    fixture_clear(&f);
+}
+
+/* Each keeper of the sharing in force leaves one, of the right form. */
+TEST(backups_are_left)
+{
+    AUTO_CLEAR(buf) struct buf backup = {0};
+    struct secret32 keys[3];
+    struct hash32 list[3];
+    struct custodians c;
+    struct fixture f;
+    struct bytes back;
+    struct buf b = {0};
+    struct err e;
+
+    make_custodians(&c, keys, list);
+    fixture_of(&f, false, 2, (struct gatekeepers_hash32_list){list, 3});
+    CHECK_INT(whole_round(&f, GENERATE, 2, FIRST, 3), 1);
+    CHECK_OK(custody_backup(&backup, &f.d->result, 2, &f.shares[1], &c, NULL, &e), &e);
+    CHECK_REVERT(f.w, post_backup(&f, 1, 1, buf_bytes(&backup)), "RoundClosed(uint64)");
+    f.w->height += DELAY;
+    CHECK_REVERT(f.w, post_backup(&f, 5, 1, buf_bytes(&backup)), "NotKeeper()");
+    CHECK_REVERT(f.w, post_backup(&f, 0, 1, buf_bytes(&backup)), "InvalidBackup()");
+    CHECK_REVERT(f.w, post_backup(&f, 1, 0, buf_bytes(&backup)), "RoundClosed(uint64)");
+    CHECK_REVERT(f.w, post_backup(&f, 1, 2, buf_bytes(&backup)), "RoundClosed(uint64)");
+    CHECK_REVERT(f.w, post_backup(&f, 1, 1, bytes_of(backup.p, backup.n - 1)), "InvalidBackup()");
+    CHECK_CALL(f.w, post_backup(&f, 1, 1, buf_bytes(&backup)));
+    CHECK_REVERT(f.w, post_backup(&f, 1, 1, buf_bytes(&backup)), "AlreadyPosted()");
+    gatekeepers_put_backups(&b, 1, 2);
+    CHECK_CALL(f.w, world_view(f.w, f.gate, &b));
+    CHECK_OK(gatekeepers_get_backups(&back, &f.w->a, f.w->ret, &e), &e);
+    CHECK_MEM(back, buf_bytes(&backup));
+    CHECK_OK(custody_check(back, &f.d->result, &c, 1, &keys[0], &e), &e);
+    /* the next sharing is another's share */
+    CHECK_INT(whole_round(&f, RESHARE, 2, FIRST, 3), 2);
+    f.w->height += DELAY;
+    CHECK_REVERT(f.w, post_backup(&f, 1, 1, buf_bytes(&backup)), "RoundClosed(uint64)");
+    CHECK_RC(custody_check(back, &f.d->result, &c, 1, &keys[0], &e), RC_DENIED, &e, NULL);
+    fixture_clear(&f);
+
+    fixture_init(&f, false);
+    CHECK_INT(whole_round(&f, GENERATE, 2, FIRST, 3), 1);
+    f.w->height += DELAY;
+    CHECK_REVERT(f.w, post_backup(&f, 1, 1, buf_bytes(&backup)), "InvalidBackup()");
+    fixture_clear(&f);
+}
+
+/* New accounts deal the lost keepers' shares, on the council's word alone: the public key stays. */
+TEST(others_hold_lost_shares)
+{
+    static const unsigned others[] = {3, 4, 5}, twice[] = {3, 4, 3};
+    struct ristretto first;
+    struct fixture f;
+
+    fixture_init(&f, false);
+    CHECK_REVERT(f.w, set_holders(&f, f.council, 0, others, 3), "RoundClosed(uint64)");
+    CHECK_INT(whole_round(&f, GENERATE, 2, FIRST, 3), 1);
+    CHECK_REVERT(f.w, set_holders(&f, f.council, 1, others, 3), "RoundClosed(uint64)");
+    f.w->height += DELAY;
+    first = f.d->result.public_key;
+    CHECK_REVERT(f.w, set_holders(&f, f.who[0], 1, others, 3), "OnlyCouncil()");
+    CHECK_REVERT(f.w, set_holders(&f, f.council, 2, others, 3), "RoundClosed(uint64)");
+    CHECK_REVERT(f.w, set_holders(&f, f.council, 1, others, 2), "InvalidKeepers()");
+    CHECK_REVERT(f.w, set_holders(&f, f.council, 1, twice, 3), "InvalidKeepers()");
+    CHECK_CALL(f.w, set_holders(&f, f.council, 1, others, 3));
+    for (unsigned i = 0; i < 3; i++) { /* custodians gave them the shares */
+        f.shares[3 + i] = f.shares[i];
+        f.has_share[3 + i] = true;
+        f.has_share[i] = false;
+    }
+    CHECK_INT(whole_round(&f, RESHARE, 2, others, 3), 2);
+    f.w->height += DELAY;
+    CHECK_INT(in_force(&f), 2);
+    CHECK_MEM(BYTES_OF(&f.d->result.public_key), BYTES_OF(&first));
+    /* that was for one sharing */
+    CHECK_INT(whole_round(&f, RESHARE, 2, others, 3), 3);
+    CHECK_MEM(BYTES_OF(&f.d->result.public_key), BYTES_OF(&first));
     fixture_clear(&f);
 }

@@ -10,7 +10,7 @@ struct scene {
     struct custodians c;
     struct secret32 keys[N], fresh;
     uint8_t fresh_pub[32];
-    struct hash32 evidence;
+    struct hash32 evidence[N]; /* each custodian is shown its own */
     struct buf backup, ret[N];
     struct bytes returns[N];
 };
@@ -25,7 +25,7 @@ static void scene_init(struct scene *s)
     for (uint32_t j = 0; j < N; j++)
         x25519_generate(&s->keys[j], s->c.keys[j], NULL);
     x25519_generate(&s->fresh, s->fresh_pub, NULL);
-    t_rand_bytes(s->evidence.b, 32);
+    t_rand_bytes(s->evidence[0].b, sizeof(s->evidence));
     CHECK_OK(
         custody_backup(&s->backup, &s->d.keys, KEEPER, &s->d.shares[KEEPER - 1], &s->c, NULL, &e),
         &e);
@@ -34,7 +34,7 @@ static void scene_init(struct scene *s)
         CHECK_OK(custody_check(buf_bytes(&s->backup), &s->d.keys, &s->c, j, &s->keys[j - 1], &e),
                  &e);
         CHECK_OK(custody_return(&s->ret[j - 1], buf_bytes(&s->backup), &s->d.keys, &s->c, j,
-                                &s->keys[j - 1], s->fresh_pub, &s->evidence, NULL, &e),
+                                &s->keys[j - 1], s->fresh_pub, &s->evidence[j - 1], NULL, &e),
                  &e);
     }
 }
@@ -51,7 +51,7 @@ static enum rc recover(struct scene *s, uint32_t mask, struct ristretto_scalar *
     for (uint32_t j = 0; j < N; j++)
         s->returns[j] = (mask >> j & 1) != 0 ? buf_bytes(&s->ret[j]) : (struct bytes){0};
     return custody_recover(out, buf_bytes(&s->backup), &s->d.keys, &s->c, s->returns, &s->fresh,
-                           &s->evidence, e);
+                           s->evidence, e);
 }
 
 TEST(any_t_custodians_give_it_back)
@@ -95,7 +95,7 @@ TEST(lying_custodians)
     buf_u32be(&aad, 8);
     buf_u64be(&aad, 2);
     buf_u32be(&aad, 32);
-    buf_put_bytes(&aad, BYTES_OF(&s.evidence));
+    buf_put_bytes(&aad, BYTES_OF(&s.evidence[1]));
     ristretto_scalar_random(&wrong, NULL);
     buf_reset(&s.ret[1]);
     CHECK_OK(hpke_seal(&s.ret[1], s.fresh_pub, bytes_str("cloister/keys/return/v1"),
@@ -105,7 +105,7 @@ TEST(lying_custodians)
     CHECK_RC(recover(&s, 0x06, &back, &e), RC_AGAIN, &e, "1 good pieces");
     buf_reset(&s.ret[0]);
     CHECK_OK(custody_return(&s.ret[0], buf_bytes(&s.backup), &s.d.keys, &s.c, 1, &s.keys[0],
-                            s.fresh_pub, &s.evidence, NULL, &e),
+                            s.fresh_pub, &s.evidence[0], NULL, &e),
              &e);
     CHECK_OK(recover(&s, 0x1f, &back, &e), &e);
     CHECK_MEM(BYTES_OF(&back), BYTES_OF(&s.d.shares[KEEPER - 1]));
@@ -126,9 +126,23 @@ TEST(bound_to_evidence_and_sharing)
     struct err e;
 
     scene_init(&s);
-    s.evidence.b[0] ^= 1;
+    for (uint32_t j = 0; j < N; j++)
+        s.evidence[j].b[0] ^= 1;
     CHECK_RC(recover(&s, 0x1f, &back, &e), RC_AGAIN, &e, "0 good pieces");
-    s.evidence.b[0] ^= 1;
+    CHECK_RC(custody_check_return(buf_bytes(&s.backup), &s.d.keys, &s.c, 1, buf_bytes(&s.ret[0]),
+                                  &s.fresh, &s.evidence[0], &e),
+             RC_DENIED, &e, NULL);
+    for (uint32_t j = 0; j < N; j++)
+        s.evidence[j].b[0] ^= 1;
+    CHECK_OK(custody_check_return(buf_bytes(&s.backup), &s.d.keys, &s.c, 1, buf_bytes(&s.ret[0]),
+                                  &s.fresh, &s.evidence[0], &e),
+             &e);
+    CHECK_RC(custody_check_return(buf_bytes(&s.backup), &s.d.keys, &s.c, 2, buf_bytes(&s.ret[0]),
+                                  &s.fresh, &s.evidence[0], &e),
+             RC_DENIED, &e, NULL);
+    CHECK_RC(custody_check_return(buf_bytes(&s.backup), &s.d.keys, &s.c, 6, buf_bytes(&s.ret[0]),
+                                  &s.fresh, &s.evidence[0], &e),
+             RC_RANGE, &e, "custodian 6 of 5");
     other = s.fresh;
     x25519_generate(&s.fresh, pub, NULL);
     CHECK_RC(recover(&s, 0x1f, &back, &e), RC_AGAIN, &e, "0 good pieces");
@@ -176,4 +190,28 @@ TEST(bad_backups)
     }
     CHECK_OK(custody_check(buf_bytes(&s.backup), &s.d.keys, &s.c, 1, &s.keys[0], &e), &e);
     scene_clear(&s);
+}
+
+TEST(what_a_keeper_asks_with)
+{
+    struct custody_ask q = {.custodian = 3}, back;
+    AUTO_CLEAR(buf) struct buf b = {0};
+    struct hash32 hash, other;
+    struct err e;
+
+    t_rand_bytes(q.id.b, 32);
+    t_rand_bytes(q.receive32, 32);
+    custody_ask_encode(&b, &q);
+    CHECK_INT(b.n, CUSTODY_ASK_SIZE);
+    CHECK_OK(custody_ask_decode(&back, buf_bytes(&b), &e), &e);
+    custody_ask_hash(&hash, &q);
+    custody_ask_hash(&other, &back);
+    CHECK_MEM(BYTES_OF(&hash), BYTES_OF(&other));
+    back.custodian = 2;
+    custody_ask_hash(&other, &back);
+    CHECK_TRUE(!hash32_eq(&hash, &other));
+    for (size_t n = 0; n < b.n; n++)
+        CHECK_RC(custody_ask_decode(&back, bytes_of(b.p, n), &e), RC_MALFORMED, &e, NULL);
+    b.p[0] = 2;
+    CHECK_RC(custody_ask_decode(&back, buf_bytes(&b), &e), RC_MALFORMED, &e, "another version");
 }

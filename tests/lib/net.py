@@ -44,7 +44,8 @@ def until(what, fn, seconds=20):
 
 
 class Net:
-    def __init__(self, build, work, workers=1, env=None):
+    def __init__(self, build, work, workers=1, env=None, args=()):
+        self.args = list(args)
         self.build = os.path.abspath(build)
         self.bin = f"{self.build}/release/bin"
         self.work, self.dir = work, f"{work}/net"
@@ -56,7 +57,7 @@ class Net:
         log = open(f"{self.work}/devnet.log", "a")
         self.proc = subprocess.Popen(
             [f"{self.bin}/cloister", "devnet", "--dir", self.dir, "--workers", str(self.workers), "--ports",
-             str(self.port)], stdout=subprocess.PIPE, stderr=log, env=self.env, text=True)
+             str(self.port), *self.args], stdout=subprocess.PIPE, stderr=log, env=self.env, text=True)
         for line in self.proc.stdout:
             if line.startswith("devnet ready"):
                 threading.Thread(target=self.proc.stdout.read, daemon=True).start()

@@ -8,6 +8,7 @@
 #define DEVNET_MAX_WORKERS 16         /* ports BASE+10.., with TLS BASE+26.. */
 #define DEVNET_MAX_KEEPERS 7          /* ports BASE+50.., with TLS BASE+57.. */
 #define DEVNET_MAX_CONTRACT_WORKERS 4 /* ports BASE+42.., with TLS BASE+46.. */
+#define DEVNET_MAX_CUSTODIANS 7       /* most of them are needed */
 #define DEVNET_SPARE "spare"          /* the simulator's machine for a worker started by hand */
 
 struct devnet_account {
@@ -32,6 +33,8 @@ struct devnet {
     char keeper_url[DEVNET_MAX_KEEPERS][64];
     struct address keeper_address[DEVNET_MAX_KEEPERS];
     const char *const *keeper_argv;
+    struct hash32 custodians[DEVNET_MAX_CUSTODIANS]; /* X25519 keys, for a new genesis */
+    size_t n_custodians;
     size_t n_contract_workers; /* that keep confidential contracts, in cluster 1 */
     char contract_worker_url[DEVNET_MAX_CONTRACT_WORKERS][64];
     struct address contract_worker_address[DEVNET_MAX_CONTRACT_WORKERS];

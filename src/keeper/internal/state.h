@@ -8,6 +8,7 @@
 #include "keeper/internal/evidence.h"
 #include "keeper/internal/vault.h"
 #include "keeper/keeper.h"
+#include "keys/custody.h"
 #include "keys/dprf.h"
 #include "keys/release.h"
 #include "net/http_server.h"
@@ -33,6 +34,7 @@ struct keeper_genesis {
     struct hash32 roots[16];
     size_t n_roots;
     struct attest_policy policy;
+    struct custodians custodians; /* n 0: none */
 };
 
 struct keeper_head {
@@ -69,11 +71,12 @@ struct keeper_release {
 
 /* Only the thread of rounds.c uses it. */
 struct keeper_round {
-    uint64_t number; /* 0: none */
-    struct dkg *dkg; /* NULL: none */
-    uint64_t n_fed;  /* messages taken */
-    unsigned said;   /* bit per kind of message that we have on chain */
-    bool no_share;   /* it is over and gave us none */
+    uint64_t number;    /* 0: none */
+    struct dkg *dkg;    /* NULL: none */
+    uint64_t n_fed;     /* messages taken */
+    unsigned said;      /* bit per kind of message that we have on chain */
+    bool no_share;      /* it is over and gave us none */
+    uint64_t backed_up; /* the round whose share is left with custodians; 0: none */
     uint64_t status, end_height, activation_height;
     uint64_t in_force, in_force_since, refresh_after, phase_heights;
     uint64_t ready_ms; /* since when it could be activated */
@@ -129,6 +132,7 @@ struct keeper {
     uint32_t agreements;
     bool vault_changed;               /* what it remembers has to be saved */
     struct keeper_recovery *recovery; /* recover.c; in secret memory */
+    struct keeper_custody *custody;   /* custody.c */
     struct keeper_release releases[KEEPER_RELEASES];
     size_t n_releases;
     char phase[16]; /* of the round, for /health */
@@ -140,6 +144,10 @@ void *rounds_main(void *keeper);
 /* A transaction of ours, to its receipt; data is cleared. */
 enum rc keeper_transact(struct keeper *k, const struct address *to, struct buf *data,
                         struct err *e);
+
+/* keeper.c: what a view of the chain needs, and no keeper: no folder, no keys. keeper_stop() ends
+ * it. */
+enum rc keeper_view(struct keeper **out, const struct keeper_config *config, struct err *e);
 
 /* beacon.c: our part of the beacon of a block that has come. RC_AGAIN: not yet, as far as we see;
  * RC_NOTFOUND: we have no share. */
@@ -227,6 +235,12 @@ enum rc facts_listed(struct keeper *k, const struct hash32 *measurement, uint64_
 enum rc facts_judge_keeper(struct keeper *k, const struct keeper_serving *s,
                            const struct address *who, const struct partial_request *r,
                            enum release_reason *out, struct err *why, struct err *e);
+/* The same for a custodian, who is no keeper and has none to ask: it vouches for the head itself.
+ */
+enum rc facts_judge_alone(struct keeper *k, const struct keeper_serving *s,
+                          const struct address *who, const struct partial_request *r,
+                          uint64_t head_age_ms, uint64_t min_height, enum release_reason *out,
+                          struct err *why, struct err *e);
 /* assigned.c: is_assigned and the epochs, for purpose contract. */
 enum rc facts_contract(struct keeper *k, struct release_facts *f, const struct key_request *q,
                        const struct key_subject *subject, struct arena *a, uint64_t min_height,
@@ -248,6 +262,30 @@ enum rc recovery_take(struct keeper *k, struct err *e);
 /* POST /recovery/split, /recovery/sum */
 void recovery_post_split(struct keeper *k, const json_t *body, struct http_response *resp);
 void recovery_post_sum(struct keeper *k, const json_t *body, struct http_response *resp);
+
+/* Any thread: a share of this sharing came back; the round thread takes it. */
+void recovery_give(struct keeper *k, const struct keyset *keys,
+                   const struct ristretto_scalar *share, bool from_custodians);
+
+/* custody.c: shares left with custodians (keys/custody.h), and got back from them. */
+struct custody_place {
+    struct keyset keys;  /* the sharing in force */
+    uint32_t index;      /* whose share `who` holds there; 0: none */
+    struct bytes backup; /* of it; empty: there is none */
+};
+/* By the chain: by the keyset, or by the council's word where it gave it. RC_NOTFOUND: nothing is
+ * in force. */
+enum rc custody_read(struct keeper *k, struct custody_place *out, const struct address *who,
+                     struct arena *a, uint64_t min_height, struct err *e);
+/* What keeper `index` left of that round; empty: nothing. */
+enum rc custody_backup_at(struct keeper *k, struct bytes *out, uint64_t round, uint32_t index,
+                          struct arena *a, uint64_t min_height, struct err *e);
+/* Round thread: our backup is on chain. */
+enum rc custody_step(struct keeper *k, struct err *e);
+/* POST /custody/ask, /custody/return */
+void custody_post_ask(struct keeper *k, const json_t *body, struct http_response *resp);
+void custody_post_return(struct keeper *k, const json_t *body, struct http_response *resp);
+struct keeper_custody *custody_new(void);
 
 /* handover.c: all a keeper holds goes to another build of it, which the council allowed later.
  * Taker, before anything else: RC_DENIED with the reason if it may not be. */
