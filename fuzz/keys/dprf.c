@@ -44,6 +44,17 @@ static void try_backup(struct bytes in)
     CHECK(custody_check(in, &k, &c, 1, &key, NULL) != RC_OK);
 }
 
+static void try_ask(struct bytes in)
+{
+    AUTO_CLEAR(buf) struct buf again = {0};
+    struct custody_ask q;
+
+    if (custody_ask_decode(&q, in, NULL) != RC_OK)
+        return;
+    custody_ask_encode(&again, &q);
+    CHECK(again.n == in.n && memcmp(again.p, in.p, in.n) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     AUTO_CLEAR(buf) struct buf b = {0};
@@ -86,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 6:
         try_backup(in);
+        try_ask(in);
         return 0;
     default:
         try_beacon(in);
