@@ -146,19 +146,23 @@ static enum rc gather(struct keeper *k, struct release_facts *f, struct app_show
     const json_t *approval = json_object_get(r->app, "approval");
     struct key_subject subject;
     struct keeper_head head;
+    uint64_t height, newest;
     bool revoked = false;
 
     TRY(key_subject_decode(&subject, r->q.purpose, bytes_of(r->q.subject, r->q.subject_n), e));
     if (json_is_object(approval) && read_approval(s, approval, no_approval) == RC_OK)
         app_approval_digest(&s->digest, domain, &s->approval);
     heads_newest(k, &head);
-    TRY(read_chain(k, f, s, r, &revoked, head.height - 1, e));
-    TRY(take_evidence(k, f, s, r, &subject.account, head.height - 1, no_evidence, e));
+    /* What was allowed or revoked a moment ago counts. */
+    TRY(light_client_newest(k->light, &newest, e));
+    height = newest > head.height - 1 ? newest : head.height - 1;
+    TRY(read_chain(k, f, s, r, &revoked, height, e));
+    TRY(take_evidence(k, f, s, r, &subject.account, height, no_evidence, e));
     if (revoked)
         (void)!err_set(no_approval, RC_DENIED, "the owner revoked it");
     else
         take_approval(f, s);
-    return facts_follow_council(k, head.height - 1, e);
+    return facts_follow_council(k, height, e);
 }
 
 enum rc facts_judge_app(struct keeper *k, const struct keeper_serving *s,
