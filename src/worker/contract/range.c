@@ -7,10 +7,19 @@
 #include "crypto/hash.h"
 #include "os/file.h"
 #include "worker/contract/cluster.h"
+#include "worker/contract/spread.h"
 #include "worker/internal/metrics.h"
 #include "worker/proof/fetch.h"
 
 #define ENTRIES_AT_ONCE 2048 /* asked for in one call */
+
+/* A sealed command: the keepers' keys are asked for one by one, the rest is done side by side. */
+struct opening {
+    struct envelope_context ctx;
+    const struct contract_keys *keys; /* NULL: nothing is to be opened */
+    uint8_t *room;                    /* as much as the payload */
+    uint8_t reply32[32];              /* zeros: no receipt is wanted */
+};
 
 /* A range while it is executed. */
 struct range {
@@ -23,9 +32,8 @@ struct range {
     size_t n;
     struct command *commands;
     struct command_result *results;
-    struct secbuf plain;    /* calldata of sealed commands */
-    uint8_t (*replies)[32]; /* of each entry; zeros: no receipt is wanted */
-    uint64_t *epochs;       /* that each sealed entry is for */
+    struct secbuf plain; /* calldata of sealed commands: each has its payload's room */
+    struct opening *openings;
     struct buf *receipts;
     bool writes_delta;
     bool moved; /* the machine may be past where we stand */
@@ -108,40 +116,50 @@ static bool has_lifecycle(const struct range *r)
     return false;
 }
 
-static enum rc open_sealed(struct range *r, size_t i, bool is_plain_sailing, struct err *e)
+/* What it takes to open an entry. One that is in no envelope's form stays unreadable. */
+static enum rc begin_opening(struct range *r, size_t i, bool is_plain_sailing, struct err *e)
 {
     const struct queue_entry *x = &r->entries[i];
     const struct known_contract *known = cluster_known(r->c, &x->contract);
-    struct command *cmd = &r->commands[i];
-    struct envelope_context ctx = {.chain_id = r->c->w->chain_id,
-                                   .contract = x->contract,
-                                   .sender = x->sender,
-                                   .sequence = x->sequence,
-                                   .expiry = x->expiry,
-                                   .gas = x->gas};
-    const struct contract_keys *keys;
-    size_t at = r->plain.n;
-    struct err why = {0};
-    enum rc rc;
+    struct opening *o = &r->openings[i];
 
-    ctx.genesis = r->c->genesis;
+    o->ctx = (struct envelope_context){.chain_id = r->c->w->chain_id,
+                                       .genesis = r->c->genesis,
+                                       .contract = x->contract,
+                                       .sender = x->sender,
+                                       .sequence = x->sequence,
+                                       .expiry = x->expiry,
+                                       .gas = x->gas};
     if (is_plain_sailing)
-        ctx.code_hash = known != NULL ? known->code_hash : (struct hash32){{0}};
+        o->ctx.code_hash = known != NULL ? known->code_hash : (struct hash32){{0}};
     else
-        code_before(&ctx.code_hash, r, i);
-    rc = envelope_epoch(&ctx.epoch, x->payload, &why);
-    if (rc == RC_OK) {
-        r->epochs[i] = ctx.epoch;
-        TRY(keyring_get(r->c->keys, &keys, &x->contract, ctx.epoch, CLUSTER_KEY_WAIT_MS, e));
-        rc = envelope_open(&r->plain, r->replies[i], &ctx, &keys->receive, x->payload, &why);
-    }
-    if (rc != RC_OK)
+        code_before(&o->ctx.code_hash, r, i);
+    r->commands[i].unreadable = true;
+    if (envelope_epoch(&o->ctx.epoch, x->payload, NULL) != RC_OK)
+        return RC_OK;
+    o->room = secbuf_extend(&r->plain, x->payload.n);
+    return keyring_get(r->c->keys, &o->keys, &x->contract, o->ctx.epoch, CLUSTER_KEY_WAIT_MS, e);
+}
+
+static void open_sealed(void *data, size_t i)
+{
+    struct range *r = data;
+    const struct queue_entry *x = &r->entries[i];
+    struct opening *o = &r->openings[i];
+    AUTO_CLEAR(secbuf) struct secbuf plain = {0};
+    struct err why = {0};
+
+    if (o->keys == NULL)
+        return;
+    if (envelope_open(&plain, o->reply32, &o->ctx, &o->keys->receive, x->payload, &why) != RC_OK) {
         log_debug("worker", "cluster %llu: entry %llu does not open: %s",
                   (unsigned long long)r->c->id, (unsigned long long)x->index, why.msg);
-    cmd->unreadable = rc != RC_OK;
-    if (rc == RC_OK)
-        cmd->calldata = bytes_of(r->plain.p + at, r->plain.n - at);
-    return RC_OK;
+        return;
+    }
+    if (plain.n != 0)
+        memcpy(o->room, plain.p, plain.n);
+    r->commands[i].calldata = bytes_of(o->room, plain.n);
+    r->commands[i].unreadable = false;
 }
 
 static enum rc make_commands(struct range *r, struct err *e)
@@ -151,8 +169,7 @@ static enum rc make_commands(struct range *r, struct err *e)
     uint64_t batch = 0;
 
     r->commands = arena_array(&r->a, r->n, sizeof(*r->commands));
-    r->replies = arena_alloc(&r->a, r->n * sizeof(*r->replies));
-    r->epochs = arena_array(&r->a, r->n, sizeof(*r->epochs));
+    r->openings = arena_array(&r->a, r->n, sizeof(*r->openings));
     for (size_t i = 0; i < r->n; i++)
         room += r->entries[i].payload.n;
     (void)secbuf_reserve(&r->plain, room + 1); /* calldata stays where it is */
@@ -172,7 +189,7 @@ static enum rc make_commands(struct range *r, struct err *e)
                                 .value_wei = x->value_wei};
         switch (x->kind) {
         case ENTRY_SEALED:
-            TRY(open_sealed(r, i, is_plain_sailing, e));
+            TRY(begin_opening(r, i, is_plain_sailing, e));
             break;
         case ENTRY_PLAIN:
             cmd->calldata = x->payload;
@@ -185,6 +202,7 @@ static enum rc make_commands(struct range *r, struct err *e)
             break;
         }
     }
+    spread(r->n, open_sealed, r);
     return RC_OK;
 }
 
@@ -328,28 +346,22 @@ static enum rc add_blinding_keys(struct range *r, struct err *e)
     return RC_OK;
 }
 
-static enum rc seal_receipts(struct range *r, struct err *e)
+static void seal_receipt(void *data, size_t i)
 {
     static const uint8_t none[32];
+    struct range *r = data;
+    const struct opening *o = &r->openings[i];
+    const struct receipt_context ctx = {.chain_id = r->c->w->chain_id,
+                                        .genesis = r->c->genesis,
+                                        .cluster = r->c->id,
+                                        .index = r->entries[i].index};
 
-    r->receipts = xcalloc(r->n, sizeof(*r->receipts));
-    for (size_t i = 0; i < r->n; i++) {
-        const struct queue_entry *x = &r->entries[i];
-        const struct receipt_context ctx = {.chain_id = r->c->w->chain_id,
-                                            .genesis = r->c->genesis,
-                                            .cluster = r->c->id,
-                                            .index = x->index};
-        const struct contract_keys *keys;
-
-        if (memcmp(r->replies[i], none, sizeof(none)) == 0)
-            continue;
-        TRY(keyring_get(r->c->keys, &keys, &x->contract, r->epochs[i], CLUSTER_KEY_WAIT_MS, e));
-        /* A reply key that is no good gets no receipt: its owner's affair. */
-        if (receipt_seal(&r->receipts[i], &ctx, &keys->state, r->replies[i], r->results[i].status,
-                         r->results[i].output, NULL) != RC_OK)
-            buf_reset(&r->receipts[i]);
-    }
-    return RC_OK;
+    if (memcmp(o->reply32, none, sizeof(none)) == 0)
+        return;
+    /* A reply key that is no good gets no receipt: its owner's affair. */
+    if (receipt_seal(&r->receipts[i], &ctx, &o->keys->state, o->reply32, r->results[i].status,
+                     r->results[i].output, NULL) != RC_OK)
+        buf_reset(&r->receipts[i]);
 }
 
 static int by_address(const void *a, const void *b)
@@ -556,8 +568,6 @@ static enum rc run_commands(struct range *r, struct err *e)
 
 static enum rc run(struct range *r, struct err *e)
 {
-    enum rc rc;
-
     for (size_t i = 0; i < r->n; i++)
         if (r->entries[i].kind >= ENTRY_ACTIVATE)
             TRY(range_fetch_code(r->c, &r->entries[i].contract, &r->commands[i].code_hash,
@@ -567,8 +577,9 @@ static enum rc run(struct range *r, struct err *e)
     r->results = arena_array(&r->a, r->n, sizeof(*r->results));
     TRY(run_commands(r, e));
     worker_metrics_executed(r->c->w->metrics, r->c->id, r->n);
-    rc = seal_receipts(r, e);
-    return rc == RC_OK ? conclude(r, e) : rc;
+    r->receipts = xcalloc(r->n, sizeof(*r->receipts));
+    spread(r->n, seal_receipt, r);
+    return conclude(r, e);
 }
 
 enum rc range_execute(struct cluster *c, const struct cluster_view *v, uint64_t end_batch,
