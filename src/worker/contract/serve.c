@@ -496,6 +496,17 @@ static void post_logs(struct contracts *c, struct http_request *req, struct http
     wipe(text.p, text.n);
 }
 
+/* What is signed and sealed names the chain, which is not known at once. */
+static bool is_ready(struct worker *w)
+{
+    bool is;
+
+    (void)pthread_mutex_lock(&w->lock);
+    is = w->ready;
+    (void)pthread_mutex_unlock(&w->lock);
+    return is;
+}
+
 bool contracts_handle(struct contracts *c, struct http_request *req, struct http_response *resp)
 {
     bool is_get = strcmp(req->method, "GET") == 0, is_post = strcmp(req->method, "POST") == 0;
@@ -504,6 +515,8 @@ bool contracts_handle(struct contracts *c, struct http_request *req, struct http
         return false;
     if (c == NULL)
         refuse(resp, 404, "NOT_FOUND", "this worker keeps no confidential contracts");
+    else if (is_post && !is_ready(c->w))
+        refuse(resp, 503, "AGAIN", "the worker is starting");
     else if (is_get && strcmp(req->path, "/contracts") == 0)
         get_standing(c, req, resp);
     else if (is_get && strcmp(req->path, "/contracts/receipt") == 0)

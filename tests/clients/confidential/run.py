@@ -120,7 +120,7 @@ def ask(worker, contract, data, account=None):
         try:
             return query(chain, worker, contract.address, data, account, minimum_height=chain.height() - 1)
         except (OSError, Failed) as e:
-            check("a query", time.time() < until and ("again" in str(e) or "not found" in str(e) or
+            check("a query", time.time() < until and ("again" in str(e).lower() or "not found" in str(e) or
                                                       isinstance(e, OSError)), str(e))
             time.sleep(0.1)
 
