@@ -171,11 +171,6 @@ static void register_as(struct net *n, enum worker_role role)
     CHECK_OK(enroll_register(&r, &e), &e);
 }
 
-static void register_me(struct net *n)
-{
-    register_as(n, WORKER_OPEN);
-}
-
 /* "ACCOUNT=URL ACCOUNT=URL ...": keepers that devnet.json does not know, or others in their place.
  */
 static void read_other_urls(struct net *n)
@@ -244,6 +239,31 @@ static enum rc get_key(struct net *n, uint8_t key[32], uint64_t epoch, enum key_
     return keeper_client_key(key, 32, &g, &q, context, n->tee, &n->receive, answers, &e);
 }
 
+/* Keepers judge by proved state, a block behind what the node says: just registered, we may not be
+ * known to them yet. */
+static void wait_until_known(struct net *n)
+{
+    const uint64_t give_up = clock_mono_ms() + PATIENCE_MS;
+    const struct hash32 none = {{0}};
+    uint8_t key[32];
+    enum rc rc;
+
+    do {
+        if ((rc = get_key(n, key, 0, KEY_POOL_SECRETS, &none, bytes_str("known"), NULL)) == RC_OK)
+            return;
+        clock_sleep_ms(20);
+    } while (rc == RC_DENIED &&
+             strstr(e.msg, release_reason_text(RELEASE_NOT_REGISTERED)) != NULL &&
+             clock_mono_ms() < give_up);
+}
+
+static void register_me(struct net *n)
+{
+    read_keepers(n);
+    register_as(n, WORKER_OPEN);
+    wait_until_known(n);
+}
+
 TEST(a_registered_worker_gets_its_key)
 {
     struct net n = {0};
@@ -256,7 +276,6 @@ TEST(a_registered_worker_gets_its_key)
 
     open_net(&n, "requester");
     register_me(&n);
-    read_keepers(&n);
     CHECK_OK(get_key(&n, key, 0, KEY_POOL_SECRETS, &none, bytes_str("test"), answers), &e);
     for (uint32_t i = 0; i < n.keys.n; i++) {
         CHECK_TRUE(!answers[i].lied);
@@ -292,7 +311,6 @@ TEST(keys_and_liars_are_written)
 
     open_net(&n, "requester");
     register_me(&n);
-    read_keepers(&n);
     for (size_t i = 0; i < ARRAY_LEN(contexts); i++) {
         struct keeper_answer answers[KEYS_MAX_KEEPERS];
         uint8_t key[32];
@@ -336,7 +354,6 @@ TEST(a_key_is_timed)
     AUTO_FREE double *ms = xcalloc(times, sizeof(*ms));
     open_net(&n, "requester");
     register_me(&n);
-    read_keepers(&n);
     for (uint64_t i = 0; i <= times; i++) {
         uint64_t start = clock_mono_ns();
 
@@ -383,7 +400,6 @@ TEST(refusals_name_their_rule)
 
     open_net(&n, "requester");
     register_me(&n);
-    read_keepers(&n);
     refused(&n, 1, KEY_POOL_SECRETS, release_reason_text(RELEASE_EPOCH));
     refused(&n, 0, KEY_IMAGE, release_reason_text(RELEASE_NOT_ASSIGNED));
     refused(&n, 0, KEY_CONTRACT, release_reason_text(RELEASE_ROLE));
@@ -479,7 +495,6 @@ TEST(an_image_gets_keys_while_its_job_runs)
 
     open_net(&n, "requester");
     register_me(&n);
-    read_keepers(&n);
     refused_image(&n, "no running job was named");
     a = (struct run_authorization){.chain_id = n.chain_id,
                                    .tee_pool = n.tee_pool,
