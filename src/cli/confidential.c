@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "chain/abi_sig.h"
 #include "chain/contribution.h"
+#include "chain/registration.h"
 #include "cli/internal/evidence.h"
 #include "net/http_client.h"
 
@@ -197,7 +198,7 @@ enum rc cli_member_check(struct cli *cli, const struct cluster_member *m, struct
     struct receive_key key = {.kind = RECEIVE_X25519};
 
     memcpy(key.x25519, m->receive32, sizeof(key.x25519));
-    return cli_evidence_check(cli, &m->worker, ROLE_CONTRACT, &key, e);
+    return cli_evidence_check(cli, &m->worker, WORKER_CONTRACT, &key, e);
 }
 
 /* ---- commits ---- */

@@ -3,6 +3,7 @@
  * step that needs it. */
 #include "base/hex.h"
 #include "chain/contribution.h"
+#include "chain/registration.h"
 #include "cli/internal/commands.h"
 #include "cli/internal/evidence.h"
 #include "cli/internal/proved.h"
@@ -521,7 +522,7 @@ static enum rc check_worker(struct cli *cli, const struct contribution *x, const
                  cli_addr_text(cli, &w->address));
         return RC_OK;
     }
-    rc = cli_evidence_check(cli, &w->address, ROLE_OPEN, &w->key, e);
+    rc = cli_evidence_check(cli, &w->address, WORKER_OPEN, &w->key, e);
     if (rc != RC_DENIED && rc != RC_NOTFOUND && rc != RC_MALFORMED)
         return rc;
     cli_step(cli,

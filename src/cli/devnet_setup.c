@@ -58,24 +58,16 @@ static enum rc worker_identity(struct devnet *d, size_t i, struct err *e)
     return RC_OK;
 }
 
-static enum rc contract_worker_identity(struct devnet *d, size_t i, struct err *e)
+/* The account of the daemon at a URL. */
+static enum rc account_at(struct address *out, const char *daemon, unsigned timeout_ms,
+                          struct err *e)
 {
     json_auto_t *identity = NULL;
     char url[96];
 
-    (void)snprintf(url, sizeof(url), "%s/identity", d->contract_worker_url[i]);
-    TRY(get_json(&identity, url, UP_TIMEOUT_MS, e));
-    return json_hex_fixed(d->contract_worker_address[i].b, 20, identity, "address", e);
-}
-
-static enum rc keeper_identity(struct devnet *d, size_t i, struct err *e)
-{
-    json_auto_t *identity = NULL;
-    char url[96];
-
-    (void)snprintf(url, sizeof(url), "%s/identity", d->keeper_url[i]);
-    TRY(get_json(&identity, url, KEEPER_TIMEOUT_MS, e));
-    return json_hex_fixed(d->keeper_address[i].b, 20, identity, "address", e);
+    (void)snprintf(url, sizeof(url), "%s/identity", daemon);
+    TRY(get_json(&identity, url, timeout_ms, e));
+    return json_hex_fixed(out->b, 20, identity, "address", e);
 }
 
 /* A keeper learns what is in force a moment after the chain. One that lost its share does not hold
@@ -194,7 +186,8 @@ enum rc devnet_setup(struct devnet *d, struct err *e)
             TRY(admit(d, i, e));
     }
     for (size_t i = 0; i < d->n_keepers; i++) {
-        enum rc rc = keeper_identity(d, i, e);
+        enum rc rc =
+            account_at(&d->keeper_address[i], d->keeper_url[i], KEEPER_TIMEOUT_MS, e);
 
         /* What another build sealed this one cannot open: such a network goes on without keys. */
         if (rc != RC_OK && file_exists(devnet_path(d, "devnet.json"))) {
@@ -210,7 +203,8 @@ enum rc devnet_setup(struct devnet *d, struct err *e)
     if (d->n_keepers == 0)
         d->n_contract_workers = 0;
     for (size_t i = 0; i < d->n_contract_workers; i++) {
-        TRY(contract_worker_identity(d, i, e));
+        TRY(account_at(&d->contract_worker_address[i], d->contract_worker_url[i], UP_TIMEOUT_MS,
+                       e));
         TRY(fund(d, &d->contract_worker_address[i], e));
     }
     if (attested)

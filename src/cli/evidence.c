@@ -184,7 +184,7 @@ static enum rc check_form(struct cli *cli, const struct worker_evidence *w, stru
     if (w->info.status == WORKER_NONE)
         return err_set(e, RC_NOTFOUND, "no worker %s was ever registered",
                        cli_addr_text(cli, &w->info.worker));
-    if (w->info.role > ROLE_LAST)
+    if (w->info.role > WORKER_ROLE_LAST)
         return err_set(e, RC_UNSUPPORTED, "worker %s has role %llu, which is not known here",
                        cli_addr_text(cli, &w->info.worker), (unsigned long long)w->info.role);
     return RC_OK;

@@ -1,6 +1,6 @@
 #include "client/keeper_group.h"
 
-#include "client/internal/layouts.h"
+#include "light/contracts.h"
 
 /* The number of the sharing in force, as the contract computes it. */
 static enum rc in_force(uint64_t *number, uint64_t *height, const struct keepers_at *at,

@@ -6,7 +6,7 @@
 #include "attest/x509.h"
 #include "client/keeper_client.h"
 #include "crypto/hash.h"
-#include "keeper/internal/layouts.h"
+#include "light/contracts.h"
 #include "keeper/internal/state.h"
 #include "os/clock.h"
 

@@ -1,6 +1,6 @@
 /* Who may have a confidential contract's key: the members of its cluster, in the epochs the cluster
  * has open (docs/confidential.md). Proved state of ConfidentialContracts. */
-#include "keeper/internal/layouts.h"
+#include "light/contracts.h"
 #include "keeper/internal/state.h"
 
 enum { V_WORKERS, V_CLUSTER, V_MEMBER, V_CONTRACT, V_QUEUE, V_CONFIRMED, N_VALUES };

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "chain/contracts.h"
 #include "codec/json.h"
-#include "keeper/internal/layouts.h"
+#include "light/contracts.h"
 #include "keeper/internal/state.h"
 #include "net/http_client.h"
 #include "os/clock.h"

@@ -2,7 +2,7 @@
  * checked once and then used for a moment, as one read of it costs more than the rest of an answer.
  */
 #include "attest/dcap.h"
-#include "keeper/internal/layouts.h"
+#include "light/contracts.h"
 #include "keeper/internal/state.h"
 #include "os/clock.h"
 

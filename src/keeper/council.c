@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "chain/contracts.h"
 #include "codec/abi.h"
-#include "keeper/internal/layouts.h"
+#include "light/contracts.h"
 
 #define ACTIONS_MAX 65536 /* of a council's whole life */
 

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "chain/contracts.h"
-#include "keeper/internal/layouts.h"
+#include "light/contracts.h"
 #include "keeper/internal/peer.h"
 #include "keeper/internal/state.h"
 

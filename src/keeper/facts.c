@@ -2,7 +2,7 @@
 #include "attest/record.h"
 #include "client/keeper_client.h"
 #include "keeper/internal/evidence.h"
-#include "keeper/internal/layouts.h"
+#include "light/contracts.h"
 #include "keeper/internal/state.h"
 #include "os/clock.h"
 

@@ -12,7 +12,7 @@
 #include "crypto/hpke.h"
 #include "crypto/random.h"
 #include "crypto/x25519.h"
-#include "keeper/internal/layouts.h"
+#include "light/contracts.h"
 #include "keeper/internal/peer.h"
 #include "keeper/internal/state.h"
 #include "keys/labels.h"

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "crypto/random.h"
-#include "keeper/internal/layouts.h"
+#include "light/contracts.h"
 #include "keeper/internal/peer.h"
 #include "keeper/internal/state.h"
 #include "os/clock.h"

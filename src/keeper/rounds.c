@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "chain/contracts.h"
 #include "client/enroll.h"
-#include "keeper/internal/layouts.h"
+#include "light/contracts.h"
 #include "keeper/internal/state.h"
 #include "os/clock.h"
 

@@ -11,6 +11,13 @@
 /* clang-format off */
 #include "light/layout.h"
 
+/* keys/purpose.h and attest/verdict.h have constants of these names: the contracts' are ST_... */
+#define ROLE_OPEN ST_ROLE_OPEN
+#define ROLE_CONTRACT ST_ROLE_CONTRACT
+#define ROLE_ANALYSIS ST_ROLE_ANALYSIS
+#define ROLE_KEEPER ST_ROLE_KEEPER
+#define TEE_NONE ST_TEE_NONE
+
 #define LAYOUT tee_pool
 #include "layout/TeePool.h"
 #undef LAYOUT
@@ -71,3 +78,8 @@
 #undef KEY_VOTE
 #undef SEAT
 #undef DELIVERED
+#undef ROLE_OPEN
+#undef ROLE_CONTRACT
+#undef ROLE_ANALYSIS
+#undef ROLE_KEEPER
+#undef TEE_NONE

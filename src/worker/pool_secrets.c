@@ -8,7 +8,7 @@
 #include "crypto/hash.h"
 #include "os/clock.h"
 #include "worker/internal/keepers.h"
-#include "worker/internal/layouts.h"
+#include "light/contracts.h"
 #include "worker/proof/onchain.h"
 
 #include <stdio.h>
@@ -183,13 +183,9 @@ void *pool_secrets_main(void *worker)
     while (pause_for(w, pause)) {
         struct err e = {0};
         bool done = false;
-        bool ready;
         enum rc rc;
 
-        (void)pthread_mutex_lock(&w->lock);
-        ready = w->ready;
-        (void)pthread_mutex_unlock(&w->lock);
-        if (!ready)
+        if (!worker_is_ready(w))
             continue;
         rc = keep(w, &done, &e);
         if (rc == RC_OK) {

@@ -116,6 +116,16 @@ static void free_worker(struct worker *w)
     free(w);
 }
 
+bool worker_is_ready(struct worker *w)
+{
+    bool is;
+
+    (void)pthread_mutex_lock(&w->lock);
+    is = w->ready;
+    (void)pthread_mutex_unlock(&w->lock);
+    return is;
+}
+
 enum rc worker_store_take(struct worker *w, struct store_client **out, struct err *e)
 {
     const struct store_client_config config = {.rpc_url = w->config.store_rpc,

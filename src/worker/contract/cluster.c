@@ -599,23 +599,12 @@ static bool pause_for(const struct cluster *c, uint64_t ms)
     return !c->stopping;
 }
 
-/* The chain's id is known. */
-static bool is_ready(struct worker *w)
-{
-    bool is;
-
-    (void)pthread_mutex_lock(&w->lock);
-    is = w->ready;
-    (void)pthread_mutex_unlock(&w->lock);
-    return is;
-}
-
 static void *cluster_main(void *data)
 {
     struct cluster *c = data;
     uint64_t seen = 0, next_look = 0;
 
-    while (!c->stopping && !is_ready(c->w))
+    while (!c->stopping && !worker_is_ready(c->w))
         clock_sleep_ms(20);
     while (!c->stopping) {
         struct err e = {0};

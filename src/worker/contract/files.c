@@ -100,12 +100,23 @@ static enum rc put_messages(struct delta *d, const struct address *contract, str
     return RC_OK;
 }
 
-static enum rc put_contract(struct delta *d, const struct state_file_contract *t, struct err *e)
+/* Begin the part of a contract. What the process that runs contracts says may name one that has no
+ * state here. */
+static enum rc begin_contract(struct cluster *c, struct state_file_writer *w,
+                              const struct state_file_contract *t, struct err *e)
 {
+    const struct secret32 *blind = cluster_roots_blind(c->roots, &t->contract);
     const struct contract_keys *keys;
 
-    TRY(keyring_get(d->c->keys, &keys, &t->contract, t->epoch, CLUSTER_KEY_WAIT_MS, e));
-    TRY(state_file_contract(d->w, keys, cluster_roots_blind(d->c->roots, &t->contract), e));
+    if (blind == NULL)
+        return err_set(e, RC_MALFORMED, "runtime: something of a contract that is not there");
+    TRY(keyring_get(c->keys, &keys, &t->contract, t->epoch, CLUSTER_KEY_WAIT_MS, e));
+    return state_file_contract(w, keys, blind, e);
+}
+
+static enum rc put_contract(struct delta *d, const struct state_file_contract *t, struct err *e)
+{
+    TRY(begin_contract(d->c, d->w, t, e));
     TRY(put_changes(d, &t->contract, e));
     TRY(put_results(d, &t->contract, e));
     return put_messages(d, &t->contract, e);
@@ -234,11 +245,7 @@ static enum rc write_checkpoint(struct checkpoint *k, struct buf *file, uint64_t
     enum rc rc = state_file_begin(&w, &head, NULL, state_file_to_buf(file), e);
 
     for (size_t i = 0; i < n_contracts && rc == RC_OK; i++) {
-        const struct contract_keys *keys;
-
-        rc = keyring_get(c->keys, &keys, &t[i].contract, epoch, CLUSTER_KEY_WAIT_MS, e);
-        if (rc == RC_OK)
-            rc = state_file_contract(w, keys, cluster_roots_blind(c->roots, &t[i].contract), e);
+        rc = begin_contract(c, w, &t[i], e);
         for (; rc == RC_OK && at < k->n && k->items[at].key.p[0] != STATE_CODE &&
                is_of(k->items[at].key, &t[i].contract);
              at++)

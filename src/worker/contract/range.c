@@ -531,14 +531,14 @@ static void settle_changes(struct pending *p, const struct gathered *g)
 static enum rc run_commands(struct range *r, struct err *e)
 {
     struct pending *p = &r->c->pending;
+    const struct out_message *messages = NULL;
+    struct state_changes changes = {0};
     struct gathered g = {0};
-    size_t done = 0, slice = r->n;
+    size_t done = 0, slice = r->n, n_messages = 0;
     enum rc rc = RC_OK;
 
     while (rc == RC_OK && done < r->n) {
-        size_t n = r->n - done < slice ? r->n - done : slice, n_messages;
-        const struct out_message *messages;
-        struct state_changes changes;
+        size_t n = r->n - done < slice ? r->n - done : slice;
 
         rc = runtime_run(r->c->runtime, r->commands + done, n, &p->mem, r->results + done,
                          &messages, &n_messages, &changes, e);
@@ -547,12 +547,16 @@ static enum rc run_commands(struct range *r, struct err *e)
             rc = RC_OK;
             continue;
         }
-        if (rc == RC_OK) {
+        if (rc == RC_OK && slice != r->n)
             gather(&g, &changes, messages, n_messages);
+        if (rc == RC_OK)
             done += n;
-        }
     }
-    if (rc == RC_OK) {
+    if (rc == RC_OK && slice == r->n) {
+        p->changes = changes;
+        p->messages = messages;
+        p->n_messages = n_messages;
+    } else if (rc == RC_OK) {
         struct out_message *out = arena_array(&p->mem, g.n_messages + 1, sizeof(*out));
 
         if (g.n_messages != 0)

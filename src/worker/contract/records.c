@@ -1,5 +1,5 @@
 /* Key records: this worker says which public key a contract has in an epoch, with the code it has
- * in hand. More than half of the members saying the same makes it count. */
+ * in hand. A quorum of members that say the same makes it count. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "chain/contracts.h"

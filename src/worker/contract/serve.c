@@ -116,11 +116,6 @@ static void context_of(struct query_context *ctx, const struct worker *w,
                                   .worker = w->keys->sender_address};
 }
 
-static enum rc any_genesis(struct contracts *c, struct hash32 *out, struct err *e)
-{
-    return keepers_genesis(c->w, out, e);
-}
-
 /* ---- queries ---- */
 
 /* The newest state as of at least this height. */
@@ -225,7 +220,7 @@ static void answer_post(struct contracts *c, struct http_request *req, struct ht
     struct query_request q;
     struct hash32 genesis;
     struct err e = {0};
-    enum rc rc = any_genesis(c, &genesis, &e);
+    enum rc rc = keepers_genesis(c->w, &genesis, &e);
 
     if (rc == RC_OK)
         rc = json_parse(&body, req->body, 2 * QUERY_SEALED_MAX + 64, &e);
@@ -468,7 +463,7 @@ static void post_logs(struct contracts *c, struct http_request *req, struct http
     struct served *s;
     struct cluster *k;
     struct err e = {0};
-    enum rc rc = any_genesis(c, &genesis, &e);
+    enum rc rc = keepers_genesis(c->w, &genesis, &e);
 
     if (rc == RC_OK) {
         context_of(&ctx, c->w, &genesis);
@@ -496,17 +491,6 @@ static void post_logs(struct contracts *c, struct http_request *req, struct http
     wipe(text.p, text.n);
 }
 
-/* What is signed and sealed names the chain, which is not known at once. */
-static bool is_ready(struct worker *w)
-{
-    bool is;
-
-    (void)pthread_mutex_lock(&w->lock);
-    is = w->ready;
-    (void)pthread_mutex_unlock(&w->lock);
-    return is;
-}
-
 bool contracts_handle(struct contracts *c, struct http_request *req, struct http_response *resp)
 {
     bool is_get = strcmp(req->method, "GET") == 0, is_post = strcmp(req->method, "POST") == 0;
@@ -515,7 +499,7 @@ bool contracts_handle(struct contracts *c, struct http_request *req, struct http
         return false;
     if (c == NULL)
         refuse(resp, 404, "NOT_FOUND", "this worker keeps no confidential contracts");
-    else if (is_post && !is_ready(c->w))
+    else if (is_post && !worker_is_ready(c->w)) /* what is signed and sealed names the chain */
         refuse(resp, 503, "AGAIN", "the worker is starting");
     else if (is_get && strcmp(req->path, "/contracts") == 0)
         get_standing(c, req, resp);

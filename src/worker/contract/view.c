@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "chain/contracts.h"
 #include "client/light_client.h"
-#include "worker/internal/layouts.h"
+#include "light/contracts.h"
 
 #define READ_MAX 64 /* values asked for at once */
 

@@ -102,6 +102,9 @@ struct worker {
 /* The key that signs proofs now. */
 const struct secp_key *worker_proof_key(struct worker *w, struct address *who);
 
+/* The chain was reached: its id is known, and the journal is settled. */
+bool worker_is_ready(struct worker *w);
+
 /* A client of the store, for one thread, and its way back; connections stay open in between. */
 struct store_client;
 enum rc worker_store_take(struct worker *w, struct store_client **out, struct err *e);
