@@ -14,12 +14,14 @@ def expect(cond, text):
 
 
 def free_ports():
-    """A base with BASE..BASE+2, BASE+10.., BASE+26.., BASE+42.., BASE+50.. and BASE+57.. free, below the range of outgoing connections."""
+    """A base whose ports are free: BASE..BASE+63 for a devnet, BASE+64..BASE+79 for what a test has beside it. All are
+    below the range of outgoing connections. tests/run has each lane choose elsewhere (TEST_PORTS=FIRST-LAST)."""
+    first, last = map(int, os.environ.get("TEST_PORTS", "12000-32000").split("-"))
     while True:
-        base = random.randrange(12000, 32000, 100)
+        base = random.randrange(first, last, 100)
         socks = []
         try:
-            for p in [0, 1, 2, 10, 11, 12, 13, 26, 27, 28, 29, *range(42, 64)]:
+            for p in range(80):
                 s = socket.socket()
                 socks.append(s)
                 s.bind(("127.0.0.1", base + p))
@@ -141,6 +143,15 @@ class Net:
             return ""
 
 
+def npm_packages(client, build):
+    """The folder of a client's packages (tests/lib/npm-packages); without them the test is skipped."""
+    p = subprocess.run([f"{ROOT}/tests/lib/npm-packages", client, build], capture_output=True, text=True)
+    if p.returncode != 0:
+        print(p.stdout.strip() or p.stderr.strip())
+        sys.exit(p.returncode)
+    return p.stdout.strip()
+
+
 def run(body, name):
     """A test's main: body(build folder, work folder) -> summary. Tidies up whatever happens."""
     build = sys.argv[1] if len(sys.argv) > 1 else "build"
@@ -161,3 +172,7 @@ def run(body, name):
         else:
             print("kept", work)
     sys.exit(code)
+
+
+if __name__ == "__main__":  # for scripts in bash
+    print(free_ports())
