@@ -113,7 +113,7 @@ static struct snapshot *retire(struct cluster *c)
     return idle;
 }
 
-struct served *cluster_take_served(struct cluster *c)
+struct served *cluster_take_served(struct cluster *c, uint64_t *as_of)
 {
     struct served *s;
 
@@ -121,6 +121,8 @@ struct served *cluster_take_served(struct cluster *c)
     s = c->served;
     if (s != NULL)
         s->users++;
+    if (as_of != NULL)
+        *as_of = s != NULL ? s->as_of : 0;
     (void)pthread_mutex_unlock(&c->lock);
     return s;
 }
@@ -136,7 +138,7 @@ void cluster_give_served(struct cluster *c, struct served *s)
     let_go(c, idle);
 }
 
-enum rc cluster_serve_now(struct cluster *c, struct err *e)
+enum rc cluster_serve_now(struct cluster *c, uint64_t as_of, struct err *e)
 {
     struct served *s = xcalloc(1, sizeof(*s));
     struct snapshot *idle;
@@ -146,6 +148,7 @@ enum rc cluster_serve_now(struct cluster *c, struct err *e)
         free(s);
         return rc;
     }
+    s->as_of = as_of;
     s->batch = c->batches;
     s->entries = c->entries;
     s->n_contracts = c->n_contracts;
@@ -394,12 +397,15 @@ static enum rc answer_round(struct cluster *c, const struct cluster_view *v, str
 
 /* ---- confirmed ranges ---- */
 
-static bool is_served(struct cluster *c)
+/* What is served already is the confirmed state of this height too. */
+static bool serve_on(struct cluster *c, uint64_t height)
 {
     bool is;
 
     (void)pthread_mutex_lock(&c->lock);
     is = c->served != NULL && c->served->batch == c->batches && !c->served->is_gone;
+    if (is)
+        c->served->as_of = height;
     (void)pthread_mutex_unlock(&c->lock);
     return is;
 }
@@ -440,12 +446,13 @@ static enum rc settle(struct cluster *c, const struct cluster_view *v, struct er
         return err_set(e, RC_CORRUPT, "cluster %llu: our state is not the confirmed one",
                        (unsigned long long)c->id);
     }
-    if (is_served(c))
+    c->settled_height = v->height;
+    if (serve_on(c, v->height))
         return RC_OK;
     /* Only what is confirmed is ever served. */
     if (c->pending.is_set)
         TRY(range_undo(c, e));
-    return cluster_serve_now(c, e);
+    return cluster_serve_now(c, v->height, e);
 }
 
 /* A checkpoint that a confirmed commit named counts when enough members have looked at it: that its
@@ -557,10 +564,10 @@ static enum rc step(struct cluster *c, struct err *e)
     if (c->runtime != NULL && !runtime_is_alive(c->runtime))
         cluster_unload(c);
     TRY(view_read(c->w, &v, c->id, c->own_height, e));
-    if (v.height < c->as_of)
+    if (v.height < c->settled_height)
         return err_set(e, RC_AGAIN, "ledger node %s shows height %llu after %llu",
                        chain_client_url(c->w->chain), (unsigned long long)v.height,
-                       (unsigned long long)c->as_of);
+                       (unsigned long long)c->settled_height);
     (void)pthread_mutex_lock(&c->lock);
     c->is_member = v.is_member;
     c->n_waiting = v.n_entries - v.confirmed_entries;
@@ -577,9 +584,6 @@ static enum rc step(struct cluster *c, struct err *e)
     }
     TRY(settle(c, &v, e));
     worker_metrics_cluster(c->w->metrics, c->id, true, c->n_waiting, 0);
-    (void)pthread_mutex_lock(&c->lock);
-    c->as_of = v.height;
-    (void)pthread_mutex_unlock(&c->lock);
     TRY(records_publish(c, &v, e));
     if (!c->pending.is_set)
         files_checkpoint(c, &v); /* the roots are those of the state that is served */

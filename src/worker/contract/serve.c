@@ -95,7 +95,7 @@ static struct cluster *cluster_with(struct contracts *c, const struct address *c
                                     struct served **served)
 {
     for (struct cluster *k = c->clusters; k != NULL; k = k->next) {
-        struct served *s = cluster_take_served(k);
+        struct served *s = cluster_take_served(k, NULL);
 
         if (s == NULL)
             continue;
@@ -124,11 +124,8 @@ static struct served *served_at(struct cluster *c, uint64_t minimum_height, uint
     uint64_t until = clock_mono_ms() + CATCH_UP_MS;
 
     for (;;) {
-        struct served *s = cluster_take_served(c);
+        struct served *s = cluster_take_served(c, as_of);
 
-        (void)pthread_mutex_lock(&c->lock);
-        *as_of = c->as_of;
-        (void)pthread_mutex_unlock(&c->lock);
         if (s != NULL && *as_of >= minimum_height)
             return s;
         if (s != NULL)
@@ -278,12 +275,13 @@ static void get_standing(struct contracts *c, struct http_request *req, struct h
     struct cluster *k = cluster_numbered(c, http_request_arg(req, "cluster"));
     json_t *o, *list;
     struct served *s;
+    uint64_t as_of;
 
     if (k == NULL) {
         refuse(resp, 404, "CLUSTER_UNKNOWN", "cluster=N names no cluster of this worker");
         return;
     }
-    s = cluster_take_served(k);
+    s = cluster_take_served(k, &as_of);
     o = json_object();
     list = json_array();
     (void)pthread_mutex_lock(&k->lock);
@@ -293,7 +291,7 @@ static void get_standing(struct contracts *c, struct http_request *req, struct h
     CHECK(json_object_set_new(o, "member", json_boolean(k->is_member)) == 0);
     CHECK(json_object_set_new(o, "epoch", json_integer((json_int_t)k->epoch)) == 0);
     CHECK(json_object_set_new(o, "pending", json_integer((json_int_t)k->n_waiting)) == 0);
-    CHECK(json_object_set_new(o, "height", json_integer((json_int_t)k->as_of)) == 0);
+    CHECK(json_object_set_new(o, "height", json_integer((json_int_t)as_of)) == 0);
     (void)pthread_mutex_unlock(&k->lock);
     if (s != NULL) {
         CHECK(json_object_set_new(o, "batch", json_integer((json_int_t)s->batch)) == 0);
@@ -323,7 +321,7 @@ static void get_receipt(struct contracts *c, struct http_request *req, struct ht
         refuse(resp, 404, "CLUSTER_UNKNOWN", "give cluster=N of this worker and index=I");
         return;
     }
-    s = cluster_take_served(k);
+    s = cluster_take_served(k, NULL);
     if (s != NULL) {
         entries = s->entries;
         batch = s->batch;
