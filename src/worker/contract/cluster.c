@@ -13,8 +13,17 @@
 #include "worker/internal/metrics.h"
 
 #include <limits.h>
+#include <time.h>
 
-#define LOOK_EVERY_MS 15
+/* The chain is asked for its height: after a silence of t, the next block is seen at most t/16
+ * later. */
+#define ASK_EVERY_MS 15
+#define ASK_SELDOM_MS 120
+#define ASK_SHARE 16
+/* Something may be due though no block came: a turn, a key. */
+#define LOOK_EVERY_MS 250
+#define LOOK_SELDOM_MS 2000
+#define LOOK_SHARE 4
 #define RETRY_MS 500
 #define JOIN_EVERY_MS 2000
 #define JOIN_SELDOM_MS 30000 /* where it is refused again and again: each try costs gas */
@@ -32,19 +41,39 @@
 struct cluster *cluster_new(struct worker *w, uint64_t id)
 {
     struct cluster *c = xcalloc(1, sizeof(*c));
+    pthread_condattr_t attr;
 
     c->w = w;
     c->id = id;
     c->receipts = xcalloc(CLUSTER_RECEIPTS, sizeof(*c->receipts));
     (void)pthread_mutex_init(&c->lock, NULL);
-    (void)pthread_cond_init(&c->changed, NULL);
+    CHECK(pthread_condattr_init(&attr) == 0);
+    CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_cond_init(&c->changed, &attr) == 0);
+    (void)pthread_condattr_destroy(&attr);
     c->keys = keyring_new(w, id);
     return c;
 }
 
+bool cluster_wait(struct cluster *c, uint64_t until_ms)
+{
+    const struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
+                                   .tv_nsec = (long)(until_ms % 1000) * 1000000};
+
+    return pthread_cond_timedwait(&c->changed, &c->lock, &until) == 0;
+}
+
+void cluster_stop(struct cluster *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    c->stopping = true;
+    (void)pthread_cond_broadcast(&c->changed);
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
 void cluster_free(struct cluster *c)
 {
-    c->stopping = true;
+    cluster_stop(c);
     if (c->has_thread)
         (void)pthread_join(c->thread, NULL);
     cluster_unload(c);
@@ -95,6 +124,7 @@ static void let_go(struct cluster *c, struct snapshot *idle)
     snapshot_free(idle);
     (void)pthread_mutex_lock(&c->lock);
     c->n_served--;
+    (void)pthread_cond_broadcast(&c->changed);
     (void)pthread_mutex_unlock(&c->lock);
 }
 
@@ -190,11 +220,8 @@ void cluster_unload(struct cluster *c)
     (void)pthread_mutex_unlock(&c->lock);
     let_go(c, idle);
     (void)pthread_mutex_lock(&c->lock);
-    while (c->n_served != 0) { /* queries are bounded in time */
-        (void)pthread_mutex_unlock(&c->lock);
-        clock_sleep_ms(5);
-        (void)pthread_mutex_lock(&c->lock);
-    }
+    while (c->n_served != 0) /* queries are bounded in time */
+        (void)pthread_cond_wait(&c->changed, &c->lock);
     (void)pthread_mutex_unlock(&c->lock);
     runtime_stop(MOVE(c->runtime));
     cluster_roots_free(MOVE(c->roots));
@@ -404,8 +431,10 @@ static bool serve_on(struct cluster *c, uint64_t height)
 
     (void)pthread_mutex_lock(&c->lock);
     is = c->served != NULL && c->served->batch == c->batches && !c->served->is_gone;
-    if (is)
+    if (is) {
         c->served->as_of = height;
+        (void)pthread_cond_broadcast(&c->changed);
+    }
     (void)pthread_mutex_unlock(&c->lock);
     return is;
 }
@@ -511,26 +540,22 @@ enum rc cluster_ask(struct cluster *c, struct cluster_ask *ask, unsigned timeout
 {
     uint64_t until = clock_mono_ms() + timeout_ms;
     struct cluster_ask **at;
-    bool is_late = false;
 
     (void)pthread_mutex_lock(&c->lock);
     ask->next = c->asked;
     c->asked = ask;
-    while (!ask->is_done && !is_late) {
-        (void)pthread_mutex_unlock(&c->lock);
-        clock_sleep_ms(2);
-        (void)pthread_mutex_lock(&c->lock);
-        is_late = c->stopping || clock_mono_ms() > until;
-        /* Once the thread has taken it, it is about to be done. */
-        for (at = &c->asked; is_late && !ask->is_done && *at != NULL; at = &(*at)->next)
-            if (*at == ask) {
-                *at = ask->next;
-                ask->is_done = true;
-                ask->rc = err_set(&ask->err, RC_AGAIN, "the worker is busy");
-                break;
-            }
-        is_late = is_late && ask->is_done;
-    }
+    (void)pthread_cond_broadcast(&c->changed);
+    while (!ask->is_done && !c->stopping && clock_mono_ms() < until)
+        (void)cluster_wait(c, until);
+    for (at = &c->asked; !ask->is_done && *at != NULL; at = &(*at)->next)
+        if (*at == ask) {
+            *at = ask->next;
+            ask->is_done = true;
+            ask->rc = err_set(&ask->err, RC_AGAIN, "the worker is busy");
+            break;
+        }
+    while (!ask->is_done) /* the thread has taken it: it is about to be done */
+        (void)pthread_cond_wait(&c->changed, &c->lock);
     (void)pthread_mutex_unlock(&c->lock);
     if (e != NULL)
         *e = ask->err;
@@ -551,7 +576,8 @@ static void answer_asked(struct cluster *c)
         (void)pthread_mutex_lock(&c->lock);
         ask->rc = rc;
         ask->err = err;
-        ask->is_done = true; /* its owner may be gone after this */
+        ask->is_done = true; /* its owner may be gone once the lock is free */
+        (void)pthread_cond_broadcast(&c->changed);
     }
     (void)pthread_mutex_unlock(&c->lock);
 }
@@ -575,6 +601,7 @@ static enum rc step(struct cluster *c, struct err *e)
     (void)pthread_mutex_unlock(&c->lock);
     worker_metrics_cluster(c->w->metrics, c->id, v.is_member, v.n_entries - v.confirmed_entries,
                            v.confirmed_entries > c->entries ? v.confirmed_entries - c->entries : 0);
+    c->awaits = v.n_batches != v.confirmed_batches || v.n_delivered < v.n_outboxes;
     c->oldest_epoch = v.oldest_epoch;
     c->seen_epoch = v.epoch;
     if (!v.is_member) {
@@ -594,39 +621,56 @@ static enum rc step(struct cluster *c, struct err *e)
     return vouch(c, &v, e);
 }
 
-static bool pause_for(const struct cluster *c, uint64_t ms)
+static uint64_t between(uint64_t least, uint64_t v, uint64_t most)
 {
-    uint64_t until = clock_mono_ms() + ms;
+    return v < least ? least : v > most ? most : v;
+}
 
-    while (!c->stopping && clock_mono_ms() < until)
-        clock_sleep_ms(5);
-    return !c->stopping;
+/* For so long, or until somebody asks. A query that waits for a newer state shortens it. */
+static void rest(struct cluster *c, uint64_t ms)
+{
+    uint64_t begun = clock_mono_ms(), now = begun;
+
+    (void)pthread_mutex_lock(&c->lock);
+    while (!c->stopping && c->asked == NULL) {
+        uint64_t until = begun + (c->n_impatient != 0 && ms < RETRY_MS ? ASK_EVERY_MS : ms);
+
+        if (now >= until)
+            break;
+        (void)cluster_wait(c, until);
+        now = clock_mono_ms();
+    }
+    (void)pthread_mutex_unlock(&c->lock);
 }
 
 static void *cluster_main(void *data)
 {
     struct cluster *c = data;
-    uint64_t seen = 0, next_look = 0;
+    uint64_t seen = 0, moved_ms = 0, next_look = 0;
 
     while (!c->stopping && !worker_is_ready(c->w))
-        clock_sleep_ms(20);
+        rest(c, ASK_EVERY_MS);
     while (!c->stopping) {
         struct err e = {0};
-        uint64_t height = 0;
+        uint64_t height = 0, still_ms;
         enum rc rc = chain_height(c->w->chain, &height, &e);
 
-        /* Something may be due though no block came: a turn, a key. */
+        if (rc == RC_OK && height != seen)
+            moved_ms = clock_mono_ms();
         if (rc == RC_OK && (height != seen || clock_mono_ms() >= next_look)) {
             rc = step(c, &e);
-            next_look = clock_mono_ms() + RETRY_MS / 2;
             if (rc == RC_OK)
                 seen = height;
+            still_ms = c->awaits ? 0 : clock_mono_ms() - moved_ms;
+            next_look =
+                clock_mono_ms() + between(LOOK_EVERY_MS, still_ms / LOOK_SHARE, LOOK_SELDOM_MS);
         }
         answer_asked(c);
         if (rc != RC_OK && rc != RC_CLOSED)
             cluster_say(c, "waiting", e.msg);
-        if (!pause_for(c, rc == RC_OK ? LOOK_EVERY_MS : RETRY_MS))
-            break;
+        still_ms = clock_mono_ms() - moved_ms;
+        rest(c,
+             rc == RC_OK ? between(ASK_EVERY_MS, still_ms / ASK_SHARE, ASK_SELDOM_MS) : RETRY_MS);
     }
     answer_asked(c);
     return NULL;

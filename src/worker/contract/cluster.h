@@ -103,15 +103,17 @@ struct cluster {
     unsigned look_tries;         /* at the checkpoint of commit looked_at */
     struct held_back *held_back; /* records.c */
     size_t n_held_back;
+    bool awaits; /* the chain has work that only time or others bring on */
 
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t changed;
+    pthread_mutex_t lock;          /* guards what follows */
+    pthread_cond_t changed;        /* any of it, and `stopping` */
     unsigned n_served;             /* states that are served or still being read */
     struct served *served;         /* NULL: nothing can be answered */
     struct receipt_slot *receipts; /* CLUSTER_RECEIPTS, by index */
     bool is_member;
     uint64_t epoch, n_waiting; /* as last seen */
     struct cluster_ask *asked; /* waits for the thread */
+    unsigned n_impatient;      /* queries that wait for a newer state */
 };
 
 /* Something to be done by the thread between two steps, where all of the state is at hand. */
@@ -219,7 +221,11 @@ void outbox_clear(struct cluster *c);
 
 struct cluster *cluster_new(struct worker *w, uint64_t id);
 enum rc cluster_start(struct cluster *c, struct err *e);
-void cluster_free(struct cluster *c); /* joins its thread */
+/* Its thread ends soon, and whoever waits goes away. */
+void cluster_stop(struct cluster *c);
+void cluster_free(struct cluster *c); /* stops it, joins its thread */
+/* Under the lock: until something has changed, or clock_mono_ms() is `until_ms`. False: it is. */
+bool cluster_wait(struct cluster *c, uint64_t until_ms);
 /* Begin with the empty state. */
 enum rc cluster_load_nothing(struct cluster *c, struct err *e);
 /* Forget the state: it will be loaded again. */

@@ -118,22 +118,36 @@ static void context_of(struct query_context *ctx, const struct worker *w,
 
 /* ---- queries ---- */
 
-/* The newest state as of at least this height. */
-static struct served *served_at(struct cluster *c, uint64_t minimum_height, uint64_t *as_of)
+/* Wait until what is served is as of at least this height; not longer than CATCH_UP_MS. */
+static void await_height(struct cluster *c, uint64_t minimum_height)
 {
     uint64_t until = clock_mono_ms() + CATCH_UP_MS;
 
-    for (;;) {
-        struct served *s = cluster_take_served(c, as_of);
+    (void)pthread_mutex_lock(&c->lock);
+    c->n_impatient++;
+    (void)pthread_cond_broadcast(&c->changed); /* its thread rests: look now */
+    while ((c->served == NULL || c->served->as_of < minimum_height) && !c->stopping &&
+           cluster_wait(c, until))
+        ;
+    c->n_impatient--;
+    (void)pthread_mutex_unlock(&c->lock);
+}
 
-        if (s != NULL && *as_of >= minimum_height)
-            return s;
+/* The newest state as of at least this height. */
+static struct served *served_at(struct cluster *c, uint64_t minimum_height, uint64_t *as_of)
+{
+    struct served *s = cluster_take_served(c, as_of);
+
+    if (s == NULL || *as_of < minimum_height) {
         if (s != NULL)
             cluster_give_served(c, s);
-        if (c->stopping || clock_mono_ms() > until)
-            return NULL;
-        clock_sleep_ms(2);
+        await_height(c, minimum_height);
+        s = cluster_take_served(c, as_of);
     }
+    if (s == NULL || *as_of >= minimum_height)
+        return s;
+    cluster_give_served(c, s);
+    return NULL;
 }
 
 static enum rc run_query(struct contracts *c, const struct query_request *q,
