@@ -242,7 +242,7 @@ static void answer_post(struct contracts *c, struct http_request *req, struct ht
     context_of(&ctx, c->w, &genesis);
     if (json_object_get(body, "sealed") == NULL) {
         rc = http_request_is_adopted(req)
-                 ? query_request_parse(&q, &ctx, req->body, a, &e)
+                 ? query_request_take(&q, &ctx, body, a, &e)
                  : err_set(&e, RC_MALFORMED, "a bare query is for the TLS port; seal it");
         if (rc == RC_OK) {
             http_response_header(resp, "Content-Type", "application/json");
