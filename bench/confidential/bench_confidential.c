@@ -3,11 +3,13 @@
  *   bench_confidential NETWORK commands CONTRACT N    N answers to an open Survey: envelopes sealed
  * and transactions signed before the clock starts, sent in JSON-RPC batches of 100 over four
  *       connections; the clock stops when the last one is in a confirmed commit
- *   bench_confidential NETWORK queries CONTRACT URL N CONNECTIONS KIND    KIND: signed, anonymous
- * (bare, over TLS) or sealed (over either); each made before its clock starts, every answer's
- *       signature checked after the clock has stopped
+ *   bench_confidential NETWORK queries CONTRACT URL N CONNECTIONS KIND PID    KIND: signed,
+ * anonymous (bare, over TLS) or sealed (over either); each made before its clock starts, every
+ * answer's signature checked after the clock has stopped. PID: the worker's. A request is one write
+ * of one thread a connection, so that the load costs little
  *
- * Prints COMMANDS_A_SECOND QUEUED_A_SECOND, or P50_US P99_US QUERIES_A_SECOND. */
+ * Prints COMMANDS_A_SECOND QUEUED_A_SECOND, or P50_US P99_US QUERIES_A_SECOND CPU_US, the last
+ * being the processor time of the worker and of what it started for one query, user and system. */
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -24,12 +26,15 @@
 #include "cluster/query.h"
 #include "crypto/random.h"
 #include "crypto/x25519.h"
-#include "net/http_client.h"
-#include "net/tls.h"
 #include "os/clock.h"
 
+#include <openssl/ssl.h>
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 enum {
     SENDERS = 40,
@@ -287,41 +292,127 @@ struct asker {
 
 static pthread_barrier_t go;
 
-/* The certificate is new for this devnet; what is measured is a connection that stands. */
-static enum rc any_peer(void *data, struct bytes cert, struct err *err)
+/* A connection that stands: http://IP:PORT/PATH or https://. The certificate is new for this
+ * devnet; what is measured is what comes after it. */
+struct line {
+    int fd;
+    SSL *ssl; /* NULL: plain */
+    char in[32768];
+    size_t n;
+};
+
+static void line_open(struct line *l, const char *url)
 {
-    (void)data;
-    return cert.n != 0 ? RC_OK : err_set(err, RC_DENIED, "no certificate");
+    bool is_tls = strncmp(url, "https", 5) == 0;
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    char host[64];
+    unsigned port;
+    int on = 1;
+
+    if (sscanf(url, is_tls ? "https://%63[^:]:%u" : "http://%63[^:]:%u", host, &port) != 2 ||
+        inet_pton(AF_INET, host, &at.sin_addr) != 1)
+        die("URL: give http(s)://IP:PORT/PATH");
+    at.sin_port = htons((uint16_t)port);
+    l->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (l->fd < 0 || connect(l->fd, (struct sockaddr *)&at, sizeof(at)) != 0)
+        die("cannot connect");
+    (void)setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (is_tls) {
+        SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+
+        SSL_CTX_set_read_ahead(ctx, 1);
+        l->ssl = SSL_new(ctx);
+        SSL_CTX_free(ctx);
+        if (SSL_set_fd(l->ssl, l->fd) != 1 || SSL_connect(l->ssl) != 1)
+            die("no TLS connection");
+    }
+}
+
+static void line_close(struct line *l)
+{
+    SSL_free(l->ssl);
+    (void)close(l->fd);
+}
+
+static void line_write(struct line *l, struct bytes all)
+{
+    if (l->ssl != NULL ? SSL_write(l->ssl, all.p, (int)all.n) != (int)all.n
+                       : write(l->fd, all.p, all.n) != (ssize_t)all.n)
+        die("cannot write");
+}
+
+/* The next answer; its body goes to out. */
+static void line_read(struct line *l, struct buf *out)
+{
+    const char *body = NULL, *length;
+    size_t size = 0;
+
+    for (l->n = 0; body == NULL || l->n < (size_t)(body - l->in) + size;) {
+        size_t room = sizeof(l->in) - 1 - l->n;
+        ssize_t n = l->ssl != NULL ? SSL_read(l->ssl, l->in + l->n, (int)room)
+                                   : read(l->fd, l->in + l->n, room);
+
+        if (n <= 0)
+            die("cut off, or an answer that is too large");
+        l->n += (size_t)n;
+        l->in[l->n] = '\0';
+        body = strstr(l->in, "\r\n\r\n");
+        length = strstr(l->in, "Content-Length: ");
+        if (body == NULL)
+            continue;
+        body += 4;
+        if (length == NULL || strncmp(l->in, "HTTP/1.1 200", 12) != 0)
+            die(l->in);
+        size = strtoul(length + 16, NULL, 10);
+    }
+    buf_put(out, body, size);
 }
 
 static void *ask_all(void *data)
 {
     struct asker *k = data;
-    struct http_client *client = http_client_new();
-    struct http_call hello = {.url = k->url, .any_status = true};
-    struct http_reply reply = {0};
-    struct err why = {0};
+    struct line l = {0};
+    struct buf *requests = xcalloc(k->n, sizeof(*requests));
 
-    http_client_set_peer(client, any_peer, NULL);
-    if (http_client_do(client, &reply, &hello, &why) != RC_OK)
-        die(why.msg);
+    for (uint64_t i = 0; i < k->n; i++) {
+        buf_printf(&requests[i],
+                   "POST /contracts/query HTTP/1.1\r\nHost: worker\r\nContent-Type: "
+                   "application/json\r\nContent-Length: %zu\r\n\r\n",
+                   k->bodies[i].n);
+        buf_put_bytes(&requests[i], buf_bytes(&k->bodies[i]));
+        buf_reserve(&k->answers[i], 2048);
+    }
+    line_open(&l, k->url);
     (void)pthread_barrier_wait(&go);
     for (uint64_t i = 0; i < k->n; i++) {
-        struct http_call ask = {.url = k->url,
-                                .content_type = "application/json",
-                                .body = buf_bytes(&k->bodies[i]),
-                                .any_status = true};
         uint64_t start = clock_mono_ns();
 
-        if (http_client_do(client, &reply, &ask, &why) != RC_OK)
-            die(why.msg);
+        line_write(&l, buf_bytes(&requests[i]));
+        line_read(&l, &k->answers[i]);
         k->ns[i] = clock_mono_ns() - start;
-        buf_put_bytes(&k->answers[i], buf_bytes(&reply.body));
     }
     (void)pthread_barrier_wait(&go);
-    http_reply_clear(&reply);
-    http_client_free(client);
+    line_close(&l);
+    for (uint64_t i = 0; i < k->n; i++)
+        buf_clear(&requests[i]);
+    free(requests);
     return NULL;
+}
+
+/* Nanoseconds of a process and of its threads and children that live, by the scheduler. */
+static uint64_t cpu_ns(const char *pid)
+{
+    AUTO_FREE char *command = xasprintf(
+        "of() { echo $1; for c in $(pgrep -P $1); do of $c; done; }; for p in $(of %s); do "
+        "cat /proc/$p/task/*/schedstat; done | awk '{ s += $1 } END { printf \"%%.0f\", s }'",
+        pid);
+    unsigned long long ns = 0;
+    FILE *f = popen(command, "r");
+
+    if (f == NULL || fscanf(f, "%llu", &ns) != 1)
+        die("no processor time");
+    (void)pclose(f);
+    return ns;
 }
 
 static void make_query(struct asker *k, uint64_t i, const struct secp_key *caller,
@@ -406,12 +497,13 @@ static void the_worker(struct query_context *ctx, struct workers_WorkerInfo *inf
     buf_clear(&data);
 }
 
-static void queries(const char *url, uint64_t n, uint64_t connections, const char *kind)
+static void queries(const char *url, uint64_t n, uint64_t connections, const char *kind,
+                    const char *pid)
 {
     bool is_sealed = strcmp(kind, "sealed") == 0, is_signed = strcmp(kind, "anonymous") != 0;
     struct asker *all = xcalloc(connections, sizeof(*all));
     struct workers_WorkerInfo worker;
-    uint64_t *ns = xcalloc(n * connections, sizeof(*ns)), start;
+    uint64_t *ns = xcalloc(n * connections, sizeof(*ns)), start, cpu;
     struct secp_key caller;
 
     the_worker(&all[0].ctx, &worker);
@@ -434,18 +526,21 @@ static void queries(const char *url, uint64_t n, uint64_t connections, const cha
         if (pthread_create(&k->thread, NULL, ask_all, k) != 0)
             die("no thread");
     }
+    cpu = cpu_ns(pid);
     (void)pthread_barrier_wait(&go);
     start = clock_mono_ns();
     (void)pthread_barrier_wait(&go);
     start = clock_mono_ns() - start;
+    cpu = cpu_ns(pid) - cpu;
     for (uint64_t c = 0; c < connections; c++) {
         (void)pthread_join(all[c].thread, NULL);
         check_answers(&all[c], is_sealed);
     }
     qsort(ns, n * connections, sizeof(*ns), by_value);
-    (void)printf("%.0f %.0f %.0f\n", (double)ns[n * connections / 2] / 1e3,
+    (void)printf("%.0f %.0f %.0f %.0f\n", (double)ns[n * connections / 2] / 1e3,
                  (double)ns[n * connections * 99 / 100] / 1e3,
-                 (double)(n * connections) * 1e9 / (double)start);
+                 (double)(n * connections) * 1e9 / (double)start,
+                 (double)cpu / (double)(n * connections) / 1e3);
 }
 
 static uint64_t number(const char *text, uint64_t max)
@@ -462,13 +557,14 @@ int main(int argc, char **argv)
     if (argc == 5 && strcmp(argv[2], "commands") == 0) {
         begin(argv[1], argv[3]);
         commands(number(argv[4], 1000000));
-    } else if (argc == 8 && strcmp(argv[2], "queries") == 0) {
+    } else if (argc == 9 && strcmp(argv[2], "queries") == 0) {
         begin(argv[1], argv[3]);
-        queries(argv[4], number(argv[5], 1000000), number(argv[6], CONNECTIONS_MAX), argv[7]);
+        queries(argv[4], number(argv[5], 1000000), number(argv[6], CONNECTIONS_MAX), argv[7],
+                argv[8]);
     } else {
         (void)fprintf(stderr, "usage: bench_confidential NETWORK commands CONTRACT N\n"
                               "       bench_confidential NETWORK queries CONTRACT URL N "
-                              "CONNECTIONS signed|anonymous|sealed\n");
+                              "CONNECTIONS signed|anonymous|sealed PID\n");
         return 2;
     }
     return 0;

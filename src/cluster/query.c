@@ -4,7 +4,6 @@
 
 #include "base/hex.h"
 #include "cluster/internal/form.h"
-#include "codec/json.h"
 #include "crypto/hash.h"
 #include "crypto/hpke.h"
 
@@ -34,16 +33,21 @@ static enum rc hex_member(struct bytes *out, const json_t *v, const char *key, s
     return RC_OK;
 }
 
+static enum rc check_object(const json_t *v, const char *const *keys, size_t n_keys,
+                            const char *what, struct err *e)
+{
+    enum rc rc = json_is_object(v) ? json_only_keys(v, keys, n_keys, e)
+                                   : err_set(e, RC_MALFORMED, "not an object");
+
+    return rc == RC_OK ? RC_OK : err_wrap(e, rc, "%s", what);
+}
+
 static enum rc parse_object(json_t **out, struct bytes json, size_t max, const char *const *keys,
                             size_t n_keys, const char *what, struct err *e)
 {
     enum rc rc = json_parse(out, json, max, e);
 
-    if (rc == RC_OK && !json_is_object(*out))
-        rc = err_set(e, RC_MALFORMED, "not an object");
-    if (rc == RC_OK)
-        rc = json_only_keys(*out, keys, n_keys, e);
-    return rc == RC_OK ? RC_OK : err_wrap(e, rc, "%s", what);
+    return rc == RC_OK ? check_object(*out, keys, n_keys, what, e) : err_wrap(e, rc, "%s", what);
 }
 
 /* Members are as they should be, or the message is malformed: that one is missing is no NOTFOUND
@@ -155,15 +159,14 @@ static enum rc request_members(struct query_request *out, const json_t *v, struc
 }
 
 static enum rc request_read(struct query_request *out, const struct query_context *c,
-                            struct bytes json, struct arena *a, struct err *e)
+                            const json_t *v, struct arena *a, struct err *e)
 {
     static const char *const keys[] = {"contract", "caller",         "signature", "data",
                                        "nonce",    "minimum_height", "expiry",    "reply_key"};
-    json_auto_t *v = NULL;
     struct address signer;
     struct hash32 digest;
 
-    TRY(parse_object(&v, json, QUERY_SEALED_MAX, keys, ARRAY_LEN(keys), "query", e));
+    TRY(check_object(v, keys, ARRAY_LEN(keys), "query", e));
     TRY(as_malformed(request_members(out, v, a, e), "query", e));
     out->query.worker = c->worker;
     if (!out->is_signed)
@@ -177,16 +180,26 @@ static enum rc request_read(struct query_request *out, const struct query_contex
     return RC_OK;
 }
 
-enum rc query_request_parse(struct query_request *out, const struct query_context *c,
-                            struct bytes json, struct arena *a, struct err *e)
+enum rc query_request_take(struct query_request *out, const struct query_context *c,
+                           const json_t *v, struct arena *a, struct err *e)
 {
     enum rc rc;
 
     *out = (struct query_request){0};
-    rc = request_read(out, c, json, a, e);
+    rc = request_read(out, c, v, a, e);
     if (rc != RC_OK)
         *out = (struct query_request){0};
     return rc;
+}
+
+enum rc query_request_parse(struct query_request *out, const struct query_context *c,
+                            struct bytes json, struct arena *a, struct err *e)
+{
+    json_auto_t *v = NULL;
+    enum rc rc = json_parse(&v, json, QUERY_SEALED_MAX, e);
+
+    *out = (struct query_request){0};
+    return rc == RC_OK ? query_request_take(out, c, v, a, e) : err_wrap(e, rc, "query");
 }
 
 enum rc query_request_seal(struct buf *out, const struct query_context *c,

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "cluster/envelope.h"
 #include "cluster/signed.h"
+#include "codec/json.h"
 #include "crypto/secret.h"
 
 #define QUERY_DATA_MAX 65536u           /* bytes of calldata */
@@ -43,6 +44,9 @@ void query_request_sign(struct query_request *q, const struct query_context *c,
 void query_request_put(struct buf *out, const struct query_request *q);
 enum rc query_request_parse(struct query_request *out, const struct query_context *c,
                             struct bytes json, struct arena *a, struct err *e);
+/* The same of JSON that is parsed already. */
+enum rc query_request_take(struct query_request *out, const struct query_context *c,
+                           const json_t *v, struct arena *a, struct err *e);
 /* Sealed to the worker's registered receive key. */
 enum rc query_request_seal(struct buf *out, const struct query_context *c,
                            const uint8_t worker32[32], const struct query_request *q,

@@ -36,6 +36,9 @@ struct conn;
 struct source {
     struct conn *conn; /* NULL: listener or wake-up */
     int fd;
+    bool may_read; /* an edge came, and nothing has said since that all is read */
+    bool ended;    /* the other end is closing: only a read of nothing says that all is read */
+    bool may_tell; /* we hear when it can be written to */
 };
 
 struct half {
@@ -54,7 +57,8 @@ struct conn {
     uint64_t since_ms;         /* last byte, or the start */
     uint64_t waited_ms, acked; /* for the client to take an answer, in this window; before it */
     bool shaken;
-    bool again; /* stopped only because it had had its turn */
+    bool again;       /* stopped only because it had had its turn */
+    bool wants_write; /* TLS has something to send */
     struct sockaddr_storage peer;
     socklen_t peer_len;
 };
@@ -111,6 +115,7 @@ static enum rc context_new(SSL_CTX **out, struct bytes cert_der, struct bytes ke
     (void)SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
                                     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_read_ahead(ctx, 1); /* a record, and what follows it, in one call */
     CHECK(SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_set_max_early_data(ctx, 0) == 1);
     SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
     rc = tls_use_cert(ctx, cert_der, key_der, e);
@@ -157,6 +162,20 @@ static void conn_close(struct worker *w, struct conn *c)
     (void)atomic_fetch_sub(&w->server->connections, 1);
 }
 
+#define EDGES (EPOLLIN | EPOLLRDHUP | EPOLLET)
+
+/* That a descriptor can be written to is told after every byte the other side takes: asked for only
+ * while something waits for it. */
+static bool tell_when_writable(const struct worker *w, struct source *src, bool on)
+{
+    struct epoll_event ev = {.events = EDGES | (on ? EPOLLOUT : 0u), .data = {.ptr = src}};
+
+    if (src->fd < 0 || src->may_tell == on)
+        return true;
+    src->may_tell = on;
+    return epoll_ctl(w->epoll_fd, EPOLL_CTL_MOD, src->fd, &ev) == 0;
+}
+
 static bool watch(const struct worker *w, struct source *src, uint32_t events)
 {
     struct epoll_event ev = {.events = events, .data = {.ptr = src}};
@@ -175,22 +194,29 @@ static bool attach(struct worker *w, struct conn *c)
     if (http_server_adopt(w->server->http, pair[1], (const struct sockaddr *)&c->peer, c->peer_len,
                           NULL) != RC_OK)
         return false;
-    return watch(w, &c->plain, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    return watch(w, &c->plain, EDGES);
 }
 
 enum step { STEP_NONE, STEP_SOME, STEP_DEAD };
 
+/* TLS did not do what it was asked. */
+static enum step not_now(struct conn *c, int why)
+{
+    if (why == SSL_ERROR_WANT_WRITE)
+        c->wants_write = true;
+    return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? STEP_NONE : STEP_DEAD;
+}
+
 static enum step shake(struct worker *w, struct conn *c)
 {
-    int got = SSL_accept(c->ssl), why;
+    int got = SSL_accept(c->ssl);
 
     if (got == 1) {
         c->shaken = true;
         c->since_ms = clock_mono_ms();
         return attach(w, c) ? STEP_SOME : STEP_DEAD;
     }
-    why = SSL_get_error(c->ssl, got);
-    return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? STEP_NONE : STEP_DEAD;
+    return not_now(c, SSL_get_error(c->ssl, got));
 }
 
 static enum step from_client(struct conn *c)
@@ -198,20 +224,24 @@ static enum step from_client(struct conn *c)
     size_t n = 0;
     int why;
 
-    if (c->up.n != 0 || c->up.ended)
+    if (c->up.n != 0 || c->up.ended || !c->net.may_read)
         return STEP_NONE;
-    if (SSL_read_ex(c->ssl, c->up.p, sizeof(c->up.p), &n) == 1) {
-        c->up.at = 0;
-        c->up.n = n;
+    c->up.at = 0;
+    /* All records that are here already go on in one piece. */
+    while (c->up.n < sizeof(c->up.p) && (c->up.n == 0 || SSL_has_pending(c->ssl) == 1) &&
+           SSL_read_ex(c->ssl, c->up.p + c->up.n, sizeof(c->up.p) - c->up.n, &n) == 1)
+        c->up.n += n;
+    if (c->up.n != 0)
         return STEP_SOME;
-    }
     why = SSL_get_error(c->ssl, 0);
+    if (why == SSL_ERROR_WANT_READ)
+        c->net.may_read = false;
     if (why == SSL_ERROR_ZERO_RETURN) {
         c->up.ended = true;
         return STEP_SOME;
     }
     /* an end without close_notify is a cut: nothing may be taken for complete */
-    return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? STEP_NONE : STEP_DEAD;
+    return not_now(c, why);
 }
 
 static enum step to_server(struct conn *c)
@@ -237,13 +267,15 @@ static enum step from_server(struct conn *c)
 {
     ssize_t got;
 
-    if (c->down.n != 0 || c->down.ended)
+    if (c->down.n != 0 || c->down.ended || !c->plain.may_read)
         return STEP_NONE;
     got = recv(c->plain.fd, c->down.p, sizeof(c->down.p), 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+    if (got < 0 && errno == EINTR)
         return STEP_NONE;
+    /* Less than there was room for was all of it: the next byte is a new edge. */
+    c->plain.may_read = got >= 0 && ((size_t)got == sizeof(c->down.p) || c->plain.ended);
     if (got < 0)
-        return STEP_DEAD;
+        return errno == EAGAIN ? STEP_NONE : STEP_DEAD;
     c->down.at = 0;
     c->down.n = (size_t)got;
     c->down.ended = got == 0;
@@ -253,7 +285,6 @@ static enum step from_server(struct conn *c)
 static enum step to_client(struct conn *c)
 {
     size_t n = 0;
-    int why;
 
     if (c->down.n == 0) {
         if (!c->down.ended)
@@ -268,18 +299,18 @@ static enum step to_client(struct conn *c)
         c->down.n -= n;
         return STEP_SOME;
     }
-    why = SSL_get_error(c->ssl, 0);
-    return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? STEP_NONE : STEP_DEAD;
+    return not_now(c, SSL_get_error(c->ssl, 0));
 }
 
 /* Edges are reported once: go on until every direction has nothing to do, or the turn is over.
  * False: close it. */
-static bool pump(struct worker *w, struct conn *c)
+static bool move_all(struct worker *w, struct conn *c)
 {
     enum step (*const steps[])(struct conn *) = {from_client, to_server, from_server, to_client};
     bool moved = true;
 
     c->again = false;
+    c->wants_write = false;
     ERR_clear_error(); /* SSL_get_error looks into this thread's queue */
     for (int round = 0; moved; round++) {
         if (round == ROUNDS) {
@@ -304,6 +335,12 @@ static bool pump(struct worker *w, struct conn *c)
             c->since_ms = clock_mono_ms();
     }
     return true;
+}
+
+static bool pump(struct worker *w, struct conn *c)
+{
+    return move_all(w, c) && tell_when_writable(w, &c->net, c->wants_write || c->down.n != 0) &&
+           tell_when_writable(w, &c->plain, c->up.n != 0);
 }
 
 /* ---- accepting ---- */
@@ -334,7 +371,7 @@ static void conn_new(struct worker *w, int fd, const struct sockaddr_storage *pe
     if (w->conns != NULL)
         w->conns->prev = c;
     w->conns = c;
-    if (!watch(w, &c->net, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET))
+    if (!watch(w, &c->net, EDGES))
         conn_close(w, c);
 }
 
@@ -447,7 +484,11 @@ static bool handle(struct worker *w, struct epoll_event *ev, int n)
             continue;
         if (src == &w->listener) {
             accept_some(w);
-        } else if (!pump(w, src->conn)) {
+            continue;
+        }
+        src->may_read = src->may_read || (ev[i].events & ~(uint32_t)EPOLLOUT) != 0;
+        src->ended = src->ended || (ev[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+        if (!pump(w, src->conn)) {
             struct conn *gone = src->conn;
 
             forget(ev, i + 1, n, gone);

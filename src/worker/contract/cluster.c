@@ -13,8 +13,17 @@
 #include "worker/internal/metrics.h"
 
 #include <limits.h>
+#include <time.h>
 
-#define LOOK_EVERY_MS 15
+/* The chain is asked for its height: after a silence of t, the next block is seen at most t/16
+ * later. */
+#define ASK_EVERY_MS 15
+#define ASK_SELDOM_MS 120
+#define ASK_SHARE 16
+/* Something may be due though no block came: a turn, a key. */
+#define LOOK_EVERY_MS 250
+#define LOOK_SELDOM_MS 2000
+#define LOOK_SHARE 4
 #define RETRY_MS 500
 #define JOIN_EVERY_MS 2000
 #define JOIN_SELDOM_MS 30000 /* where it is refused again and again: each try costs gas */
@@ -32,19 +41,39 @@
 struct cluster *cluster_new(struct worker *w, uint64_t id)
 {
     struct cluster *c = xcalloc(1, sizeof(*c));
+    pthread_condattr_t attr;
 
     c->w = w;
     c->id = id;
     c->receipts = xcalloc(CLUSTER_RECEIPTS, sizeof(*c->receipts));
     (void)pthread_mutex_init(&c->lock, NULL);
-    (void)pthread_cond_init(&c->changed, NULL);
+    CHECK(pthread_condattr_init(&attr) == 0);
+    CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_cond_init(&c->changed, &attr) == 0);
+    (void)pthread_condattr_destroy(&attr);
     c->keys = keyring_new(w, id);
     return c;
 }
 
+bool cluster_wait(struct cluster *c, uint64_t until_ms)
+{
+    const struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
+                                   .tv_nsec = (long)(until_ms % 1000) * 1000000};
+
+    return pthread_cond_timedwait(&c->changed, &c->lock, &until) == 0;
+}
+
+void cluster_stop(struct cluster *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    c->stopping = true;
+    (void)pthread_cond_broadcast(&c->changed);
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
 void cluster_free(struct cluster *c)
 {
-    c->stopping = true;
+    cluster_stop(c);
     if (c->has_thread)
         (void)pthread_join(c->thread, NULL);
     cluster_unload(c);
@@ -95,6 +124,7 @@ static void let_go(struct cluster *c, struct snapshot *idle)
     snapshot_free(idle);
     (void)pthread_mutex_lock(&c->lock);
     c->n_served--;
+    (void)pthread_cond_broadcast(&c->changed);
     (void)pthread_mutex_unlock(&c->lock);
 }
 
@@ -113,7 +143,7 @@ static struct snapshot *retire(struct cluster *c)
     return idle;
 }
 
-struct served *cluster_take_served(struct cluster *c)
+struct served *cluster_take_served(struct cluster *c, uint64_t *as_of)
 {
     struct served *s;
 
@@ -121,6 +151,8 @@ struct served *cluster_take_served(struct cluster *c)
     s = c->served;
     if (s != NULL)
         s->users++;
+    if (as_of != NULL)
+        *as_of = s != NULL ? s->as_of : 0;
     (void)pthread_mutex_unlock(&c->lock);
     return s;
 }
@@ -136,7 +168,7 @@ void cluster_give_served(struct cluster *c, struct served *s)
     let_go(c, idle);
 }
 
-enum rc cluster_serve_now(struct cluster *c, struct err *e)
+enum rc cluster_serve_now(struct cluster *c, uint64_t as_of, struct err *e)
 {
     struct served *s = xcalloc(1, sizeof(*s));
     struct snapshot *idle;
@@ -146,6 +178,7 @@ enum rc cluster_serve_now(struct cluster *c, struct err *e)
         free(s);
         return rc;
     }
+    s->as_of = as_of;
     s->batch = c->batches;
     s->entries = c->entries;
     s->n_contracts = c->n_contracts;
@@ -187,11 +220,8 @@ void cluster_unload(struct cluster *c)
     (void)pthread_mutex_unlock(&c->lock);
     let_go(c, idle);
     (void)pthread_mutex_lock(&c->lock);
-    while (c->n_served != 0) { /* queries are bounded in time */
-        (void)pthread_mutex_unlock(&c->lock);
-        clock_sleep_ms(5);
-        (void)pthread_mutex_lock(&c->lock);
-    }
+    while (c->n_served != 0) /* queries are bounded in time */
+        (void)pthread_cond_wait(&c->changed, &c->lock);
     (void)pthread_mutex_unlock(&c->lock);
     runtime_stop(MOVE(c->runtime));
     cluster_roots_free(MOVE(c->roots));
@@ -394,12 +424,17 @@ static enum rc answer_round(struct cluster *c, const struct cluster_view *v, str
 
 /* ---- confirmed ranges ---- */
 
-static bool is_served(struct cluster *c)
+/* What is served already is the confirmed state of this height too. */
+static bool serve_on(struct cluster *c, uint64_t height)
 {
     bool is;
 
     (void)pthread_mutex_lock(&c->lock);
     is = c->served != NULL && c->served->batch == c->batches && !c->served->is_gone;
+    if (is) {
+        c->served->as_of = height;
+        (void)pthread_cond_broadcast(&c->changed);
+    }
     (void)pthread_mutex_unlock(&c->lock);
     return is;
 }
@@ -440,12 +475,13 @@ static enum rc settle(struct cluster *c, const struct cluster_view *v, struct er
         return err_set(e, RC_CORRUPT, "cluster %llu: our state is not the confirmed one",
                        (unsigned long long)c->id);
     }
-    if (is_served(c))
+    c->settled_height = v->height;
+    if (serve_on(c, v->height))
         return RC_OK;
     /* Only what is confirmed is ever served. */
     if (c->pending.is_set)
         TRY(range_undo(c, e));
-    return cluster_serve_now(c, e);
+    return cluster_serve_now(c, v->height, e);
 }
 
 /* A checkpoint that a confirmed commit named counts when enough members have looked at it: that its
@@ -504,26 +540,22 @@ enum rc cluster_ask(struct cluster *c, struct cluster_ask *ask, unsigned timeout
 {
     uint64_t until = clock_mono_ms() + timeout_ms;
     struct cluster_ask **at;
-    bool is_late = false;
 
     (void)pthread_mutex_lock(&c->lock);
     ask->next = c->asked;
     c->asked = ask;
-    while (!ask->is_done && !is_late) {
-        (void)pthread_mutex_unlock(&c->lock);
-        clock_sleep_ms(2);
-        (void)pthread_mutex_lock(&c->lock);
-        is_late = c->stopping || clock_mono_ms() > until;
-        /* Once the thread has taken it, it is about to be done. */
-        for (at = &c->asked; is_late && !ask->is_done && *at != NULL; at = &(*at)->next)
-            if (*at == ask) {
-                *at = ask->next;
-                ask->is_done = true;
-                ask->rc = err_set(&ask->err, RC_AGAIN, "the worker is busy");
-                break;
-            }
-        is_late = is_late && ask->is_done;
-    }
+    (void)pthread_cond_broadcast(&c->changed);
+    while (!ask->is_done && !c->stopping && clock_mono_ms() < until)
+        (void)cluster_wait(c, until);
+    for (at = &c->asked; !ask->is_done && *at != NULL; at = &(*at)->next)
+        if (*at == ask) {
+            *at = ask->next;
+            ask->is_done = true;
+            ask->rc = err_set(&ask->err, RC_AGAIN, "the worker is busy");
+            break;
+        }
+    while (!ask->is_done) /* the thread has taken it: it is about to be done */
+        (void)pthread_cond_wait(&c->changed, &c->lock);
     (void)pthread_mutex_unlock(&c->lock);
     if (e != NULL)
         *e = ask->err;
@@ -544,7 +576,8 @@ static void answer_asked(struct cluster *c)
         (void)pthread_mutex_lock(&c->lock);
         ask->rc = rc;
         ask->err = err;
-        ask->is_done = true; /* its owner may be gone after this */
+        ask->is_done = true; /* its owner may be gone once the lock is free */
+        (void)pthread_cond_broadcast(&c->changed);
     }
     (void)pthread_mutex_unlock(&c->lock);
 }
@@ -557,10 +590,10 @@ static enum rc step(struct cluster *c, struct err *e)
     if (c->runtime != NULL && !runtime_is_alive(c->runtime))
         cluster_unload(c);
     TRY(view_read(c->w, &v, c->id, c->own_height, e));
-    if (v.height < c->as_of)
+    if (v.height < c->settled_height)
         return err_set(e, RC_AGAIN, "ledger node %s shows height %llu after %llu",
                        chain_client_url(c->w->chain), (unsigned long long)v.height,
-                       (unsigned long long)c->as_of);
+                       (unsigned long long)c->settled_height);
     (void)pthread_mutex_lock(&c->lock);
     c->is_member = v.is_member;
     c->n_waiting = v.n_entries - v.confirmed_entries;
@@ -568,6 +601,7 @@ static enum rc step(struct cluster *c, struct err *e)
     (void)pthread_mutex_unlock(&c->lock);
     worker_metrics_cluster(c->w->metrics, c->id, v.is_member, v.n_entries - v.confirmed_entries,
                            v.confirmed_entries > c->entries ? v.confirmed_entries - c->entries : 0);
+    c->awaits = v.n_batches != v.confirmed_batches || v.n_delivered < v.n_outboxes;
     c->oldest_epoch = v.oldest_epoch;
     c->seen_epoch = v.epoch;
     if (!v.is_member) {
@@ -577,9 +611,6 @@ static enum rc step(struct cluster *c, struct err *e)
     }
     TRY(settle(c, &v, e));
     worker_metrics_cluster(c->w->metrics, c->id, true, c->n_waiting, 0);
-    (void)pthread_mutex_lock(&c->lock);
-    c->as_of = v.height;
-    (void)pthread_mutex_unlock(&c->lock);
     TRY(records_publish(c, &v, e));
     if (!c->pending.is_set)
         files_checkpoint(c, &v); /* the roots are those of the state that is served */
@@ -590,39 +621,56 @@ static enum rc step(struct cluster *c, struct err *e)
     return vouch(c, &v, e);
 }
 
-static bool pause_for(const struct cluster *c, uint64_t ms)
+static uint64_t between(uint64_t least, uint64_t v, uint64_t most)
 {
-    uint64_t until = clock_mono_ms() + ms;
+    return v < least ? least : v > most ? most : v;
+}
 
-    while (!c->stopping && clock_mono_ms() < until)
-        clock_sleep_ms(5);
-    return !c->stopping;
+/* For so long, or until somebody asks. A query that waits for a newer state shortens it. */
+static void rest(struct cluster *c, uint64_t ms)
+{
+    uint64_t begun = clock_mono_ms(), now = begun;
+
+    (void)pthread_mutex_lock(&c->lock);
+    while (!c->stopping && c->asked == NULL) {
+        uint64_t until = begun + (c->n_impatient != 0 && ms < RETRY_MS ? ASK_EVERY_MS : ms);
+
+        if (now >= until)
+            break;
+        (void)cluster_wait(c, until);
+        now = clock_mono_ms();
+    }
+    (void)pthread_mutex_unlock(&c->lock);
 }
 
 static void *cluster_main(void *data)
 {
     struct cluster *c = data;
-    uint64_t seen = 0, next_look = 0;
+    uint64_t seen = 0, moved_ms = 0, next_look = 0;
 
     while (!c->stopping && !worker_is_ready(c->w))
-        clock_sleep_ms(20);
+        rest(c, ASK_EVERY_MS);
     while (!c->stopping) {
         struct err e = {0};
-        uint64_t height = 0;
+        uint64_t height = 0, still_ms;
         enum rc rc = chain_height(c->w->chain, &height, &e);
 
-        /* Something may be due though no block came: a turn, a key. */
+        if (rc == RC_OK && height != seen)
+            moved_ms = clock_mono_ms();
         if (rc == RC_OK && (height != seen || clock_mono_ms() >= next_look)) {
             rc = step(c, &e);
-            next_look = clock_mono_ms() + RETRY_MS / 2;
             if (rc == RC_OK)
                 seen = height;
+            still_ms = c->awaits ? 0 : clock_mono_ms() - moved_ms;
+            next_look =
+                clock_mono_ms() + between(LOOK_EVERY_MS, still_ms / LOOK_SHARE, LOOK_SELDOM_MS);
         }
         answer_asked(c);
         if (rc != RC_OK && rc != RC_CLOSED)
             cluster_say(c, "waiting", e.msg);
-        if (!pause_for(c, rc == RC_OK ? LOOK_EVERY_MS : RETRY_MS))
-            break;
+        still_ms = clock_mono_ms() - moved_ms;
+        rest(c,
+             rc == RC_OK ? between(ASK_EVERY_MS, still_ms / ASK_SHARE, ASK_SELDOM_MS) : RETRY_MS);
     }
     answer_asked(c);
     return NULL;

@@ -30,9 +30,10 @@ struct receipt_slot {
 /* A state that queries are answered from: final, signed for by height and root. */
 struct served {
     struct snapshot *snapshot;
-    unsigned users;          /* guarded by cluster.lock */
+    unsigned users;          /* guarded by cluster.lock, as what follows up to as_of */
     bool is_retired;         /* the last user frees it */
-    bool is_gone;            /* its process died; ditto */
+    bool is_gone;            /* its process died */
+    uint64_t as_of;          /* newest height at which it was seen to be the confirmed state */
     uint64_t batch, entries; /* confirmed batches and entries it holds */
     struct known_contract *contracts;
     size_t n_contracts;
@@ -84,6 +85,7 @@ struct cluster {
     uint64_t oldest_epoch, seen_epoch;
     uint64_t looked_at;              /* commits whose checkpoints we have looked at */
     uint64_t own_height;             /* newest block with a transaction of ours */
+    uint64_t settled_height;         /* our state was the confirmed one as of it */
     uint64_t delta_size, state_size; /* bytes since the last checkpoint; of that */
     char checkpoint[CID_TEXT_SIZE];  /* made, to be named by the next commit */
     uint64_t checkpoint_epoch;
@@ -101,16 +103,17 @@ struct cluster {
     unsigned look_tries;         /* at the checkpoint of commit looked_at */
     struct held_back *held_back; /* records.c */
     size_t n_held_back;
+    bool awaits; /* the chain has work that only time or others bring on */
 
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t changed;
+    pthread_mutex_t lock;          /* guards what follows */
+    pthread_cond_t changed;        /* any of it, and `stopping` */
     unsigned n_served;             /* states that are served or still being read */
     struct served *served;         /* NULL: nothing can be answered */
     struct receipt_slot *receipts; /* CLUSTER_RECEIPTS, by index */
     bool is_member;
     uint64_t epoch, n_waiting; /* as last seen */
-    uint64_t as_of;            /* height at which the served state was the confirmed one */
     struct cluster_ask *asked; /* waits for the thread */
+    unsigned n_impatient;      /* queries that wait for a newer state */
 };
 
 /* Something to be done by the thread between two steps, where all of the state is at hand. */
@@ -218,15 +221,20 @@ void outbox_clear(struct cluster *c);
 
 struct cluster *cluster_new(struct worker *w, uint64_t id);
 enum rc cluster_start(struct cluster *c, struct err *e);
-void cluster_free(struct cluster *c); /* joins its thread */
+/* Its thread ends soon, and whoever waits goes away. */
+void cluster_stop(struct cluster *c);
+void cluster_free(struct cluster *c); /* stops it, joins its thread */
+/* Under the lock: until something has changed, or clock_mono_ms() is `until_ms`. False: it is. */
+bool cluster_wait(struct cluster *c, uint64_t until_ms);
 /* Begin with the empty state. */
 enum rc cluster_load_nothing(struct cluster *c, struct err *e);
 /* Forget the state: it will be loaded again. */
 void cluster_unload(struct cluster *c);
-/* Serve queries from the state as it stands now. */
-enum rc cluster_serve_now(struct cluster *c, struct err *e);
-/* The state served now; give it back. NULL: none. */
-struct served *cluster_take_served(struct cluster *c);
+/* Serve queries from the state as it stands now, which is the confirmed one as of this height. */
+enum rc cluster_serve_now(struct cluster *c, uint64_t as_of, struct err *e);
+/* The state served now, give it back; and the height to sign it for (may be NULL), read together.
+ * NULL: none, *as_of is 0. */
+struct served *cluster_take_served(struct cluster *c, uint64_t *as_of);
 void cluster_give_served(struct cluster *c, struct served *s);
 /* Send a transaction of the worker's to ConfidentialContracts and wait for it; value may be NULL.
  * RC_DENIED: it reverted. */

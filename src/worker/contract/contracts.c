@@ -68,7 +68,7 @@ void contracts_stop(struct contracts *c)
     if (c == NULL)
         return;
     for (struct cluster *k = c->clusters; k != NULL; k = k->next)
-        k->stopping = true;
+        cluster_stop(k);
     while (c->clusters != NULL) {
         struct cluster *next = c->clusters->next;
 

@@ -292,7 +292,7 @@ void files_checkpoint(struct cluster *c, const struct cluster_view *v)
     if (c->batches == 0 || c->checkpoint[0] != '\0' || clock_mono_ms() < c->next_checkpoint_ms ||
         (c->delta_size < due && c->checkpoint_epoch == v->epoch && c->n_checkpoints != 0))
         return;
-    s = cluster_take_served(c);
+    s = cluster_take_served(c, NULL);
     if (s == NULL)
         return;
     if (s->batch == c->batches) {

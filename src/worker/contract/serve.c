@@ -95,7 +95,7 @@ static struct cluster *cluster_with(struct contracts *c, const struct address *c
                                     struct served **served)
 {
     for (struct cluster *k = c->clusters; k != NULL; k = k->next) {
-        struct served *s = cluster_take_served(k);
+        struct served *s = cluster_take_served(k, NULL);
 
         if (s == NULL)
             continue;
@@ -118,25 +118,36 @@ static void context_of(struct query_context *ctx, const struct worker *w,
 
 /* ---- queries ---- */
 
-/* The newest state as of at least this height. */
-static struct served *served_at(struct cluster *c, uint64_t minimum_height, uint64_t *as_of)
+/* Wait until what is served is as of at least this height; not longer than CATCH_UP_MS. */
+static void await_height(struct cluster *c, uint64_t minimum_height)
 {
     uint64_t until = clock_mono_ms() + CATCH_UP_MS;
 
-    for (;;) {
-        struct served *s = cluster_take_served(c);
+    (void)pthread_mutex_lock(&c->lock);
+    c->n_impatient++;
+    (void)pthread_cond_broadcast(&c->changed); /* its thread rests: look now */
+    while ((c->served == NULL || c->served->as_of < minimum_height) && !c->stopping &&
+           cluster_wait(c, until))
+        ;
+    c->n_impatient--;
+    (void)pthread_mutex_unlock(&c->lock);
+}
 
-        (void)pthread_mutex_lock(&c->lock);
-        *as_of = c->as_of;
-        (void)pthread_mutex_unlock(&c->lock);
-        if (s != NULL && *as_of >= minimum_height)
-            return s;
+/* The newest state as of at least this height. */
+static struct served *served_at(struct cluster *c, uint64_t minimum_height, uint64_t *as_of)
+{
+    struct served *s = cluster_take_served(c, as_of);
+
+    if (s == NULL || *as_of < minimum_height) {
         if (s != NULL)
             cluster_give_served(c, s);
-        if (c->stopping || clock_mono_ms() > until)
-            return NULL;
-        clock_sleep_ms(2);
+        await_height(c, minimum_height);
+        s = cluster_take_served(c, as_of);
     }
+    if (s == NULL || *as_of >= minimum_height)
+        return s;
+    cluster_give_served(c, s);
+    return NULL;
 }
 
 static enum rc run_query(struct contracts *c, const struct query_request *q,
@@ -231,7 +242,7 @@ static void answer_post(struct contracts *c, struct http_request *req, struct ht
     context_of(&ctx, c->w, &genesis);
     if (json_object_get(body, "sealed") == NULL) {
         rc = http_request_is_adopted(req)
-                 ? query_request_parse(&q, &ctx, req->body, a, &e)
+                 ? query_request_take(&q, &ctx, body, a, &e)
                  : err_set(&e, RC_MALFORMED, "a bare query is for the TLS port; seal it");
         if (rc == RC_OK) {
             http_response_header(resp, "Content-Type", "application/json");
@@ -278,12 +289,13 @@ static void get_standing(struct contracts *c, struct http_request *req, struct h
     struct cluster *k = cluster_numbered(c, http_request_arg(req, "cluster"));
     json_t *o, *list;
     struct served *s;
+    uint64_t as_of;
 
     if (k == NULL) {
         refuse(resp, 404, "CLUSTER_UNKNOWN", "cluster=N names no cluster of this worker");
         return;
     }
-    s = cluster_take_served(k);
+    s = cluster_take_served(k, &as_of);
     o = json_object();
     list = json_array();
     (void)pthread_mutex_lock(&k->lock);
@@ -293,7 +305,7 @@ static void get_standing(struct contracts *c, struct http_request *req, struct h
     CHECK(json_object_set_new(o, "member", json_boolean(k->is_member)) == 0);
     CHECK(json_object_set_new(o, "epoch", json_integer((json_int_t)k->epoch)) == 0);
     CHECK(json_object_set_new(o, "pending", json_integer((json_int_t)k->n_waiting)) == 0);
-    CHECK(json_object_set_new(o, "height", json_integer((json_int_t)k->as_of)) == 0);
+    CHECK(json_object_set_new(o, "height", json_integer((json_int_t)as_of)) == 0);
     (void)pthread_mutex_unlock(&k->lock);
     if (s != NULL) {
         CHECK(json_object_set_new(o, "batch", json_integer((json_int_t)s->batch)) == 0);
@@ -323,7 +335,7 @@ static void get_receipt(struct contracts *c, struct http_request *req, struct ht
         refuse(resp, 404, "CLUSTER_UNKNOWN", "give cluster=N of this worker and index=I");
         return;
     }
-    s = cluster_take_served(k);
+    s = cluster_take_served(k, NULL);
     if (s != NULL) {
         entries = s->entries;
         batch = s->batch;

@@ -165,8 +165,8 @@ class Chain:
     def height(self):
         return int(self.rpc("eth_blockNumber"), 16)
 
-    def read(self, to, data):
-        return unhex(self.rpc("eth_call", {"to": "0x" + to.hex(), "data": "0x" + data.hex()}, "latest"))
+    def read(self, to, data, height="latest"):
+        return unhex(self.rpc("eth_call", {"to": "0x" + to.hex(), "data": "0x" + data.hex()}, height))
 
 
 class Account:

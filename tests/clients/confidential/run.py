@@ -1,10 +1,12 @@
 # Confidential contracts on a live network, by a client made from docs/confidential.md alone.
 # run.py NETWORK_DIR CONTRACTS_DIR SECONDS_OF_KILLS SEED
 import glob
+import http.client as http_client
 import os
 import random
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -270,6 +272,51 @@ def lost_delta(contract):
     say("%d deltas lost from the store: workers execute those batches again" % gone)
 
 
+class Asker(threading.Thread):
+    """Queries without a signature over one kept TLS connection, as fast as they go."""
+
+    def __init__(self, worker, contract, until):
+        super().__init__(daemon=True)
+        self.worker, self.contract, self.until, self.seen, self.failure = worker, contract, until, set(), None
+
+    def run(self):
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE  # the evidence is other tests' affair
+        host, port = self.worker["url"].split("//")[1].split(":")
+        line = http_client.HTTPSConnection(host, int(port) + 4, timeout=30, context=tls)  # a devnet's TLS port
+        body = json.dumps({"contract": "0x" + self.contract.address.hex(), "data": "0x" + call("question()").hex(),
+                           "nonce": "0x" + bytes(32).hex(), "minimum_height": 0,
+                           "expiry": int(time.time()) + 300})
+        while time.time() < self.until:
+            line.request("POST", "/contracts/query", body, {"Content-Type": "application/json"})
+            answer = json.loads(line.getresponse().read())
+            if "root" in answer:
+                self.seen.add((answer["batch"], answer["height"], answer["root"]))
+            elif answer.get("error", {}).get("code") != "again":
+                self.failure = answer
+
+
+def signed_for(contract):
+    """What an answer is signed for is what the chain had confirmed at that very height."""
+    until = time.time() + min(8, kill_seconds)
+    askers = [Asker(workers[i % len(workers)], contract, until) for i in range(4)]
+    for a in askers:
+        a.start()
+    sent = 0
+    while any(a.is_alive() for a in askers):
+        command(contract, people[2 + sent % 3], call("answer(uint256)", sent % 2))
+        sent += 1
+    seen = set().union(*(a.seen for a in askers))
+    check("queries while commands come", all(a.failure is None for a in askers), str([a.failure for a in askers]))
+    for batch, height, root in seen:
+        confirmed = words(chain.read(chain.registry, call("confirmed(uint64)", 1), hex(height)))
+        check("an answer is signed for the state of its height", (confirmed[0], u256(confirmed[2])) ==
+              (batch, unhex(root)), "batch %d at %d, confirmed %d" % (batch, height, confirmed[0]))
+    states = len({batch for batch, _, _ in seen})
+    check("states went by", states > 2, str(states))
+    say("queries during %d commands saw %d states, each at heights where the chain has it" % (sent, states))
+
+
 def close(contract):
     closes = int(time.time()) + 5
     done(contract, people[1], call("open(string,string[],uint64,uint64)", Long("who wrote this?"),
@@ -316,6 +363,7 @@ contract = survey()
 envelopes(contract)
 under_kills(contract)
 same_everywhere(contract)
+signed_for(contract)
 roll_back(contract)
 lost_delta(contract)
 nothing_plain()
