@@ -11,7 +11,8 @@
  *   batch of its block. A sender's commands to a contract are numbered without gaps. A command is
  *   paid when it is queued: gas * price, whatever comes of it.
  * - A contract takes commands once `quorum` members have signed the same key record for its code.
- *   Until then its owner can call off what it asked for, and has its coin back.
+ *   Until then its owner can call off what it asked for, and has its coin back. Code may follow once
+ *   the key is there, so that it can be sealed to it.
  * - A range of batches is confirmed when `quorum` members have signed the same result, from the
  *   confirmed end and root on. The first of them fixes the range; if it goes, the range is open
  *   again. Fees of the range go to those who signed the confirmed result; who signed another loses
@@ -455,9 +456,9 @@ address ConfidentialContracts_deploy(u64 cluster, struct DeployParams p)
 
     if (!c.anyone_deploys && !same(sender, c.owner))
         revert_MayNotDeploy();
-    if (p.audit > AUDIT_OWNER || p.codeUrl.n == 0 || p.codeUrl.n > URL_MAX ||
-        p.init.n > PAYLOAD_MAX - 36 || (p.init.n == 0 && value != 0) ||
-        same32(p.codeHash, (bytes32){0}))
+    /* Neither code nor where it is: it follows, by provideCode. */
+    if (p.audit > AUDIT_OWNER || (p.codeUrl.n == 0) != same32(p.codeHash, (bytes32){0}) ||
+        p.codeUrl.n > URL_MAX || p.init.n > PAYLOAD_MAX - 36 || (p.init.n == 0 && value != 0))
         revert_InvalidDeployment();
     address made = make_account(account_salt(cluster, sender, p.salt));
 
@@ -482,6 +483,22 @@ static contract_record own_contract(address at)
     if (!same(msg_caller(), k.owner))
         revert_NotContractOwner();
     return k;
+}
+
+/* Until the members have signed for some code, the owner may name other. */
+void ConfidentialContracts_provideCode(address contractAddress, bytes32 codeHash, str codeUrl)
+{
+    contract_record k = own_contract(contractAddress);
+    pending_entry p = pending_of(contractAddress);
+
+    if (k.status != CONTRACT_WAITING)
+        revert_NothingPending();
+    if (codeUrl.n == 0 || codeUrl.n > URL_MAX || same32(codeHash, (bytes32){0}))
+        revert_InvalidDeployment();
+    p.code_hash = codeHash;
+    p.code_url = codeUrl;
+    pending_of_set(contractAddress, p);
+    emit_CodeProvided(contractAddress, codeHash, codeUrl);
 }
 
 void ConfidentialContracts_upgrade(address contractAddress, bytes32 codeHash, str codeUrl, u64 gas)

@@ -1,9 +1,11 @@
 /* What strangers send around a cluster, by the first byte: entries, outbox messages, payloads,
- * envelopes and receipts (sealed and already open), queries, replies, requests for logs, grants,
- * audit keys. What has one form is written again as the same bytes. */
+ * envelopes, receipts and code (sealed and already open), queries, replies, requests for logs,
+ * grants, audit keys. What has one form is written again as the same bytes. */
 #include "cluster/audit.h"
+#include "cluster/code.h"
 #include "cluster/entry.h"
 #include "cluster/query.h"
+#include "crypto/hash.h"
 #include "crypto/hpke.h"
 #include "crypto/x25519.h"
 
@@ -70,6 +72,35 @@ static void try_receipt(struct bytes plain)
         CHECK(out.n <= RECEIPT_OUTPUT_MAX && plain.p[1] == status);
 }
 
+/* The code hash is that of whatever the plaintext says is the program. */
+static void try_code(struct bytes plain)
+{
+    static const uint8_t sizes[] = {32, 8, 20, 8};
+    AUTO_CLEAR(secbuf) struct secbuf out = {0};
+    AUTO_CLEAR(buf) struct buf b = {0}, aad = {0}, padded = {0};
+    struct code_context c = {.chain_id = 1};
+    size_t n = plain.n < 5 ? 0 : load_u32be(plain.p + 1);
+    enum rc rc = code_open(&out, &c, &key, plain, NULL);
+
+    CHECK(rc == RC_DENIED || rc == RC_MALFORMED || rc == RC_UNSUPPORTED);
+    buf_put_bytes(&padded, plain);
+    if (padded.n < 4096)
+        buf_put_zero(&padded, 4096 - padded.n);
+    keccak256(&c.code_hash, n <= padded.n - 5 ? bytes_of(padded.p + 5, n) : (struct bytes){0});
+    put_lp(&aad, 7, 1);
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+        put_lp(&aad, sizes[i] - 1u, 0);
+    buf_u32be(&aad, 32);
+    buf_put_bytes(&aad, BYTES_OF(&c.code_hash));
+    buf_u8(&b, 1);
+    buf_u64be(&b, 0);
+    seal(&b, "cloister/cluster/code/v1", buf_bytes(&aad), buf_bytes(&padded));
+    rc = code_open(&out, &c, &key, buf_bytes(&b), NULL);
+    CHECK(rc == RC_OK || rc == RC_MALFORMED);
+    if (rc == RC_OK)
+        CHECK(out.n == n && n > CODE_SALT_SIZE);
+}
+
 static void try_query(struct bytes in)
 {
     AUTO_CLEAR(arena) struct arena mem = {0};
@@ -115,7 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     in = bytes_of(data + 1, size - 1);
-    switch (data[0] % 10) {
+    switch (data[0] % 11) {
     case 0:
         if (entry_decode(&entry, in, NULL) != RC_OK)
             return 0;
@@ -152,10 +183,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (logs_request_parse(&logs, &who, &query, in, NULL) == RC_OK)
             logs_request_put(&b, &logs);
         break;
-    default:
+    case 9:
         if (audit_grant_parse(&grant, &who, &query.domain, in, NULL) == RC_OK)
             audit_grant_put(&b, &grant);
         CHECK(audit_keys_open(&keys, &audit, &key, in, NULL) != RC_OK);
+        break;
+    default:
+        try_code(in);
         break;
     }
     return 0;

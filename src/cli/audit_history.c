@@ -2,6 +2,7 @@
  * against the proved hashes; code and state files from the store. */
 #include "chain/gen/confidential_contracts.h"
 #include "cli/internal/audit.h"
+#include "cluster/code.h"
 
 #define BLOCKS_AT_ONCE 2000
 #define FILE_MAX_SIZE ((uint64_t)1 << 30)
@@ -142,9 +143,10 @@ static void add_code(struct audit *x, const struct hash32 *hash, struct bytes ur
 static enum rc read_codes(struct audit *x, struct err *e)
 {
     struct confidential_contracts_event_UpgradeWanted wanted;
+    struct confidential_contracts_event_CodeProvided provided;
     struct confidential_contracts_event_Deployed deployed;
-    struct chain_log *first, *later;
-    size_t n_first, n_later;
+    struct chain_log *first, *then, *later;
+    size_t n_first, n_then, n_later;
     struct chain_client *chain;
 
     TRY(cli_chain(x->cli, &chain, e));
@@ -152,7 +154,9 @@ static enum rc read_codes(struct audit *x, struct err *e)
                    &confidential_contracts_topic_Deployed, NULL, 0, x->c.height, e));
     TRY(chain_logs(chain, &later, &n_later, &x->cli->mem, &x->c.registry,
                    &confidential_contracts_topic_UpgradeWanted, NULL, 0, x->c.height, e));
-    x->codes = arena_array(&x->cli->mem, n_first + n_later + 1, sizeof(*x->codes));
+    TRY(chain_logs(chain, &then, &n_then, &x->cli->mem, &x->c.registry,
+                   &confidential_contracts_topic_CodeProvided, NULL, 0, x->c.height, e));
+    x->codes = arena_array(&x->cli->mem, n_first + n_then + n_later + 1, sizeof(*x->codes));
     add_code(x, &x->c.record.code_hash, x->c.record.code_url);
     for (size_t i = 0; i < n_first; i++)
         if (confidential_contracts_parse_Deployed(&deployed, NULL, first[i].topics,
@@ -160,6 +164,11 @@ static enum rc read_codes(struct audit *x, struct err *e)
                                                   NULL) == RC_OK &&
             address_eq(&deployed.contractAddress, &x->c.contract))
             add_code(x, &deployed.codeHash, deployed.codeUrl);
+    for (size_t i = 0; i < n_then; i++)
+        if (confidential_contracts_parse_CodeProvided(
+                &provided, NULL, then[i].topics, then[i].n_topics, then[i].data, NULL) == RC_OK &&
+            address_eq(&provided.contractAddress, &x->c.contract))
+            add_code(x, &provided.codeHash, provided.codeUrl);
     for (size_t i = 0; i < n_later; i++)
         if (confidential_contracts_parse_UpgradeWanted(
                 &wanted, NULL, later[i].topics, later[i].n_topics, later[i].data, NULL) == RC_OK &&
@@ -190,18 +199,49 @@ static enum rc get(struct audit *x, struct bytes *out, const struct cid *cid, ui
     return RC_OK;
 }
 
+/* Sealed to the contract, whose keys we were given. */
+static enum rc open_code(struct audit *x, struct audit_code *code, struct bytes file, struct err *e)
+{
+    AUTO_CLEAR(secbuf) struct secbuf program = {0};
+    struct code_context context = {.chain_id = x->c.chain_id,
+                                   .genesis = x->c.genesis,
+                                   .cluster = x->c.record.cluster,
+                                   .contract = x->c.contract,
+                                   .code_hash = code->hash};
+    struct contract_keys keys;
+    enum rc rc;
+
+    TRY(code_file_epoch(&context.epoch, file, e));
+    TRY(audit_keys_of(&keys, &x->context, x->keys, context.epoch, e));
+    rc = code_open(&program, &context, &keys.receive, file, e);
+    contract_keys_wipe(&keys);
+    TRY(rc);
+    code->elf = arena_dup(&x->cli->mem, secbuf_bytes(&program));
+    return RC_OK;
+}
+
+static enum rc fetch_code(struct audit *x, struct audit_code *code, struct err *e)
+{
+    struct bytes url, file;
+    bool is_sealed = code_url_is_sealed(&url, bytes_str(code->url));
+    struct cid cid;
+
+    TRY(cid_parse_url(&cid, NULL, url, e));
+    if (!is_sealed)
+        return get(x, &code->elf, &cid, STATE_CODE_MAX, e);
+    TRY(get(x, &file, &cid, CODE_FILE_MAX, e));
+    return open_code(x, code, file, e);
+}
+
 enum rc audit_get_code(struct audit *x, const struct hash32 *hash, struct bytes *elf, struct err *e)
 {
     for (size_t i = 0; i < x->n_codes; i++) {
         struct audit_code *code = &x->codes[i];
-        struct cid cid;
 
         if (!hash32_eq(&code->hash, hash))
             continue;
-        if (code->elf.p == NULL) {
-            TRY(cid_parse_url(&cid, NULL, bytes_str(code->url), e));
-            TRY(get(x, &code->elf, &cid, STATE_CODE_MAX, e));
-        }
+        if (code->elf.p == NULL)
+            TRY(fetch_code(x, code, e));
         *elf = code->elf;
         return RC_OK;
     }

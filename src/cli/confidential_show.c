@@ -2,6 +2,7 @@
 #include "cli/internal/commands.h"
 #include "cli/internal/confidential.h"
 #include "cli/internal/evidence.h"
+#include "cluster/code.h"
 
 static enum rc members_json(struct cli *cli, json_t *list, const struct confidential *c,
                             struct err *e)
@@ -36,17 +37,23 @@ static enum rc contract_show(struct cli *cli, struct err *e)
     struct address contract;
     uint64_t pending;
     const char *url;
+    struct bytes where;
+    bool is_sealed;
 
     TRY(cli_address(cli, &contract, cli->args[0], e));
     TRY(cli_confidential(cli, &c, &contract, e));
     r = &c.record;
     pending = c.queue.count - c.confirmed.index;
     TRY(cli_state_text(cli, &url, r->code_url, e));
+    is_sealed = code_url_is_sealed(&where, bytes_str(url));
     cli_field(cli, "contract", "%s  %s", cli_addr_text(cli, &contract),
               confidential_status_text(r->status));
     cli_field(cli, "owner", "%s", cli_addr_text(cli, &r->owner));
     cli_field(cli, "cluster", "%llu", (unsigned long long)r->cluster);
-    cli_field(cli, "code", "%s  %s%s", cli_hash_text(cli, &r->code_hash), url,
+    cli_field(cli, "code", "%s  %s  %s%s", cli_hash_text(cli, &r->code_hash), url,
+              url[0] == '\0' ? "not named yet"
+              : is_sealed    ? "encrypted: only its cluster can read it"
+                             : "public",
               r->upgradable ? "  upgradable" : "");
     cli_field(cli, "audit", "%s", r->audit == AUDIT_OWNER ? "by whom the owner names" : "none");
     cli_field(cli, "key", "%s  epoch %llu", cli_hash_text(cli, &r->public_key),
@@ -60,11 +67,12 @@ static enum rc contract_show(struct cli *cli, struct err *e)
     CHECK(
         json_object_update_new(
             result,
-            json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:b, s:b, s:s, s:I, s:I}", "address",
+            json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:b, s:b, s:b, s:s, s:I, s:I}", "address",
                       cli_addr_text(cli, &contract), "status", confidential_status_text(r->status),
                       "owner", cli_addr_text(cli, &r->owner), "cluster", (json_int_t)r->cluster,
-                      "code_hash", cli_hash_text(cli, &r->code_hash), "code_url", url, "upgradable",
-                      (int)r->upgradable, "audit", (int)(r->audit == AUDIT_OWNER), "public_key",
+                      "code_hash", cli_hash_text(cli, &r->code_hash), "code_url", url,
+                      "code_encrypted", (int)is_sealed, "upgradable", (int)r->upgradable, "audit",
+                      (int)(r->audit == AUDIT_OWNER), "public_key",
                       cli_hash_text(cli, &r->public_key), "key_epoch", (json_int_t)r->key_epoch,
                       "quorum", (json_int_t)c.cluster.quorum)) == 0 &&
         json_object_update_new(result, json_pack("{s:I, s:I, s:s, s:I, s:I}", "batches",

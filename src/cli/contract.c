@@ -242,7 +242,7 @@ const struct cli_command CLI_CONTRACT_BUILD = {
 /* ---- deploy ---- */
 
 static const char *init_signature, *value_text, *gas_text, *cluster_text, *audit_text;
-static bool confidential, upgradable, plain, wait_for_it;
+static bool confidential, upgradable, encrypts_code, plain, wait_for_it;
 static const struct cli_option DEPLOY_OPTIONS[] = {
     {.name = "init",
      .arg = "SIGNATURE",
@@ -264,6 +264,9 @@ static const struct cli_option DEPLOY_OPTIONS[] = {
     {.name = "upgradable",
      .help = "with --confidential: its owner may replace the code",
      .flag = &upgradable},
+    {.name = "encrypt-code",
+     .help = "with --confidential: only the cluster's workers can read the code",
+     .flag = &encrypts_code},
     {.name = "audit",
      .arg = "WHO",
      .help = "with --confidential: owner: whom the owner names may re-execute it; none [none]",
@@ -289,16 +292,18 @@ static enum rc deploy_options(struct err *e)
             e, RC_MALFORMED,
             "--confidential needs --cluster N: `cloister cluster list` shows which there "
             "are");
-    if (!confidential &&
-        (cluster_text != NULL || upgradable || audit_text != NULL || gas_text != NULL))
+    if (!confidential && (cluster_text != NULL || upgradable || encrypts_code ||
+                          audit_text != NULL || gas_text != NULL))
         return err_set(e, RC_MALFORMED,
-                       "--cluster, --upgradable, --audit and --gas are for --confidential");
+                       "--cluster, --upgradable, --encrypt-code, --audit and --gas are for "
+                       "--confidential");
     return RC_OK;
 }
 
 static enum rc deploy_confidential(struct cli *cli, const char *elf, struct err *e)
 {
     struct confidential_deploy d = {.upgradable = upgradable,
+                                    .encrypts_code = encrypts_code,
                                     .audit = audit_text,
                                     .init = init_signature,
                                     .gas = gas_text,
@@ -358,7 +363,10 @@ const struct cli_command CLI_CONTRACT_DEPLOY = {
     .details =
         "With --confidential the code goes into the store, and the contract onto a cluster; "
         "the command\n"
-        "ends when the cluster's workers have published the key that commands are sealed to.",
+        "ends when the cluster's workers have published the key that commands are sealed to. With\n"
+        "--encrypt-code the code goes into the store sealed to that key, and the chain has a hash "
+        "that\n"
+        "says nothing about it; whom the owner has audit the contract can read it.",
     .fn = contract_deploy,
     .options = DEPLOY_OPTIONS,
     .min_args = 1,

@@ -43,7 +43,8 @@ void machine_free(struct machine *m); /* NULL is let pass; wipes the state */
 /* Load state: natural keys 0x01, 0x02. RC_EXISTS, RC_LIMIT, RC_MALFORMED (also a balance of 2^224
  * and more). */
 enum rc machine_load(struct machine *m, struct bytes key, struct bytes value, struct err *e);
-/* Make code known, by its hash. RC_MALFORMED, RC_UNSUPPORTED, RC_LIMIT: not a program. */
+/* Make code known, by its hash: an ELF, or an ELF with its salt (cluster/code.h). RC_MALFORMED,
+ * RC_UNSUPPORTED, RC_LIMIT: not a program. */
 enum rc machine_put_code(struct machine *m, struct bytes elf, struct hash32 *hash, struct err *e);
 bool machine_has_code(const struct machine *m, const struct hash32 *hash);
 

@@ -11,6 +11,9 @@
  * again. Put there with __attribute__((section(".cloister.reentrant"))). */
 #define CODE_REENTRANT_SECTION ".cloister.reentrant"
 #define CODE_REENTRANT_MAX 64 /* selectors */
+/* Random bytes after the ELF of a confidential contract whose code is not public: its hash, over
+ * both, says nothing about the ELF. */
+#define CODE_SALT_SIZE 32
 
 /* Split deploy data (`to` absent) into the ELF and what follows, which is the init calldata. The
  * ELF ends where the last of its header, program headers, segments, section headers and sections

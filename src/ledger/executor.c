@@ -371,7 +371,7 @@ enum rc ledger_put_code(struct executor *x, struct journal *j, struct bytes elf,
 
     memset(hash, 0, sizeof(*hash));
     TRY(code_split(elf, &whole, &rest, e));
-    if (rest.n != 0)
+    if (rest.n != 0 && rest.n != CODE_SALT_SIZE)
         return err_set(e, RC_MALFORMED, "%zu bytes follow the end of the ELF", rest.n);
     TRY(program_check(x, elf, e));
     keccak256(hash, elf);

@@ -121,7 +121,8 @@ enum rc ledger_estimate(struct executor *x, struct state_source source, const st
 enum rc ledger_warm_code(struct executor *x, struct journal *j, const struct hash32 *hash,
                          struct err *e);
 
-/* Make the code known without a transaction (genesis). *hash = keccak256(elf). RC_MALFORMED,
- * RC_UNSUPPORTED, RC_LIMIT: not a program. */
+/* Make the code known without a transaction (genesis, clusters). *hash = keccak256(elf); a salt of
+ * CODE_SALT_SIZE may follow the program and belongs to it. RC_MALFORMED, RC_UNSUPPORTED, RC_LIMIT:
+ * not a program. */
 enum rc ledger_put_code(struct executor *x, struct journal *j, struct bytes elf,
                         struct hash32 *hash, struct err *e);

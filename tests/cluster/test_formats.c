@@ -1,7 +1,10 @@
 #include "cluster/audit.h"
+#include "cluster/code.h"
 #include "cluster/entry.h"
 #include "cluster/envelope.h"
 #include "cluster/signed.h"
+#include "crypto/hash.h"
+#include "crypto/hpke.h"
 #include "crypto/x25519.h"
 #include "vectors.h"
 
@@ -240,6 +243,178 @@ TEST(envelopes_of_every_class)
                  "");
         CHECK_INT(sealed.n, 0);
     }
+}
+
+/* ---- code that is not public ---- */
+
+static struct code_context code_context_of(const json_t *x, const struct contract_keys *k)
+{
+    struct code_context c = {.chain_id = v_u64(v_all(), "chain_id"),
+                             .genesis = v_genesis(),
+                             .cluster = v_u64(v_all(), "cluster"),
+                             .contract = k->contract,
+                             .epoch = k->epoch};
+
+    V_FIXED(&c.code_hash, x, "code_hash");
+    return c;
+}
+
+TEST(encrypted_code_of_the_document_opens)
+{
+    const json_t *list = v_of(v_all(), "codes");
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *x = json_array_get(list, i);
+        struct contract_keys k = v_keys(v_u64(x, "keys"));
+        struct code_context c = code_context_of(x, &k);
+        AUTO_CLEAR(secbuf) struct secbuf out = {0};
+        uint64_t epoch;
+        struct err e;
+
+        CHECK_OK(code_file_epoch(&epoch, v_hex(x, "sealed"), &e), &e);
+        CHECK_INT(epoch, k.epoch);
+        CHECK_OK(code_open(&out, &c, &k.receive, v_hex(x, "sealed"), &e), &e);
+        CHECK_MEM(secbuf_bytes(&out), v_hex(x, "program"));
+    }
+}
+
+static void code_opens_not(const struct code_context *c, const struct secret32 *key,
+                           struct bytes sealed)
+{
+    AUTO_CLEAR(secbuf) struct secbuf out = {0};
+    enum rc rc = code_open(&out, c, key, sealed, NULL);
+
+    CHECK_TRUE(rc == RC_DENIED || rc == RC_MALFORMED || rc == RC_UNSUPPORTED);
+    CHECK_INT(out.n, 0);
+}
+
+#define OTHER_CODE(field)                                                                          \
+    do {                                                                                           \
+        c = good;                                                                                  \
+        ((uint8_t *)&c.field)[0] ^= 1;                                                             \
+        code_opens_not(&c, &k.receive, buf_bytes(&sealed));                                        \
+    } while (0)
+TEST(encrypted_code_opens_for_its_deployment_alone)
+{
+    const json_t *x = json_array_get(v_of(v_all(), "codes"), 1);
+    struct contract_keys k = v_keys(1), other = v_keys(0);
+    struct code_context good = code_context_of(x, &k), c;
+    AUTO_CLEAR(buf) struct buf sealed = {0};
+    AUTO_CLEAR(secbuf) struct secbuf out = {0};
+    struct err e;
+
+    CHECK_OK(code_seal(&sealed, &good, k.public32, v_hex(x, "program"), &e), &e);
+    CHECK_INT(sealed.n, 9 + 48 + 8192);
+    code_opens_not(&good, &other.receive, buf_bytes(&sealed));
+    OTHER_CODE(chain_id);
+    OTHER_CODE(genesis);
+    OTHER_CODE(cluster);
+    OTHER_CODE(contract);
+    OTHER_CODE(epoch);
+    OTHER_CODE(code_hash);
+    for (size_t i = 0; i < sealed.n; i += i < 64 ? 1 : 97) {
+        sealed.p[i] ^= 0x40;
+        code_opens_not(&good, &k.receive, buf_bytes(&sealed));
+        sealed.p[i] ^= 0x40;
+    }
+    for (size_t n = 0; n < sealed.n; n += n < 64 ? 1 : 97)
+        code_opens_not(&good, &k.receive, bytes_of(sealed.p, n));
+    CHECK_OK(code_open(&out, &good, &k.receive, buf_bytes(&sealed), &e), &e);
+    buf_put_zero(&sealed, CODE_FILE_MAX + 1 - sealed.n);
+    CHECK_RC(code_open(&out, &good, &k.receive, buf_bytes(&sealed), &e), RC_LIMIT, &e, "at most");
+}
+
+/* What somebody who has the public key may seal. */
+static void seal_plain(struct buf *out, const struct code_context *c, const uint8_t public32[32],
+                       struct bytes plain)
+{
+    AUTO_CLEAR(buf) struct buf aad = {0};
+    struct err e;
+
+    buf_u32be(&aad, 8);
+    buf_u64be(&aad, c->chain_id);
+    buf_u32be(&aad, 32);
+    buf_put_bytes(&aad, BYTES_OF(&c->genesis));
+    buf_u32be(&aad, 8);
+    buf_u64be(&aad, c->cluster);
+    buf_u32be(&aad, 20);
+    buf_put_bytes(&aad, BYTES_OF(&c->contract));
+    buf_u32be(&aad, 8);
+    buf_u64be(&aad, c->epoch);
+    buf_u32be(&aad, 32);
+    buf_put_bytes(&aad, BYTES_OF(&c->code_hash));
+    buf_reset(out);
+    buf_u8(out, 1);
+    buf_u64be(out, c->epoch);
+    CHECK_OK(hpke_seal(out, public32, bytes_str("cloister/cluster/code/v1"), buf_bytes(&aad), plain,
+                       NULL, &e),
+             &e);
+}
+
+TEST(encrypted_code_has_one_form_and_a_salt)
+{
+    const json_t *x = json_array_get(v_of(v_all(), "codes"), 0);
+    struct contract_keys k = v_keys(0);
+    struct code_context c = code_context_of(x, &k);
+    struct bytes program = v_hex(x, "program");
+    AUTO_CLEAR(buf) struct buf sealed = {0};
+    AUTO_CLEAR(secbuf) struct secbuf out = {0};
+    static uint8_t plain[8192];
+    struct err e;
+
+    plain[0] = 1;
+    store_u32be(plain + 1, (uint32_t)program.n);
+    memcpy(plain + 5, program.p, program.n);
+    seal_plain(&sealed, &c, k.public32, bytes_of(plain, 4096));
+    CHECK_OK(code_open(&out, &c, &k.receive, buf_bytes(&sealed), &e), &e);
+    secbuf_reset(&out);
+    seal_plain(&sealed, &c, k.public32, bytes_of(plain, 8192));
+    CHECK_RC(code_open(&out, &c, &k.receive, buf_bytes(&sealed), &e), RC_MALFORMED, &e, "form");
+    plain[4095] = 1;
+    seal_plain(&sealed, &c, k.public32, bytes_of(plain, 4096));
+    CHECK_RC(code_open(&out, &c, &k.receive, buf_bytes(&sealed), &e), RC_MALFORMED, &e, "form");
+    plain[4095] = 0;
+    plain[6] ^= 1;
+    seal_plain(&sealed, &c, k.public32, bytes_of(plain, 4096));
+    CHECK_RC(code_open(&out, &c, &k.receive, buf_bytes(&sealed), &e), RC_DENIED, &e,
+             "what the chain names");
+    plain[6] ^= 1;
+    store_u32be(plain + 1, UINT32_MAX);
+    seal_plain(&sealed, &c, k.public32, bytes_of(plain, 4096));
+    CHECK_RC(code_open(&out, &c, &k.receive, buf_bytes(&sealed), &e), RC_MALFORMED, &e, "form");
+
+    /* The bare ELF, whose hash anybody could try. */
+    store_u32be(plain + 1, (uint32_t)program.n - CODE_SALT_SIZE);
+    memset(plain + 5 + program.n - CODE_SALT_SIZE, 0, CODE_SALT_SIZE);
+    keccak256(&c.code_hash, bytes_of(program.p, program.n - CODE_SALT_SIZE));
+    seal_plain(&sealed, &c, k.public32, bytes_of(plain, 4096));
+    CHECK_RC(code_open(&out, &c, &k.receive, buf_bytes(&sealed), &e), RC_MALFORMED, &e, "salt");
+    CHECK_INT(out.n, 0);
+}
+
+TEST(a_salt_makes_equal_programs_different)
+{
+    struct bytes program = v_hex(json_array_get(v_of(v_all(), "codes"), 0), "program");
+    struct bytes elf = bytes_of(program.p, program.n - CODE_SALT_SIZE), url;
+    AUTO_CLEAR(secbuf) struct secbuf a = {0}, b = {0}, c = {0};
+    struct hash32 ha, hb, plain;
+    struct err e;
+
+    CHECK_OK(code_salt(&a, &ha, elf, &e), &e);
+    CHECK_OK(code_salt(&b, &hb, elf, &e), &e);
+    keccak256(&plain, elf);
+    CHECK_TRUE(!hash32_eq(&ha, &hb) && !hash32_eq(&ha, &plain));
+    CHECK_INT(a.n, elf.n + CODE_SALT_SIZE);
+    keccak256(&hb, secbuf_bytes(&a));
+    CHECK_MEM(BYTES_OF(&ha), BYTES_OF(&hb));
+    CHECK_RC(code_salt(&c, &ha, program, &e), RC_MALFORMED, &e, "32 bytes follow");
+    CHECK_RC(code_salt(&c, &ha, bytes_str("no program"), &e), RC_MALFORMED, &e, "ELF");
+    CHECK_INT(c.n, 0);
+    CHECK_TRUE(code_url_is_sealed(&url, bytes_str("sealed:ipfs://x")));
+    CHECK_MEM(url, bytes_str("ipfs://x"));
+    CHECK_TRUE(!code_url_is_sealed(&url, bytes_str("ipfs://sealed:")));
+    CHECK_MEM(url, bytes_str("ipfs://sealed:"));
+    CHECK_TRUE(!code_url_is_sealed(&url, bytes_str("sealed")));
 }
 
 /* ---- receipts ---- */

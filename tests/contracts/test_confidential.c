@@ -392,6 +392,82 @@ TEST(an_upgrade_waits_for_its_key_record_and_can_be_called_off)
     conf_clear(&c);
 }
 
+static enum world_outcome provide(struct conf *c, struct address from, struct address at,
+                                  struct hash32 code, size_t url)
+{
+    static const char text[513] = {'u'};
+    struct buf b = {0};
+
+    confidential_contracts_put_provideCode(&b, &at, &code, bytes_of(text, url));
+    return conf_call(c, from, 0, &b);
+}
+
+TEST(code_may_follow_the_key)
+{
+    struct confidential_contracts_DeployParams p = {.gas = GAS_CLASS, .init = bytes_str("init")};
+    AUTO_CLEAR(buf) struct buf entry = {0}, payload = {0};
+    struct hash32 none = {0}, queue;
+    struct address at, other;
+    struct err e;
+    struct conf c;
+    uint64_t id;
+
+    conf_init(&c);
+    id = conf_add_cluster(&c, 3, 2, 3);
+    WORKS(deploy(&c, c.owner, id, FEE + 3, &p));
+    CHECK_OK(confidential_contracts_get_deploy(&at, NULL, c.w->ret, &e), &e);
+    WORKS(conf_publish(&c, at, 0, none));
+    REVERTS(conf_publish(&c, at, 1, conf_code(1)), "WrongCode(bytes32)");
+    CHECK_INT(conf_contract(&c, at).keyEpoch, 0);
+    WORKS(conf_publish(&c, at, 1, none));
+    CHECK_INT(conf_contract(&c, at).keyEpoch, 1);
+    CHECK_INT(conf_contract(&c, at).publicKey.b[0], 0x70);
+    CHECK_INT(conf_contract(&c, at).status, 1);
+    CHECK_INT(conf_queue(&c, id).count, 0);
+    REVERTS(conf_send(&c, c.alice, at, 0, 0), "NotActive(address)");
+    REVERTS(upgrade(&c, c.owner, at, conf_code(1), FEE), "NotActive(address)");
+
+    REVERTS(provide(&c, c.bob, at, conf_code(1), 9), "NotContractOwner()");
+    REVERTS(provide(&c, c.owner, c.bob, conf_code(1), 9), "UnknownContract(address)");
+    REVERTS(provide(&c, c.owner, at, none, 9), "InvalidDeployment()");
+    REVERTS(provide(&c, c.owner, at, conf_code(1), 0), "InvalidDeployment()");
+    REVERTS(provide(&c, c.owner, at, conf_code(1), 513), "InvalidDeployment()");
+    WORKS(provide(&c, c.owner, at, conf_code(1), 512));
+    REVERTS(conf_publish(&c, at, 0, none), "WrongCode(bytes32)");
+    WORKS(conf_publish(&c, at, 0, conf_code(1)));
+    WORKS(provide(&c, c.owner, at, conf_code(2), 9)); /* better code: what was signed is nothing */
+    REVERTS(conf_publish(&c, at, 1, conf_code(1)), "WrongCode(bytes32)");
+    WORKS(conf_publish(&c, at, 1, conf_code(2)));
+    CHECK_INT(conf_contract(&c, at).status, 1);
+    WORKS(conf_publish(&c, at, 2, conf_code(2)));
+    CHECK_INT(conf_contract(&c, at).status, 2);
+    CHECK_HASH(conf_contract(&c, at).codeHash, conf_code(2));
+    CHECK_INT(conf_contract(&c, at).codeUrl.n, 9);
+    REVERTS(provide(&c, c.owner, at, conf_code(3), 9), "NothingPending()");
+    buf_put_bytes(&payload, BYTES_OF(REF(hash32, conf_code(2))));
+    buf_u32be(&payload, 4);
+    buf_put_str(&payload, "init");
+    conf_entry(&entry, ACTIVATE, at, c.owner, 0, 1, 0, GAS_CLASS, 3, buf_bytes(&payload));
+    conf_queue_begin(&queue, id);
+    conf_queue_add(&queue, buf_bytes(&entry));
+    CHECK_HASH(conf_queue(&c, id).hash, queue);
+
+    /* Called off while it waits for its code, and after the epoch moved. */
+    p.salt.b[0] = 1;
+    WORKS(deploy(&c, c.owner, id, FEE + 3, &p));
+    CHECK_OK(confidential_contracts_get_deploy(&other, NULL, c.w->ret, &e), &e);
+    WORKS(conf_publish(&c, other, 0, none));
+    WORKS(LEAVE(c.who[2], id));
+    WORKS(conf_publish(&c, other, 0, none));
+    CHECK_INT(conf_contract(&c, other).keyEpoch, 0); /* the other vote is of an epoch before */
+    WORKS(conf_publish(&c, other, 1, none));
+    CHECK_INT(conf_contract(&c, other).keyEpoch, 2);
+    WORKS(cancel(&c, c.owner, other));
+    REVERTS(provide(&c, c.owner, other, conf_code(1), 9), "NothingPending()");
+    REVERTS(conf_publish(&c, other, 0, none), "UnknownContract(address)");
+    conf_clear(&c);
+}
+
 /* ---- the queue ---- */
 
 static enum world_outcome send(struct conf *c, struct address at, uint64_t sequence,

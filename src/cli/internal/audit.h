@@ -12,7 +12,7 @@
 struct audit_code {
     struct hash32 hash;
     const char *url;
-    struct bytes elf; /* p NULL: not fetched yet */
+    struct bytes elf; /* with its salt, if it has one; p NULL: not fetched yet */
 };
 
 struct audit {

@@ -78,6 +78,7 @@ enum rc confidential_print_output(struct cli *cli, const char *signature,
 struct confidential_deploy {
     uint64_t cluster;
     bool upgradable;
+    bool encrypts_code;
     const char *audit; /* "owner", "none"; NULL: none */
     const char *init;  /* signature of the first call, or NULL */
     const char *gas, *value;

@@ -139,23 +139,30 @@ enum rc range_execute(struct cluster *c, const struct cluster_view *v, uint64_t 
 enum rc range_undo(struct cluster *c, struct err *e);
 /* It is confirmed: it is our state now. */
 void range_settle(struct cluster *c);
-/* The code of a contract, from here or from where the chain says it is. RC_AGAIN, RC_DENIED. */
-enum rc range_fetch_code(struct cluster *c, const struct address *contract,
-                         const struct hash32 *code_hash, uint64_t min_height, struct err *e);
-/* Code from a state file, kept. *code_hash is what it is. */
-enum rc range_put_code(struct cluster *c, struct bytes elf, struct hash32 *code_hash,
-                       struct err *e);
-/* Code that the runtime was given before. */
-enum rc range_read_code(struct buf *out, const struct cluster *c, const struct hash32 *code_hash,
-                        struct err *e);
 /* Accounts among changes say which code runs. */
 enum rc range_note_contracts(struct cluster *c, const struct state_change *changes, size_t n,
                              struct err *e);
-/* Have the code of the accounts among changes, before they are applied. As range_fetch_code. */
-enum rc range_need_code(struct cluster *c, const struct state_change *changes, size_t n,
-                        uint64_t min_height, struct err *e);
 const struct known_contract *cluster_known(const struct cluster *c, const struct address *a);
 void cluster_keep_receipt(struct cluster *c, uint64_t index, struct bytes sealed);
+
+/* ---- code.c ---- */
+
+/* The code of a contract, from here or from where the chain says it is; given to the runtime.
+ * RC_AGAIN: store or keepers are away. RC_DENIED, RC_MALFORMED, ...: it is not what the chain
+ * names, sealed for something else, or no program. */
+enum rc cluster_fetch_code(struct cluster *c, const struct address *contract,
+                           const struct hash32 *code_hash, uint64_t min_height, struct err *e);
+/* Code from a contract's part of a state file: given to the runtime and kept. *code_hash is what it
+ * is. */
+enum rc cluster_put_code(struct cluster *c, const struct address *contract, struct bytes program,
+                         struct hash32 *code_hash, struct err *e);
+/* Code that was put for this contract, or is public; out is empty before. RC_NOTFOUND, RC_IO. */
+enum rc cluster_read_code(struct secbuf *out, const struct cluster *c,
+                          const struct address *contract, const struct hash32 *code_hash,
+                          struct err *e);
+/* Have the code of the accounts among changes, before they are applied. As cluster_fetch_code. */
+enum rc cluster_need_code(struct cluster *c, const struct state_change *changes, size_t n,
+                          uint64_t min_height, struct err *e);
 
 /* ---- files.c ---- */
 

@@ -53,14 +53,14 @@ static enum rc put_changes(struct delta *d, const struct address *contract, stru
 
 static enum rc put_code(struct delta *d, const struct queue_entry *x, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf elf = {0};
+    AUTO_CLEAR(secbuf) struct secbuf program = {0};
     struct hash32 code_hash;
 
     if (x->payload.n < sizeof(code_hash.b))
         return RC_OK;
     memcpy(code_hash.b, x->payload.p, sizeof(code_hash.b));
-    TRY(range_read_code(&elf, d->c, &code_hash, e));
-    return state_file_item(d->w, ITEM_CODE, (struct bytes){0}, buf_bytes(&elf), e);
+    TRY(cluster_read_code(&program, d->c, &x->contract, &code_hash, e));
+    return state_file_item(d->w, ITEM_CODE, (struct bytes){0}, secbuf_bytes(&program), e);
 }
 
 static enum rc put_results(struct delta *d, const struct address *contract, struct err *e)

@@ -128,7 +128,7 @@ static enum rc take_item(struct file *f, uint32_t contract, enum state_item tag,
         add_change(f, key, value);
         return RC_OK;
     case ITEM_CODE:
-        return range_put_code(f->c, item, &code_hash, e);
+        return cluster_put_code(f->c, who, item, &code_hash, e);
     case ITEM_RECEIPT:
         TRY(state_item_receipt(&index, &value, item, e));
         if (index < f->c->entries || index >= f->head.end_index)
@@ -213,7 +213,7 @@ static enum rc load_checkpoint(struct cluster *c, const struct commit_view *all,
                          all->checkpoint);
     }
     if (rc == RC_OK)
-        rc = range_need_code(c, f.changes, f.n_changes, min_height, e);
+        rc = cluster_need_code(c, f.changes, f.n_changes, min_height, e);
     if (rc == RC_OK)
         rc = range_note_contracts(c, f.changes, f.n_changes, e);
     if (rc == RC_OK)
@@ -328,7 +328,7 @@ static enum rc use_delta(struct cluster *c, const struct commit_view *k, uint64_
     if (rc == RC_OK)
         rc = read_sections(&f, sections, e);
     if (rc == RC_OK)
-        rc = range_need_code(c, f.changes, f.n_changes, min_height, e);
+        rc = cluster_need_code(c, f.changes, f.n_changes, min_height, e);
     if (rc == RC_OK)
         rc = apply_delta(&f, k, k->delta, e);
     *touched = rc != RC_OK && f.touches;

@@ -1,15 +1,11 @@
 /* Executing a range of the queue: entries become commands, commands become a new state, a commit
  * and a delta. Everything but the salts of the delta is the same in every member. */
-#include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cluster/state_file.h"
-#include "crypto/hash.h"
-#include "os/file.h"
 #include "worker/contract/cluster.h"
 #include "worker/contract/spread.h"
 #include "worker/internal/metrics.h"
-#include "worker/proof/fetch.h"
 
 #define ENTRIES_AT_ONCE 2048 /* asked for in one call */
 
@@ -206,76 +202,6 @@ static enum rc make_commands(struct range *r, struct err *e)
     return RC_OK;
 }
 
-/* ---- code ---- */
-
-static char *code_path(const struct cluster *c, const struct hash32 *code_hash)
-{
-    char hex[65];
-
-    hex_encode(hex, BYTES_OF(code_hash));
-    return xasprintf("%s/code/%s.elf", c->w->config.dir, hex);
-}
-
-enum rc range_put_code(struct cluster *c, struct bytes elf, struct hash32 *code_hash, struct err *e)
-{
-    AUTO_FREE char *path = NULL;
-
-    TRY(runtime_put_code(c->runtime, elf, code_hash, e));
-    path = code_path(c, code_hash);
-    return file_exists(path) ? RC_OK : file_write_atomic(path, elf, 0644, e);
-}
-
-enum rc range_read_code(struct buf *out, const struct cluster *c, const struct hash32 *code_hash,
-                        struct err *e)
-{
-    AUTO_FREE char *path = code_path(c, code_hash);
-
-    return file_read(out, path, CLUSTER_CODE_MAX, e);
-}
-
-static enum rc put_code(struct cluster *c, struct bytes elf, const struct hash32 *code_hash,
-                        struct err *e)
-{
-    struct hash32 h;
-
-    keccak256(&h, elf);
-    if (!hash32_eq(&h, code_hash))
-        return err_set(e, RC_DENIED, "the code is not what the chain names");
-    return range_put_code(c, elf, &h, e);
-}
-
-enum rc range_fetch_code(struct cluster *c, const struct address *contract,
-                         const struct hash32 *code_hash, uint64_t min_height, struct err *e)
-{
-    AUTO_CLEAR(arena) struct arena a = {0};
-    AUTO_CLEAR(buf) struct buf elf = {0};
-    struct contract_view view;
-    struct store_client *store;
-    const char *url;
-    struct hash32 h;
-    struct cid cid;
-    enum rc rc;
-
-    if (range_read_code(&elf, c, code_hash, NULL) == RC_OK) {
-        AUTO_FREE char *path = code_path(c, code_hash);
-
-        keccak256(&h, buf_bytes(&elf));
-        if (hash32_eq(&h, code_hash))
-            return range_put_code(c, buf_bytes(&elf), &h, e);
-        TRY(file_remove(path, e)); /* damaged */
-    }
-    buf_reset(&elf);
-    TRY(view_contract(c->w, &view, &a, contract, min_height, e));
-    url = hash32_eq(&view.wanted_code_hash, code_hash) ? view.wanted_url : view.code_url;
-    TRY(cid_parse_url(&cid, NULL, bytes_str(url), e));
-    TRY(worker_store_take(c->w, &store, e));
-    rc = store_client_cat_bytes(store, &elf, &cid, CLUSTER_CODE_MAX, e);
-    worker_store_give_back(c->w, store);
-    if (rc != RC_OK)
-        return err_wrap(e, rc == RC_LIMIT ? RC_DENIED : RC_AGAIN, "code of a contract, %s", url);
-    return put_code(c, buf_bytes(&elf), code_hash, e);
-}
-
 /* ---- what comes of it ---- */
 
 const struct known_contract *cluster_known(const struct cluster *c, const struct address *a)
@@ -284,28 +210,6 @@ const struct known_contract *cluster_known(const struct cluster *c, const struct
         if (address_eq(&c->contracts[i].address, a))
             return &c->contracts[i];
     return NULL;
-}
-
-/* Whoever wrote a state file may have left code out. */
-enum rc range_need_code(struct cluster *c, const struct state_change *changes, size_t n,
-                        uint64_t min_height, struct err *e)
-{
-    for (size_t i = 0; i < n; i++) {
-        const struct known_contract *known;
-        struct address address;
-        struct account acc;
-
-        if (changes[i].key.n != 21 || changes[i].key.p[0] != STATE_ACCOUNT)
-            continue;
-        memcpy(address.b, changes[i].key.p + 1, sizeof(address.b));
-        TRY(account_decode(&acc, changes[i].value, e));
-        known = cluster_known(c, &address);
-        if (!account_has_code(&acc) ||
-            (known != NULL && hash32_eq(&known->code_hash, &acc.code_hash)))
-            continue;
-        TRY(range_fetch_code(c, &address, &acc.code_hash, min_height, e));
-    }
-    return RC_OK;
 }
 
 enum rc range_note_contracts(struct cluster *c, const struct state_change *changes, size_t n,
@@ -574,8 +478,8 @@ static enum rc run(struct range *r, struct err *e)
 {
     for (size_t i = 0; i < r->n; i++)
         if (r->entries[i].kind >= ENTRY_ACTIVATE)
-            TRY(range_fetch_code(r->c, &r->entries[i].contract, &r->commands[i].code_hash,
-                                 r->v->height, e));
+            TRY(cluster_fetch_code(r->c, &r->entries[i].contract, &r->commands[i].code_hash,
+                                   r->v->height, e));
     TRY(add_blinding_keys(r, e));
     r->moved = true;
     r->results = arena_array(&r->a, r->n, sizeof(*r->results));

@@ -1,5 +1,6 @@
 /* Key records: this worker says which public key a contract has in an epoch, with the code it has
  * in hand. A quorum of members that say the same makes it count. */
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "chain/contracts.h"
@@ -56,7 +57,8 @@ static enum rc publish(struct cluster *c, const struct cluster_view *v,
     struct hash32 digest, public_key;
     struct secp_sig sig;
 
-    TRY(range_fetch_code(c, contract, code_hash, v->height, e));
+    if (!hash32_is_zero(code_hash))
+        TRY(cluster_fetch_code(c, contract, code_hash, v->height, e));
     TRY(keyring_get(c->keys, &keys, contract, v->epoch, CLUSTER_KEY_WAIT_MS, e));
     key_record_digest(&digest, &domain, contract, v->epoch, keys->public32, code_hash);
     secp_sign(&sig, &c->w->keys->commit, &digest);
@@ -66,14 +68,28 @@ static enum rc publish(struct cluster *c, const struct cluster_view *v,
     return cluster_transact(c, buf_bytes(&data), NULL, PUBLISH_GAS, e);
 }
 
-/* The code that a record of ours is wanted for. */
+/* Its owner looks for it. */
+static void say_refused(struct cluster *c, const struct address *contract,
+                        const struct hash32 *code_hash, const char *why)
+{
+    AUTO_CLEAR(buf) struct buf what = {0};
+
+    buf_put_str(&what, "key record of ");
+    hex_put_0x(&what, BYTES_OF(contract));
+    buf_put_str(&what, ", code ");
+    hex_put_0x(&what, bytes_of(code_hash->b, 8));
+    cluster_say(c, buf_cstr(&what), why);
+}
+
+/* The code that a record of ours is wanted for; zeros: a contract whose code follows when it has a
+ * key. */
 static bool wants_record(const struct cluster_view *v, const struct contract_view *x,
                          const struct key_vote_view *vote, struct hash32 *code_hash)
 {
     bool has_wish = !hash32_is_zero(&x->wanted_code_hash);
 
     *code_hash = has_wish ? x->wanted_code_hash : x->code_hash;
-    if ((!x->is_waiting && !x->is_active) || hash32_is_zero(code_hash))
+    if (!x->is_waiting && !x->is_active)
         return false;
     if (vote->epoch == v->epoch && hash32_eq(&vote->code_hash, code_hash))
         return false;
@@ -108,7 +124,7 @@ enum rc records_publish(struct cluster *c, const struct cluster_view *v, struct 
                 continue;
             /* One contract whose code cannot be had must not hold up the others. */
             if (publish(c, v, &x[i].address, &code_hash, &why) != RC_OK) {
-                cluster_say(c, "key record", why.msg);
+                say_refused(c, &x[i].address, &code_hash, why.msg);
                 hold_back(c, &x[i].address, &code_hash);
                 slow_ms += clock_mono_ms() - begun;
             }

@@ -160,6 +160,24 @@ def receipt(keys, index, reply, status, output):
     return hpke_seal(reply, info, aad, plain, ephemeral)
 
 
+# ---- code that is not public ----
+
+def elf_of(content):
+    """No program: a header, and one segment of these bytes."""
+    def le(v, n):
+        return v.to_bytes(n, "little")
+    header = (b"\x7fELF\x02\x01" + bytes(26) + le(64, 8) + le(0, 8) + le(0, 4) + le(64, 2) + le(56, 2) + le(1, 2) +
+              bytes(6))
+    return header + bytes(8) + le(120, 8) + bytes(16) + le(len(content), 8) + bytes(16) + content
+
+
+def code_file(keys, program, ephemeral):
+    aad = (lp(u64(CHAIN)) + lp(GENESIS) + lp(u64(CLUSTER)) + lp(keys.contract) + lp(u64(keys.epoch)) +
+           lp(keccak256(program)))
+    plain = padded(u8(1) + u32(len(program)) + program, 4096)
+    return u8(1) + u64(keys.epoch) + hpke_seal(keys.public, b"cloister/cluster/code/v1", aad, plain, ephemeral)
+
+
 # ---- trees ----
 
 def tree(items, depth=0):
@@ -242,6 +260,13 @@ def make():
                         "status": n + 1, "output": data,
                         "sealed": receipt(pair[n % 2], 10 + n, x_public(reply), n + 1, data)}
                        for n, data in enumerate((b"", u256(7), b"no" * 61, b"r" * 300, b""))]
+
+    out["codes"] = []
+    for n, size in enumerate((0, 4000)):
+        elf = elf_of(bytes(size))
+        program = elf + secret(f"salt {n}")
+        out["codes"].append({"keys": n, "program": program, "code_hash": keccak256(program),
+                             "sealed": code_file(pair[n], program, secret(f"code {n}"))})
 
     entries = [{"kind": 1, "contract": one.contract, "sender": address_of(alice), "index": 0, "sequence": 0,
                 "expiry": 1001, "gas": 1 << 17, "value": 10**18, "payload": out["envelopes"][1]["sealed"]},
