@@ -86,6 +86,7 @@ struct asking {
     const struct agent_keepers *k;
     struct tee *t;
     struct light_client *light;
+    struct keeper_client *client;
     struct attest_app self;
     struct keepers_found group;
     uint64_t until_ms;
@@ -118,8 +119,8 @@ static enum rc ask_once(struct asking *x, struct secret32 *out, enum key_purpose
     random_bytes(receive.b, sizeof(receive.b));
     x25519_pub(q.receive32, &receive);
     random_bytes(q.nonce, sizeof(q.nonce));
-    return keeper_client_key(out->b, sizeof(out->b), &group, &q, bytes_str(context), x->t, &receive,
-                             NULL, e);
+    return keeper_client_key(x->client, out->b, sizeof(out->b), &group, &q, bytes_str(context),
+                             x->t, &receive, NULL, e);
 }
 
 /* Who does not answer yet is asked again; who refuses is not. */
@@ -172,7 +173,9 @@ enum rc agent_keepers_get(const struct agent_keepers *k, struct agent_root *out,
     if (light_root_from_genesis(&config.root, &a, buf_bytes(&k->genesis), e) != RC_OK)
         return err_wrap(e, RC_MALFORMED, "%s", k->network.genesis);
     TRY(light_client_new(&x->light, &config, e));
+    x->client = keeper_client_new();
     rc = ask_all(x, out, disk, e);
+    keeper_client_free(x->client);
     light_client_free(x->light);
     if (rc != RC_OK) {
         agent_root_clear(out);

@@ -1,11 +1,16 @@
 #include "client/keeper_client.h"
 
+#include "base/arena.h"
 #include "base/hex.h"
+#include "base/mem.h"
 #include "codec/json.h"
 #include "crypto/hash.h"
-#include "net/http_client.h"
+#include "crypto/random.h"
+#include "net/http_set.h"
+#include "os/clock.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 #define ANSWER_MAX 8192
 #define LABEL "cloister/keeper/evidence/v1"
@@ -28,21 +33,196 @@ void keeper_evidence_data(uint8_t out64[64], const struct hash32 *request,
     sha512(out64, buf_bytes(&b));
 }
 
+#define LATE_MS 150       /* who has not answered by then gets company */
+#define LAST_FOR_MS 10000 /* who failed or was late is asked last for so long */
+#define KEPT_LINES 4      /* sets of open connections */
+#define LONGEST_WAIT_MS 1000
+
+/* ---- what is kept between keys ---- */
+
+/* Connections to the keepers of a group; one asker's at a time. */
+struct line {
+    struct line *next;
+    struct http_set *set;
+    struct {
+        char *url;
+        struct http_client *http; /* NULL: not asked yet */
+    } to[KEYS_MAX_KEEPERS];
+};
+
+struct keeper_client {
+    pthread_mutex_t lock; /* guards what follows */
+    struct line *idle;
+    size_t n_idle;
+    uint32_t turn; /* whoever is first next time */
+    struct {
+        struct address who;
+        uint64_t last_until_ms;
+    } of[KEYS_MAX_KEEPERS];
+};
+
+struct keeper_client *keeper_client_new(void)
+{
+    struct keeper_client *c = xcalloc(1, sizeof(*c));
+    uint8_t first;
+
+    (void)pthread_mutex_init(&c->lock, NULL);
+    random_bytes(&first, sizeof(first));
+    c->turn = first; /* not everybody begins with the same one */
+    return c;
+}
+
+static void line_free(struct line *l)
+{
+    if (l == NULL)
+        return;
+    for (size_t i = 0; i < KEYS_MAX_KEEPERS; i++) {
+        if (l->to[i].http != NULL)
+            http_set_drop(l->set, l->to[i].http);
+        http_client_free(l->to[i].http);
+        free(l->to[i].url);
+    }
+    http_set_free(l->set);
+    free(l);
+}
+
+void keeper_client_free(struct keeper_client *c)
+{
+    if (c == NULL)
+        return;
+    while (c->idle != NULL) {
+        struct line *l = c->idle;
+
+        c->idle = l->next;
+        line_free(l);
+    }
+    (void)pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+static struct line *line_take(struct keeper_client *c)
+{
+    struct line *l;
+
+    (void)pthread_mutex_lock(&c->lock);
+    l = c->idle;
+    if (l != NULL) {
+        c->idle = l->next;
+        c->n_idle--;
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+    if (l != NULL)
+        return l;
+    l = xcalloc(1, sizeof(*l));
+    l->set = http_set_new();
+    return l;
+}
+
+static void line_return(struct keeper_client *c, struct line *l)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    if (c->n_idle < KEPT_LINES) {
+        l->next = c->idle;
+        c->idle = l;
+        c->n_idle++;
+        l = NULL;
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+    line_free(l);
+}
+
+/* ---- one key ---- */
+
+enum stage { REST, CHALLENGE, READY, PARTIAL, USED, FAILED };
+
 struct one {
-    const struct keeper_group *g;
-    uint32_t index;
-    pthread_t thread;
-    bool running;
-    const struct buf *body; /* of /partial */
-    const char *path;
-    struct http_client *http; /* one connection for both calls */
+    enum stage stage;
+    uint64_t since_ms; /* when its call began */
     uint8_t challenge[32];
-    struct buf sealed;
+    struct http_call call;
+    struct http_reply reply;
     struct keeper_answer a;
 };
 
+struct asking {
+    struct keeper_client *c;
+    const struct keeper_group *g;
+    const struct key_request *q;
+    struct hash32 hash; /* of q */
+    struct tee *t;
+    const struct secret32 *receive;
+    struct line *line;
+    struct arena mem;
+    struct dprf d;
+    uint32_t order[KEYS_MAX_KEEPERS]; /* indexes, from 0: whom to ask first */
+    struct one all[KEYS_MAX_KEEPERS];
+};
+
+static void note_last(struct asking *x, uint32_t i, bool last)
+{
+    const struct address *who = &x->g->keys->members[i].who;
+
+    (void)pthread_mutex_lock(&x->c->lock);
+    x->c->of[i].who = *who;
+    x->c->of[i].last_until_ms = last ? clock_mono_ms() + LAST_FOR_MS : 0;
+    (void)pthread_mutex_unlock(&x->c->lock);
+}
+
+/* Each key begins with another keeper, so that all work and each liar is met. */
+static void put_order(struct asking *x)
+{
+    const struct keyset *keys = x->g->keys;
+    const uint64_t now = clock_mono_ms();
+    uint32_t n = 0, first;
+
+    (void)pthread_mutex_lock(&x->c->lock);
+    first = x->c->turn++ % keys->n;
+    for (int last = 0; last <= 1; last++)
+        for (uint32_t k = 0; k < keys->n; k++) {
+            const uint32_t i = (first + k) % keys->n;
+            const bool is_last = x->c->of[i].last_until_ms > now &&
+                                 address_eq(&x->c->of[i].who, &keys->members[i].who);
+
+            if (is_last == (last == 1))
+                x->order[n++] = i;
+        }
+    (void)pthread_mutex_unlock(&x->c->lock);
+}
+
+static void fail(struct asking *x, uint32_t i)
+{
+    struct one *o = &x->all[i];
+
+    o->stage = FAILED;
+    /* A refusal is about us, not about the keeper. */
+    note_last(x, i, o->a.lied || o->a.rc != RC_DENIED);
+}
+
+static void begin(struct asking *x, uint32_t i, enum stage stage, struct bytes body)
+{
+    const char *base = x->g->urls[i], *path = stage == CHALLENGE ? "/challenge" : "/partial";
+    struct one *o = &x->all[i];
+    const size_t n = strlen(base) + strlen(path) + 1;
+    char *url = arena_alloc(&x->mem, n);
+
+    (void)snprintf(url, n, "%s%s", base, path);
+    if (x->line->to[i].http == NULL)
+        x->line->to[i].http = http_client_new();
+    o->a.asked = true;
+    o->stage = stage;
+    o->since_ms = clock_mono_ms();
+    o->call = (struct http_call){.url = url,
+                                 .body = body,
+                                 .content_type = "application/json",
+                                 .body_max = ANSWER_MAX,
+                                 .timeout_ms = x->g->timeout_ms != 0 ? x->g->timeout_ms : 10000};
+    o->a.rc = http_set_begin(x->line->set, x->line->to[i].http, &o->reply, &o->call, &o->a.err);
+    if (o->a.rc != RC_OK)
+        fail(x, i);
+}
+
 /* A refusal's rule and words, if that is what the body is. */
-static void quote_refusal(struct one *o, struct bytes body)
+static void quote_refusal(struct keeper_answer *a, const char *url, struct bytes body)
 {
     json_auto_t *v = NULL;
     json_t *error;
@@ -52,81 +232,24 @@ static void quote_refusal(struct one *o, struct bytes body)
         json_obj(&error, v, "error", NULL) == RC_OK &&
         json_str(&rule, error, "rule", 64, NULL) == RC_OK &&
         json_str(&message, error, "message", 1024, NULL) == RC_OK)
-        (void)err_set(&o->a.err, o->a.rc, "%s: %s: %s", o->g->urls[o->index - 1], rule, message);
+        (void)err_set(&a->err, a->rc, "%s: %s: %s", url, rule, message);
 }
 
-static enum rc call(struct one *o, json_t **out, struct bytes body)
+/* One piece of evidence for all that are ready. */
+static enum rc put_body(struct buf *body, const struct asking *x, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf url = {0};
-    struct http_reply reply = {0};
-    struct http_call call = {.body = body,
-                             .content_type = "application/json",
-                             .body_max = ANSWER_MAX,
-                             .timeout_ms = o->g->timeout_ms != 0 ? o->g->timeout_ms : 10000};
-    enum rc rc;
-
-    buf_printf(&url, "%s%s", o->g->urls[o->index - 1], o->path);
-    call.url = buf_cstr(&url);
-    rc = http_client_do(o->http, &reply, &call, &o->a.err);
-    o->a.rc = rc;
-    if (rc != RC_OK)
-        quote_refusal(o, buf_bytes(&reply.body));
-    else
-        rc = json_parse(out, buf_bytes(&reply.body), ANSWER_MAX, &o->a.err);
-    http_reply_clear(&reply);
-    return rc;
-}
-
-static void *one_main(void *arg)
-{
-    struct one *o = arg;
-    json_auto_t *v = NULL;
-
-    if (o->body == NULL) {
-        o->path = "/challenge";
-        o->a.rc = call(o, &v, bytes_str("{}"));
-        if (o->a.rc == RC_OK)
-            o->a.rc = json_hex_fixed(o->challenge, 32, v, "challenge", &o->a.err);
-        return NULL;
-    }
-    o->path = "/partial";
-    o->a.rc = call(o, &v, buf_bytes(o->body));
-    if (o->a.rc == RC_OK)
-        o->a.rc = json_hex(&o->sealed, v, "partial", DPRF_SEALED_SIZE, &o->a.err);
-    return NULL;
-}
-
-/* All that are still in it, side by side. */
-static void run_all(struct one *all, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        if (all[i].a.rc == RC_OK)
-            all[i].running = pthread_create(&all[i].thread, NULL, one_main, &all[i]) == 0;
-    for (uint32_t i = 0; i < n; i++) {
-        if (all[i].running)
-            (void)pthread_join(all[i].thread, NULL);
-        else if (all[i].a.rc == RC_OK)
-            all[i].a.rc = err_set(&all[i].a.err, RC_IO, "no thread");
-        all[i].running = false;
-    }
-}
-
-static enum rc put_body(struct buf *body, struct one *all, const struct keeper_group *g,
-                        const struct key_request *q, const struct hash32 *hash, struct tee *t,
-                        struct err *e)
-{
-    const uint32_t n = g->keys->n;
+    const struct keeper_group *g = x->g;
     AUTO_CLEAR(tee_evidence) struct tee_evidence evidence = {0};
     AUTO_CLEAR(buf) struct buf request = {0};
     uint8_t challenges[KEYS_MAX_KEEPERS][32], data[64];
     size_t m = 0;
 
-    for (uint32_t i = 0; i < n; i++)
-        if (all[i].a.rc == RC_OK)
-            memcpy(challenges[m++], all[i].challenge, 32);
-    keeper_evidence_data(data, hash, (const uint8_t(*)[32])challenges, m);
-    TRY(tee_evidence_get(t, &evidence, data, e));
-    key_request_encode(&request, q);
+    for (uint32_t i = 0; i < g->keys->n; i++)
+        if (x->all[i].stage == READY)
+            memcpy(challenges[m++], x->all[i].challenge, 32);
+    keeper_evidence_data(data, &x->hash, (const uint8_t(*)[32])challenges, m);
+    TRY(tee_evidence_get(x->t, &evidence, data, e));
+    key_request_encode(&request, x->q);
     buf_put_str(body, "{\"request\":\"");
     hex_put_0x(body, buf_bytes(&request));
     buf_put_str(body, "\",\"evidence\":\"");
@@ -149,89 +272,230 @@ static enum rc put_body(struct buf *body, struct one *all, const struct keeper_g
     return RC_OK;
 }
 
-static void take(struct one *o, struct dprf *d, const struct secret32 *receive,
-                 const struct hash32 *hash)
+static enum rc ask_ready(struct asking *x, struct err *e)
 {
-    struct dprf_partial p;
+    AUTO_CLEAR(buf) struct buf body = {0};
+    struct bytes kept;
 
-    if (o->a.rc != RC_OK)
-        return;
-    o->a.rc =
-        dprf_partial_open(&p, buf_bytes(&o->sealed), d->keys, o->index, receive, hash, &o->a.err);
-    /* Around a change of sharings one of us is a moment behind: no lie. */
-    if (o->a.rc == RC_OK && p.round != d->keys->round) {
-        o->a.rc = err_set(&o->a.err, RC_AGAIN, "%s answers of round %llu, not %llu",
-                          o->g->urls[o->index - 1], (unsigned long long)p.round,
-                          (unsigned long long)d->keys->round);
-        wipe(&p, sizeof(p));
-        return;
-    }
-    if (o->a.rc == RC_OK)
-        o->a.rc = dprf_add(d, &p, &o->a.err);
-    wipe(&p, sizeof(p));
-    o->a.used = o->a.rc == RC_OK;
-    o->a.lied = !o->a.used;
-    if (o->a.lied)
-        (void)err_wrap(&o->a.err, o->a.rc, "%s lies", o->g->urls[o->index - 1]);
+    TRY(put_body(&body, x, e));
+    kept = arena_dup(&x->mem, buf_bytes(&body));
+    for (uint32_t i = 0; i < x->g->keys->n; i++)
+        if (x->all[i].stage == READY)
+            begin(x, i, PARTIAL, kept);
+    return RC_OK;
 }
 
-static enum rc finish(uint8_t *out, size_t n, const struct dprf *d, struct bytes context,
-                      const struct one *all, struct err *e)
+static enum rc take_partial(struct asking *x, uint32_t i, const json_t *v, struct err *e)
+{
+    struct keeper_answer *a = &x->all[i].a;
+    AUTO_CLEAR(buf) struct buf sealed = {0};
+    struct dprf_partial p;
+    enum rc rc;
+
+    TRY(json_hex(&sealed, v, "partial", DPRF_SEALED_SIZE, e));
+    rc = dprf_partial_open(&p, buf_bytes(&sealed), x->d.keys, i + 1, x->receive, &x->hash, e);
+    /* Around a change of sharings one of us is a moment behind: no lie. */
+    if (rc == RC_OK && p.round != x->d.keys->round) {
+        rc = err_set(e, RC_AGAIN, "%s answers of round %llu, not %llu", x->g->urls[i],
+                     (unsigned long long)p.round, (unsigned long long)x->d.keys->round);
+    } else {
+        if (rc == RC_OK)
+            rc = dprf_add(&x->d, &p, e);
+        a->used = rc == RC_OK;
+        a->lied = !a->used;
+        if (a->lied)
+            (void)err_wrap(e, rc, "%s lies", x->g->urls[i]);
+    }
+    wipe(&p, sizeof(p));
+    return rc;
+}
+
+/* Its call has ended with a->rc. */
+static void ended(struct asking *x, uint32_t i)
+{
+    struct one *o = &x->all[i];
+    json_auto_t *v = NULL;
+
+    if (o->a.rc != RC_OK)
+        quote_refusal(&o->a, x->g->urls[i], buf_bytes(&o->reply.body));
+    else
+        o->a.rc = json_parse(&v, buf_bytes(&o->reply.body), ANSWER_MAX, &o->a.err);
+    if (o->a.rc == RC_OK && o->stage == CHALLENGE)
+        o->a.rc = json_hex_fixed(o->challenge, 32, v, "challenge", &o->a.err);
+    else if (o->a.rc == RC_OK)
+        o->a.rc = take_partial(x, i, v, &o->a.err);
+    if (o->a.rc != RC_OK)
+        fail(x, i);
+    else if (o->stage == CHALLENGE)
+        o->stage = READY;
+    else
+        o->stage = USED;
+}
+
+static void wait_for_one(struct asking *x, unsigned ms)
+{
+    struct err e = {0};
+    enum rc rc = RC_OK;
+    const struct http_client *http = http_set_wait(x->line->set, ms, &rc, &e);
+
+    for (uint32_t i = 0; http != NULL && i < x->g->keys->n; i++)
+        if (x->line->to[i].http == http) {
+            x->all[i].a.rc = rc;
+            x->all[i].a.err = e;
+            ended(x, i);
+        }
+}
+
+/* How many are where. Whose call is late is counted as nothing: he may still answer. */
+struct counts {
+    uint32_t used, ready, failed, under_way, challenges, partials;
+    unsigned next_ms; /* until the next one is late */
+};
+
+static struct counts count(struct asking *x)
+{
+    struct counts n = {.next_ms = LONGEST_WAIT_MS};
+    const uint64_t now = clock_mono_ms();
+
+    for (uint32_t i = 0; i < x->g->keys->n; i++) {
+        const struct one *o = &x->all[i];
+        const uint64_t took = now - o->since_ms;
+
+        n.used += o->stage == USED;
+        n.ready += o->stage == READY;
+        n.failed += o->stage == FAILED;
+        if (o->stage != CHALLENGE && o->stage != PARTIAL)
+            continue;
+        n.under_way++;
+        if (took >= LATE_MS) {
+            note_last(x, i, true);
+            continue;
+        }
+        n.challenges += o->stage == CHALLENGE;
+        n.partials += o->stage == PARTIAL;
+        if (LATE_MS - took < n.next_ms)
+            n.next_ms = (unsigned)(LATE_MS - took);
+    }
+    return n;
+}
+
+/* As many as are missing, if there are so many. */
+static void ask_more(struct asking *x, uint32_t missing)
+{
+    for (uint32_t k = 0; k < x->g->keys->n && missing > 0; k++)
+        if (x->all[x->order[k]].stage == REST) {
+            begin(x, x->order[k], CHALLENGE, bytes_str("{}"));
+            missing--;
+        }
+}
+
+static enum rc run(struct asking *x, struct err *e)
+{
+    const uint32_t t = x->g->keys->t;
+
+    while (!dprf_is_ready(&x->d)) {
+        struct counts n = count(x);
+        uint32_t hope = n.used + n.partials + n.ready + n.challenges;
+
+        if (x->g->keys->n - n.failed < t)
+            return RC_OK; /* nobody can help */
+        if (hope < t)
+            ask_more(x, t - hope);
+        n = count(x);
+        if (n.ready > 0 && n.used + n.partials < t &&
+            (n.used + n.partials + n.ready >= t || n.challenges == 0))
+            TRY(ask_ready(x, e));
+        else
+            wait_for_one(x, n.next_ms);
+    }
+    return RC_OK;
+}
+
+static enum rc finish(uint8_t *out, size_t n, const struct asking *x, struct bytes context,
+                      struct err *e)
 {
     enum rc rc = RC_AGAIN;
 
-    if (dprf_is_ready(d))
-        return dprf_key(out, n, d, context, e);
+    if (dprf_is_ready(&x->d))
+        return dprf_key(out, n, &x->d, context, e);
     if (e != NULL)
         (void)err_set(e, rc, "no keeper was asked");
-    for (uint32_t i = 0; i < d->keys->n; i++) {
-        if (all[i].a.rc == RC_OK || (rc == RC_DENIED && all[i].a.rc != RC_DENIED))
+    for (uint32_t i = 0; i < x->g->keys->n; i++) {
+        const struct keeper_answer *a = &x->all[i].a;
+
+        if (a->rc == RC_OK || (rc == RC_DENIED && a->rc != RC_DENIED))
             continue;
-        rc = all[i].a.rc == RC_DENIED ? RC_DENIED : RC_AGAIN;
+        rc = a->rc == RC_DENIED ? RC_DENIED : RC_AGAIN;
         if (e != NULL)
-            (void)err_set(e, rc, "%s", all[i].a.err.msg);
+            (void)err_set(e, rc, "%s", a->err.msg);
     }
     return rc;
 }
 
-enum rc keeper_client_key(uint8_t *out, size_t n, const struct keeper_group *g,
-                          const struct key_request *q, struct bytes context, struct tee *t,
-                          const struct secret32 *receive, struct keeper_answer *answers,
-                          struct err *e)
+static void leave(struct asking *x, struct keeper_answer *answers)
+{
+    for (uint32_t i = 0; i < x->g->keys->n; i++) {
+        struct one *o = &x->all[i];
+
+        if (o->stage == CHALLENGE || o->stage == READY || o->stage == PARTIAL) {
+            const uint64_t took = clock_mono_ms() - o->since_ms;
+
+            o->a.rc = err_set(&o->a.err, RC_TIMEOUT, "%s: others answered first (after %llu ms)",
+                              x->g->urls[i], (unsigned long long)took);
+        }
+        if (x->line->to[i].http != NULL)
+            http_set_drop(x->line->set, x->line->to[i].http);
+        http_reply_clear(&o->reply);
+        if (answers != NULL)
+            answers[i] = o->a;
+    }
+    line_return(x->c, x->line);
+    dprf_clear(&x->d);
+    arena_clear(&x->mem);
+}
+
+/* A line that was open to somebody else in a keeper's place is not gone on with. */
+static void get_line(struct asking *x)
+{
+    const char *url;
+
+    x->line = line_take(x->c);
+    for (uint32_t i = 0; i < KEYS_MAX_KEEPERS; i++) {
+        url = i < x->g->keys->n ? x->g->urls[i] : NULL;
+        if (x->line->to[i].url != NULL && url != NULL && strcmp(x->line->to[i].url, url) == 0)
+            continue;
+        http_client_free(x->line->to[i].http);
+        free(x->line->to[i].url);
+        x->line->to[i].http = NULL;
+        x->line->to[i].url = url != NULL ? xstrdup(url) : NULL;
+    }
+}
+
+enum rc keeper_client_key(struct keeper_client *c, uint8_t *out, size_t n,
+                          const struct keeper_group *g, const struct key_request *q,
+                          struct bytes context, struct tee *t, const struct secret32 *receive,
+                          struct keeper_answer *answers, struct err *e)
 {
     const struct dprf_input in = {.purpose = bytes_str(key_purpose_text(q->purpose)),
                                   .subject = bytes_of(q->subject, q->subject_n),
                                   .epoch = q->epoch};
-    AUTO_FREE struct one *all = xcalloc(KEYS_MAX_KEEPERS, sizeof(*all));
-    AUTO_CLEAR(buf) struct buf body = {0};
-    AUTO_CLEAR(dprf) struct dprf d = {0};
-    struct hash32 hash;
+    AUTO_FREE struct asking *x = xcalloc(1, sizeof(*x));
     enum rc rc;
 
-    key_request_hash(&hash, q);
-    TRY(dprf_begin(&d, g->keys, &in, &hash, e));
-    for (uint32_t i = 0; i < g->keys->n; i++) {
-        all[i].g = g;
-        all[i].http = http_client_new();
-        all[i].index = i + 1;
-        if (g->urls[i] == NULL)
-            all[i].a.rc = err_set(&all[i].a.err, RC_NOTFOUND, "keeper %u has no address", i + 1);
-    }
-    run_all(all, g->keys->n);
-    rc = put_body(&body, all, g, q, &hash, t, e);
+    *x = (struct asking){.c = c, .g = g, .q = q, .t = t, .receive = receive};
+    key_request_hash(&x->hash, q);
+    TRY(dprf_begin(&x->d, g->keys, &in, &x->hash, e));
+    get_line(x);
+    put_order(x);
     for (uint32_t i = 0; i < g->keys->n; i++)
-        all[i].body = &body;
-    if (rc == RC_OK) {
-        run_all(all, g->keys->n);
-        for (uint32_t i = 0; i < g->keys->n; i++)
-            take(&all[i], &d, receive, &hash);
-        rc = finish(out, n, &d, context, all, e);
-    }
-    for (uint32_t i = 0; i < g->keys->n; i++) {
-        if (answers != NULL)
-            answers[i] = all[i].a;
-        buf_clear(&all[i].sealed);
-        http_client_free(all[i].http);
-    }
+        if (g->urls[i] == NULL) {
+            x->all[i].a.rc =
+                err_set(&x->all[i].a.err, RC_NOTFOUND, "keeper %u has no address", i + 1);
+            x->all[i].stage = FAILED;
+        }
+    rc = run(x, e);
+    if (rc == RC_OK)
+        rc = finish(out, n, x, context, e);
+    leave(x, answers);
     return rc;
 }

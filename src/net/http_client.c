@@ -4,9 +4,7 @@
 #include "net/http_client.h"
 
 #include "base/mem.h"
-#include "net/internal/tls_peer.h"
-
-#include <curl/curl.h>
+#include "net/internal/http_call.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -14,11 +12,6 @@
 
 #define ERROR_BODY_MAX ((size_t)64 << 10)
 #define REPLY_MAX ((uint64_t)16 << 20)
-
-struct http_client {
-    CURL *curl;
-    struct tls_judge judge;
-};
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 
@@ -62,21 +55,8 @@ void http_reply_clear(struct http_reply *r)
 
 /* ---- one call ---- */
 
-struct call_state {
-    const struct http_call *call;
-    struct http_reply *reply;
-    CURL *curl;
-    const struct tls_judge *judge;
-    uint64_t received;
-    uint64_t body_max; /* 0: none */
-    enum rc rc;        /* why a callback stopped the transfer */
-    struct err err;
-    size_t body_off;
-    char where[200]; /* "POST http://host/path" */
-};
-
 /* URL as errors may show it: no user data, no query (may hold tokens). */
-static void describe(struct call_state *s, const char *method)
+static void describe(struct http_call_state *s, const char *method)
 {
     const char *url = s->call->url, *scheme_end = strstr(url, "://"), *at = url;
     size_t n = strcspn(url, "?#"), skip = 0;
@@ -99,7 +79,7 @@ static bool is_success(long status)
     return status >= 200 && status < 300;
 }
 
-static bool keep(struct call_state *s, struct bytes in, size_t max)
+static bool keep(struct http_call_state *s, struct bytes in, size_t max)
 {
     size_t room = s->reply->body.n < max ? max - s->reply->body.n : 0;
 
@@ -109,7 +89,7 @@ static bool keep(struct call_state *s, struct bytes in, size_t max)
 
 static size_t on_body(char *p, size_t size, size_t count, void *user)
 {
-    struct call_state *s = user;
+    struct http_call_state *s = user;
     struct bytes in = bytes_of(p, size * count);
     long status = 0;
 
@@ -140,7 +120,7 @@ static bool is_blank(uint8_t c)
 /* A whole line; status lines and the empty one at the end are such lines too. */
 static size_t on_header(char *p, size_t size, size_t count, void *user)
 {
-    struct call_state *s = user;
+    struct http_call_state *s = user;
     size_t n = size * count;
     const char *colon = memchr(p, ':', n);
     struct bytes value;
@@ -159,7 +139,7 @@ static size_t on_header(char *p, size_t size, size_t count, void *user)
 
 static size_t on_read(char *p, size_t size, size_t count, void *user)
 {
-    struct call_state *s = user;
+    struct http_call_state *s = user;
     size_t n = 0;
 
     if (s->call->source == NULL) {
@@ -178,7 +158,7 @@ static size_t on_read(char *p, size_t size, size_t count, void *user)
 /* A kept-alive connection may have died: libcurl resends from the start if it can. */
 static int on_seek(void *user, curl_off_t offset, int origin)
 {
-    struct call_state *s = user;
+    struct http_call_state *s = user;
 
     if (s->call->source != NULL || origin != SEEK_SET || offset < 0 ||
         (uint64_t)offset > s->call->body.n)
@@ -189,7 +169,7 @@ static int on_seek(void *user, curl_off_t offset, int origin)
 
 #define SET(option, value) CHECK(curl_easy_setopt(s->curl, (option), (value)) == CURLE_OK)
 
-static void set_timeouts(struct call_state *s)
+static void set_timeouts(struct http_call_state *s)
 {
     const struct http_call *call = s->call;
     bool streaming = call->source != NULL || call->on_data != NULL;
@@ -203,7 +183,7 @@ static void set_timeouts(struct call_state *s)
     SET(CURLOPT_LOW_SPEED_TIME, (long)((stall_ms + 999) / 1000));
 }
 
-static void set_safety(struct call_state *s)
+static void set_safety(struct http_call_state *s)
 {
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_PROXY, "");
@@ -219,7 +199,7 @@ static void set_safety(struct call_state *s)
     (void)curl_easy_setopt(s->curl, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
 }
 
-static void set_body(struct call_state *s, const char *method, struct curl_slist **lines)
+static void set_body(struct http_call_state *s, const char *method)
 {
     const struct http_call *call = s->call;
     bool has_body = call->source != NULL || call->body.n != 0 || strcmp(method, "POST") == 0;
@@ -236,19 +216,19 @@ static void set_body(struct call_state *s, const char *method, struct curl_slist
         SET(CURLOPT_POSTFIELDSIZE_LARGE, call->source != NULL ? -1 : (curl_off_t)call->body.n);
         type = xasprintf("Content-Type: %s",
                          call->content_type ? call->content_type : "application/octet-stream");
-        *lines = curl_slist_append(*lines, type);
-        *lines = curl_slist_append(*lines, "Expect:"); /* no extra round trip */
+        s->lines = curl_slist_append(s->lines, type);
+        s->lines = curl_slist_append(s->lines, "Expect:"); /* no extra round trip */
         if (call->source != NULL) {
-            *lines = curl_slist_append(*lines, "Transfer-Encoding: chunked");
+            s->lines = curl_slist_append(s->lines, "Transfer-Encoding: chunked");
             /* a source cannot be rewound, so do not risk a kept connection that has died */
             SET(CURLOPT_FRESH_CONNECT, 1L);
         }
     }
     SET(CURLOPT_CUSTOMREQUEST, method);
     for (size_t i = 0; call->headers != NULL && call->headers[i] != NULL; i++)
-        *lines = curl_slist_append(*lines, call->headers[i]);
-    CHECK(*lines != NULL || !has_body);
-    SET(CURLOPT_HTTPHEADER, *lines);
+        s->lines = curl_slist_append(s->lines, call->headers[i]);
+    CHECK(s->lines != NULL || !has_body);
+    SET(CURLOPT_HTTPHEADER, s->lines);
 }
 
 static enum rc status_rc(long status)
@@ -288,7 +268,7 @@ static void quote(char *out, size_t cap, struct bytes body)
     out[n] = '\0';
 }
 
-static enum rc transport_rc(struct call_state *s, CURLcode code, struct err *e)
+static enum rc transport_rc(struct http_call_state *s, CURLcode code, struct err *e)
 {
     const char *why = curl_easy_strerror(code);
 
@@ -316,12 +296,15 @@ static enum rc transport_rc(struct call_state *s, CURLcode code, struct err *e)
     return err_set(e, RC_IO, "%s: %s", s->where, why);
 }
 
-static enum rc finish(struct call_state *s, CURLcode code, struct err *e)
+enum rc http_call_end(struct http_client *c, CURLcode code, struct err *e)
 {
+    struct http_call_state *s = &c->state;
     long status = 0;
     const char *type = NULL;
     char text[120];
 
+    curl_slist_free_all(s->lines);
+    s->lines = NULL;
     (void)curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &status);
     (void)curl_easy_getinfo(s->curl, CURLINFO_CONTENT_TYPE, &type);
     s->reply->status = status > 0 && status < 1000 ? (unsigned)status : 0;
@@ -336,15 +319,14 @@ static enum rc finish(struct call_state *s, CURLcode code, struct err *e)
                    text[0] != '\0' ? ": " : "", text);
 }
 
-enum rc http_client_do(struct http_client *c, struct http_reply *reply,
-                       const struct http_call *call, struct err *e)
+enum rc http_call_begin(struct http_client *c, struct http_reply *reply,
+                        const struct http_call *call, struct err *e)
 {
-    struct call_state state = {.call = call, .reply = reply, .curl = c->curl, .judge = &c->judge},
-                      *s = &state;
+    struct http_call_state *s = &c->state;
     const char *method = call->method;
-    struct curl_slist *lines = NULL;
-    CURLcode code;
 
+    *s =
+        (struct http_call_state){.call = call, .reply = reply, .curl = c->curl, .judge = &c->judge};
     if (method == NULL)
         method = call->body.n != 0 || call->source != NULL ? "POST" : "GET";
     s->body_max = call->body_max != 0 || call->on_data != NULL ? call->body_max : REPLY_MAX;
@@ -357,7 +339,7 @@ enum rc http_client_do(struct http_client *c, struct http_reply *reply,
     curl_easy_reset(c->curl);
     set_safety(s);
     set_timeouts(s);
-    set_body(s, method, &lines);
+    set_body(s, method);
     c->judge.rc = RC_OK;
     if (c->judge.fn != NULL)
         tls_judge_apply(c->curl, &c->judge);
@@ -368,9 +350,14 @@ enum rc http_client_do(struct http_client *c, struct http_reply *reply,
         SET(CURLOPT_HEADERFUNCTION, on_header);
         SET(CURLOPT_HEADERDATA, s);
     }
-    code = curl_easy_perform(c->curl);
-    curl_slist_free_all(lines);
-    return finish(s, code, e);
+    return RC_OK;
+}
+
+enum rc http_client_do(struct http_client *c, struct http_reply *reply,
+                       const struct http_call *call, struct err *e)
+{
+    TRY(http_call_begin(c, reply, call, e));
+    return http_call_end(c, curl_easy_perform(c->curl), e);
 }
 
 /* ---- one-shot forms ---- */

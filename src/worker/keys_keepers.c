@@ -53,6 +53,7 @@ struct keys_keepers {
     struct hash32 measurement;
     uint64_t in_force;     /* generation, as of the last look; 0: not known */
     struct hash32 genesis; /* zeros: not read yet */
+    struct keeper_client *client;
     uint64_t clock;
     struct kept_key keys[MAX_KEYS];
 };
@@ -73,6 +74,7 @@ void keepers_open(struct worker *w)
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&k->changed, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
+    k->client = keeper_client_new();
     w->keepers = k;
 }
 
@@ -94,6 +96,7 @@ void keepers_free(struct worker *w)
         return;
     (void)pthread_mutex_destroy(&w->keepers->lock);
     (void)pthread_cond_destroy(&w->keepers->changed);
+    keeper_client_free(w->keepers->client);
     secret_free(w->keepers);
     w->keepers = NULL;
 }
@@ -199,7 +202,7 @@ static enum rc ask(struct worker *w, struct secret32 *out, uint64_t *generation,
     memcpy(q.subject, wish->subject, wish->subject_n);
     memcpy(q.receive32, w->keys->receive_pub, sizeof(q.receive32));
     random_bytes(q.nonce, sizeof(q.nonce));
-    rc = keeper_client_key(out->b, sizeof(out->b), &group, &q,
+    rc = keeper_client_key(w->keepers->client, out->b, sizeof(out->b), &group, &q,
                            bytes_of(wish->context, wish->context_n), w->tee, &w->keys->receive,
                            answers, e);
     log_liars(answers, g->keys.n);

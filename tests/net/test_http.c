@@ -5,6 +5,7 @@
 #include "lib/t.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
+#include "net/http_set.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -584,6 +585,48 @@ static void *get_endless(void *arg)
     (void)snprintf(at, sizeof(at), "%s/pattern?n=9000000000000", (const char *)arg);
     CHECK_RC(http_download(at, 0, 0, take, &sink, &size, &e), RC_CLOSED, &e, "cut off");
     return NULL;
+}
+
+/* One thread has a slow call and others under way: each comes when it ends, a dropped one never. */
+TEST(calls_of_a_set_run_side_by_side)
+{
+    struct http_server *s = start();
+    struct http_set *set = http_set_new();
+    struct http_client *c[3];
+    struct http_reply r[3] = {{0}};
+    AUTO_FREE char *slow = xstrdup(url(s, "/slow")), *echo = xstrdup(url(s, "/echo"));
+    struct http_call calls[3] = {{.url = slow}, {.url = echo}, {.url = slow}};
+    struct http_call bad = {.url = "ftp://127.0.0.1/"};
+    struct err e = {0};
+    enum rc rc;
+
+    for (size_t i = 0; i < 3; i++) {
+        c[i] = http_client_new();
+        CHECK_OK(http_set_begin(set, c[i], &r[i], &calls[i], &e), &e);
+    }
+    CHECK_TRUE(http_set_wait(set, 5000, &rc, &e) == c[1]);
+    CHECK_OK(rc, &e);
+    CHECK_TRUE(strncmp((const char *)r[1].body.p, "GET /echo", 9) == 0);
+    CHECK_TRUE(http_set_wait(set, 0, &rc, &e) == NULL);
+    http_set_drop(set, c[2]);
+    http_set_drop(set, c[2]); /* nothing is under way */
+    CHECK_TRUE(http_set_wait(set, 5000, &rc, &e) == c[0]);
+    CHECK_OK(rc, &e);
+    check_body(&r[0], "slow");
+    CHECK_TRUE(http_set_wait(set, 5000, &rc, &e) == NULL);
+    CHECK_RC(http_set_begin(set, c[0], &r[0], &bad, &e), RC_UNSUPPORTED, &e, "http");
+    calls[1].timeout_ms = 5000;
+    calls[1].url = "http://127.0.0.1:1/";
+    CHECK_OK(http_set_begin(set, c[1], &r[1], &calls[1], &e), &e);
+    CHECK_TRUE(http_set_wait(set, 5000, &rc, &e) == c[1]);
+    CHECK_RC(rc, RC_IO, &e, "127.0.0.1:1");
+    CHECK_OK(http_set_begin(set, c[2], &r[2], &calls[2], &e), &e); /* given up with the set */
+    http_set_free(set);
+    for (size_t i = 0; i < 3; i++) {
+        http_client_free(c[i]);
+        http_reply_clear(&r[i]);
+    }
+    http_server_stop(s, 1000);
 }
 
 TEST(stop_lets_requests_finish)
