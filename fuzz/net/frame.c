@@ -1,6 +1,7 @@
 /* Any bytes as a WebSocket stream: each head is refused or stays within what is there; what is
  * built reads back. */
 #include "net/websocket.h"
+#include "net/websocket_client.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -11,8 +12,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     struct websocket_frame f;
     struct err e;
 
-    while (websocket_frame_read(&f, in, 4096, &e) == RC_OK) {
-        CHECK(f.header_size >= 6 && f.header_size <= 14 && f.header_size <= in.n);
+    bool masked = n == 0 || (p[n - 1] & 1) != 0;
+
+    while (websocket_frame_read(&f, in, 4096, masked, &e) == RC_OK) {
+        CHECK(f.header_size >= 2 + (masked ? 4u : 0) && f.header_size <= 14 &&
+              f.header_size <= in.n);
         CHECK(f.payload_size <= 4096 && f.opcode <= WEBSOCKET_PONG);
         if (in.n - f.header_size < f.payload_size)
             break;
@@ -21,8 +25,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     }
     websocket_frame_put(&built, WEBSOCKET_TEXT, bytes_of(p, n));
     CHECK(built.n >= n + 2 && memcmp(built.p + built.n - n, p, n) == 0);
+    CHECK(websocket_frame_read(&f, buf_bytes(&built), n, false, &e) == RC_OK &&
+          f.payload_size == n);
     built.p[1] |= 0x80;
     buf_put_zero(&built, 4);
-    CHECK(websocket_frame_read(&f, buf_bytes(&built), n, &e) == RC_OK && f.payload_size == n);
+    CHECK(websocket_frame_read(&f, buf_bytes(&built), n, true, &e) == RC_OK && f.payload_size == n);
+    /* The same bytes as a server's answer to our handshake. */
+    if (websocket_answer_check(bytes_of(p, n), "dGhlIHNhbXBsZSBub25jZQ==", &e) == RC_OK)
+        CHECK(n > 12 && memcmp(p + 9, "101", 3) == 0);
     return 0;
 }

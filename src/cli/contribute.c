@@ -2,12 +2,14 @@
  * is needed to go on after an interruption is written down (contributions/FILE_ID.json) before the
  * step that needs it. */
 #include "base/hex.h"
+#include "chain/contracts.h"
 #include "chain/contribution.h"
 #include "chain/registration.h"
 #include "cli/internal/commands.h"
 #include "cli/internal/evidence.h"
 #include "cli/internal/proved.h"
 #include "cli/internal/secrets.h"
+#include "client/chain_news.h"
 #include "crypto/ecies.h"
 #include "crypto/hash.h"
 #include "crypto/openpgp.h"
@@ -25,8 +27,8 @@
 #define CONSENT_VALID_S 3600  /* how long the worker may use the authorization */
 #define TRY_AGAIN_MS 60000    /* while the worker cannot be reached or is busy */
 #define BEACON_WAIT_MS 60000  /* while keepers have not brought the beacon */
-#define BEACON_PAUSE_MS 25
-#define STORE_AGAIN_MS 10000 /* while the store cannot be reached */
+#define BEACON_LOOK_MS 100    /* when no news comes */
+#define STORE_AGAIN_MS 10000  /* while the store cannot be reached */
 
 static const char *pool_name, *resume;
 static bool follow;
@@ -352,29 +354,60 @@ static enum rc check_job(struct cli *cli, const struct contribution *x, st_job *
     return RC_OK;
 }
 
-/* Where keepers hold keys, a job waits a moment for the beacon that chooses its worker. */
-static enum rc await_worker(struct cli *cli, const struct contribution *x, st_job *job,
-                            struct err *e)
+/* RC_AGAIN: it waits for the beacon of block *since. */
+static enum rc check_assigned(struct cli *cli, const struct contribution *x, st_job *job,
+                              uint64_t *since, struct err *e)
 {
-    uint64_t give_up = clock_mono_ms() + BEACON_WAIT_MS, since;
+    TRY(check_job(cli, x, job, since, e));
+    if (!address_is_zero(&job->tee))
+        return RC_OK;
+    if (*since == 0)
+        return err_set(e, RC_DENIED,
+                       "no worker was there for job %llu: cancel with `cloister job cancel %llu`",
+                       (unsigned long long)x->job_id, (unsigned long long)x->job_id);
+    return err_set(e, RC_AGAIN, "job %llu waits", (unsigned long long)x->job_id);
+}
+
+static enum rc await_assigned(struct cli *cli, const struct contribution *x, st_job *job,
+                              struct chain_news *assigned, struct err *e)
+{
+    uint64_t give_up = clock_mono_ms() + BEACON_WAIT_MS, since, height;
+    enum rc rc;
 
     for (;;) {
-        TRY(check_job(cli, x, job, &since, e));
-        if (!address_is_zero(&job->tee))
-            return RC_OK;
-        if (since == 0)
-            return err_set(e, RC_DENIED,
-                           "no worker was there for job %llu: cancel with `cloister job cancel "
-                           "%llu`",
-                           (unsigned long long)x->job_id, (unsigned long long)x->job_id);
+        rc = check_assigned(cli, x, job, &since, e);
+        if (rc != RC_AGAIN)
+            return rc;
         if (clock_mono_ms() > give_up)
             return err_set(e, RC_TIMEOUT,
                            "job %llu waits for the keepers' beacon of block %llu, which chooses "
                            "its worker: go on later with --resume %llu",
                            (unsigned long long)x->job_id, (unsigned long long)since,
                            (unsigned long long)x->file_id);
-        clock_sleep_ms(BEACON_PAUSE_MS);
+        if (chain_news_wait(assigned, BEACON_LOOK_MS, &height))
+            cli_light_at_least(cli, height);
     }
+}
+
+/* Where keepers hold keys, a job waits a moment for the beacon that chooses its worker. */
+static enum rc await_worker(struct cli *cli, const struct contribution *x, st_job *job,
+                            struct err *e)
+{
+    const struct u256 id = u256_from_u64(x->job_id);
+    struct hash32 topics[2] = {tee_pool_topic_JobAssigned};
+    struct chain_client *c;
+    struct chain_news *assigned;
+    uint64_t since;
+    enum rc rc = check_assigned(cli, x, job, &since, e);
+
+    if (rc != RC_AGAIN)
+        return rc;
+    TRY(cli_chain(cli, &c, e));
+    u256_to_be(topics[1].b, &id);
+    assigned = chain_news_new(chain_client_url(c), &x->tee_pool, topics, ARRAY_LEN(topics));
+    rc = await_assigned(cli, x, job, assigned, e);
+    chain_news_free(assigned);
+    return rc;
 }
 
 /* Who gets the key: read as proved state, for a node that could name itself as the worker would

@@ -340,7 +340,7 @@ static enum rc block_of(struct light_client *c, struct light_block *b, const str
     return RC_OK;
 }
 
-static json_t *keys_json(const struct light_key *keys, size_t n)
+static json_t *keys_json(const struct light_key *keys, size_t n, uint64_t min_height)
 {
     json_t *list = json_array();
 
@@ -353,7 +353,8 @@ static json_t *keys_json(const struct light_key *keys, size_t n)
                                    : json_pack("[o, o]", who,
                                                json_hex_new(bytes_of(k->b + 21, k->n - 21)))) == 0);
     }
-    return json_pack("[o, s]", list, "latest");
+    return min_height == 0 ? json_pack("[o, s]", list, "latest")
+                           : json_pack("[o, s, o]", list, "latest", json_quantity_new(min_height));
 }
 
 /* The head moves to the header the values are under. */
@@ -377,7 +378,9 @@ static enum rc read_once(struct light_client *c, struct light_proofs *out, struc
     struct chain_client *node = c->nodes[0];
     json_auto_t *v = NULL;
 
-    TRY(blame(node, chain_rpc(node, &v, "cloister_getProofs", keys_json(keys, n), NULL, e), e));
+    TRY(blame(node,
+              chain_rpc(node, &v, "cloister_getProofs", keys_json(keys, n, min_height), NULL, e),
+              e));
     TRY(blame(node, light_proofs_from_json(out, a, v, keys, n, e), e));
     TRY(take_proofs(c, out, a, e));
     for (size_t i = 0; i < n; i++)

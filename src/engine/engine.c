@@ -345,12 +345,18 @@ static enum rc look(struct engine *en, const struct hash32 *hash, struct err *e)
     return err_set(e, RC_NOTFOUND, "the transaction is in no block and not in the pool");
 }
 
+static struct timespec deadline_after(uint64_t timeout_ms)
+{
+    uint64_t until = clock_mono_ns() + (timeout_ms < 86400000 ? timeout_ms : 86400000) * 1000000u;
+
+    return (struct timespec){.tv_sec = (time_t)(until / 1000000000u),
+                             .tv_nsec = (long)(until % 1000000000u)};
+}
+
 enum rc engine_wait(struct engine *en, const struct hash32 *tx_hash, uint64_t timeout_ms,
                     struct engine_block **out, uint32_t *index, struct err *e)
 {
-    uint64_t until = clock_mono_ns() + (timeout_ms < 86400000 ? timeout_ms : 86400000) * 1000000u;
-    struct timespec ts = {.tv_sec = (time_t)(until / 1000000000u),
-                          .tv_nsec = (long)(until % 1000000000u)};
+    struct timespec ts = deadline_after(timeout_ms);
     bool late = false;
     enum rc rc;
 
@@ -365,6 +371,33 @@ enum rc engine_wait(struct engine *en, const struct hash32 *tx_hash, uint64_t ti
                        (unsigned long long)timeout_ms);
     TRY(rc);
     return engine_tx_find(en, tx_hash, out, index, e);
+}
+
+/* A block that anything needs comes at once; only the one that proves is put off, for others to
+ * prove by the way. */
+enum rc engine_await_proof(struct engine *en, uint64_t height, uint64_t timeout_ms, struct err *e)
+{
+    struct timespec ts = deadline_after(timeout_ms);
+    enum rc rc = RC_OK;
+    bool late = false;
+
+    (void)pthread_mutex_lock(&en->lock);
+    if (height > en->db->height || (height == en->db->height && !solo_proof_due(en)))
+        rc = err_set(e, RC_RANGE, "block %llu has changed nothing, or has not come",
+                     (unsigned long long)height);
+    while (rc == RC_OK && en->db->height == height && !late) {
+        rc = stopped(en, e);
+        if (rc != RC_OK)
+            break;
+        en->proof_wanted = true;
+        (void)pthread_cond_signal(&en->work);
+        late = pthread_cond_timedwait(&en->news, &en->lock, &ts) == ETIMEDOUT;
+    }
+    if (rc == RC_OK && en->db->height == height)
+        rc = err_set(e, RC_TIMEOUT, "no block after %llu came in %llu ms",
+                     (unsigned long long)height, (unsigned long long)timeout_ms);
+    (void)pthread_mutex_unlock(&en->lock);
+    return rc;
 }
 
 enum rc engine_pending_tx(struct engine *en, const struct hash32 *tx_hash, struct buf *raw,

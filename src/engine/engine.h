@@ -35,7 +35,8 @@ struct engine_options {
         *genesis_path; /* needed at the first start; later it may be NULL, or must be the same */
     const struct disk *disk;   /* of the block log; NULL: the operating system's */
     bool read_only;            /* recover and answer reads; makes no blocks, changes no file */
-    unsigned proof_block_ms;   /* an empty block follows a state change after this; 0: 50 */
+    unsigned proof_block_ms;   /* an empty block follows a state change after this, or when it is
+                                  asked for; 0: 50 */
     uint64_t checkpoint_bytes; /* write state to LMDB when so much is held in RAM; 0: 64 MiB */
 };
 
@@ -129,6 +130,11 @@ enum rc engine_submit(struct engine *en, struct bytes raw, struct hash32 *hash, 
  * (neither in a block nor in the pool; also when it was dropped or replaced). */
 enum rc engine_wait(struct engine *en, const struct hash32 *tx_hash, uint64_t timeout_ms,
                     struct engine_block **out, uint32_t *index, struct err *e);
+/* Block the caller until the state after block `height` is proved, that is until the next block is
+ * there. When nothing else is to be done that block, which may be empty, is made at once and not
+ * after proof_block_ms. RC_RANGE: that block has not come, or it is the newest and changed nothing;
+ * RC_TIMEOUT, RC_CLOSED. */
+enum rc engine_await_proof(struct engine *en, uint64_t height, uint64_t timeout_ms, struct err *e);
 /* A transaction in the pool: its bytes are copied to raw. RC_NOTFOUND. */
 enum rc engine_pending_tx(struct engine *en, const struct hash32 *tx_hash, struct buf *raw,
                           struct address *from, struct err *e);

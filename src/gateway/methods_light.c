@@ -6,6 +6,8 @@
 #include "light/proof.h"
 #include "light/verify.h"
 
+#define PROOF_WAIT_MS 1000 /* a block takes some milliseconds */
+
 /* The newest where absent or "latest": UINT64_MAX. */
 static enum rc height_or_newest(struct rpc_call *c, size_t i, uint64_t *out, struct err *e)
 {
@@ -123,7 +125,22 @@ static void put_signed_header(struct rpc_call *c, const struct engine_block *b)
     buf_u8(c->out, '}');
 }
 
-/* [[[address, storage key or null], …], height or latest]: all under one header. */
+/* The state after block `minimum` is wanted and only its proof is missing: that is made now. What
+ * comes of it stands in the answer's height. */
+static enum rc await_minimum(struct rpc_call *c, struct err *e)
+{
+    uint64_t minimum;
+    struct err why;
+
+    if (rpc_param(c, 2) == NULL)
+        return RC_OK;
+    TRY(rpc_param_height(c, 2, &minimum, e));
+    if (engine_await_proof(c->g->engine, minimum, PROOF_WAIT_MS, &why) == RC_CLOSED)
+        return err_set(e, RC_CLOSED, "%s", why.msg);
+    return RC_OK;
+}
+
+/* [[[address, storage key or null], …], height or latest, minimum]: all under one header. */
 enum rc rpc_cloister_getProofs(struct rpc_call *c, struct err *e)
 {
     AUTO_CLEAR(engine_block_p) struct engine_block *next = NULL;
@@ -135,6 +152,7 @@ enum rc rpc_cloister_getProofs(struct rpc_call *c, struct err *e)
         return err_set(e, RC_MALFORMED, "parameter 1 is not a list of 1 to %d keys",
                        LIGHT_PROOFS_MAX);
     TRY(height_or_newest(c, 1, &height, e));
+    TRY(await_minimum(c, e));
     buf_put_str(c->out, "{\"values\":[");
     for (size_t i = 0; i < n; i++) {
         struct light_key key;

@@ -47,6 +47,7 @@ struct sockets {
     uint64_t slow;    /* ended for that */
     bool stopping;
     uint64_t engine_sub;
+    _Atomic unsigned n_pending; /* subscriptions to what goes to the pool */
 };
 
 static void wake_all(struct sockets *all)
@@ -67,8 +68,11 @@ static void on_block(void *ctx, struct engine_block *b)
 
 static void on_pending(void *ctx, const struct hash32 *hash)
 {
+    struct sockets *all = ctx;
+
     (void)hash;
-    wake_all(ctx);
+    if (all->n_pending != 0)
+        wake_all(all);
 }
 
 struct sockets *sockets_new(struct gateway *g, unsigned at_once)
@@ -284,6 +288,7 @@ enum rc rpc_eth_subscribe(struct rpc_call *c, struct err *e)
         if (full)
             return err_set(e, RC_MALFORMED, "pending transactions are told by hash only");
         sub.next = UINT64_MAX;
+        s->all->n_pending++; /* from here on we are woken */
         (void)filters_pending(c->g->filters, &sub.next, NULL, 0);
     } else if (sub.topic == LOGS) {
         json_auto_t *all_logs = json_object();
@@ -297,6 +302,13 @@ enum rc rpc_eth_subscribe(struct rpc_call *c, struct err *e)
     return RC_OK;
 }
 
+static void forget(struct socket *s, size_t i)
+{
+    json_decref(s->subs[i].query);
+    if (s->subs[i].topic == NEW_PENDING)
+        s->all->n_pending--;
+}
+
 enum rc rpc_eth_unsubscribe(struct rpc_call *c, struct err *e)
 {
     struct socket *s = c->socket;
@@ -308,7 +320,7 @@ enum rc rpc_eth_unsubscribe(struct rpc_call *c, struct err *e)
     TRY(rpc_bad(json_value_u64(&id, rpc_param(c, 0), "subscription id", UINT64_MAX, e)));
     for (size_t i = 0; i < s->n_subs; i++)
         if (s->subs[i].id == id) {
-            json_decref(s->subs[i].query);
+            forget(s, i);
             s->subs[i] = s->subs[--s->n_subs];
             buf_put_str(c->out, "true");
             return RC_OK;
@@ -383,7 +395,7 @@ static void leave(struct socket *s)
     *at = s->next;
     (void)pthread_mutex_unlock(&all->lock);
     for (size_t i = 0; i < s->n_subs; i++)
-        json_decref(s->subs[i].query);
+        forget(s, i);
     (void)close(s->wake);
     free(s);
     (void)pthread_mutex_lock(&all->lock);

@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "chain/contracts.h"
 #include "codec/json.h"
-#include "light/contracts.h"
 #include "keeper/internal/state.h"
 #include "net/http_client.h"
 #include "os/clock.h"
@@ -113,28 +112,57 @@ static void take(struct dprf *d, struct dprf_partial *parts, size_t *n, const st
     }
 }
 
-static void ask_all(struct dprf *d, struct dprf_partial *parts, size_t *n,
-                    const struct keeper_serving *s, uint64_t height)
+/* All of `who` (bits, our index - 1) at once. */
+static void ask_some(struct keeper *k, struct dprf *d, struct dprf_partial *parts, size_t *n,
+                     const struct keeper_serving *s, uint64_t height, uint32_t who)
 {
     struct ask asks[KEYS_MAX_KEEPERS] = {{0}};
 
     for (uint32_t i = 0; i < s->keys.n; i++) {
         struct ask *a = &asks[i];
 
-        if (i + 1 == s->index || s->urls[i][0] == '\0')
+        if ((who & 1u << i) == 0)
             continue;
         *a = (struct ask){.url = s->urls[i], .height = height};
         a->started = pthread_create(&a->thread, NULL, ask_main, a) == 0;
     }
     for (uint32_t i = 0; i < s->keys.n; i++) {
+        size_t had = *n;
+
         if (!asks[i].started)
             continue;
         (void)pthread_join(asks[i].thread, NULL);
         take(d, parts, n, &asks[i], i + 1);
+        k->round.silent &= ~(1u << i);
+        k->round.silent |= *n == had ? 1u << i : 0;
     }
 }
 
-static enum rc make(struct buf *out, const struct keeper_serving *s, uint64_t height, struct err *e)
+/* First no more than are needed, of those that answered last time; then the others. */
+static void ask_others(struct keeper *k, struct dprf *d, struct dprf_partial *parts, size_t *n,
+                       const struct keeper_serving *s, uint64_t height)
+{
+    uint32_t first = 0, rest = 0, chosen = 0;
+
+    for (uint32_t i = 1; i < s->keys.n; i++) {
+        uint32_t at = (s->index - 1 + i) % s->keys.n, bit = 1u << at;
+
+        if (s->urls[at][0] == '\0')
+            continue;
+        if (chosen + 1 < s->keys.t && (k->round.silent & bit) == 0) {
+            first |= bit;
+            chosen++;
+        } else {
+            rest |= bit;
+        }
+    }
+    ask_some(k, d, parts, n, s, height, first);
+    if (*n < s->keys.t)
+        ask_some(k, d, parts, n, s, height, rest);
+}
+
+static enum rc make(struct keeper *k, struct buf *out, const struct keeper_serving *s,
+                    uint64_t height, struct err *e)
 {
     struct dprf_partial parts[KEYS_MAX_THRESHOLD];
     AUTO_CLEAR(dprf) struct dprf d = {0};
@@ -147,7 +175,7 @@ static enum rc make(struct buf *out, const struct keeper_serving *s, uint64_t he
     TRY(dprf_begin(&d, &s->keys, &in, &request, e));
     TRY(evaluate(&parts[0], s, height, e));
     TRY(dprf_add(&d, &parts[0], e));
-    ask_all(&d, parts, &n, s, height);
+    ask_others(k, &d, parts, &n, s, height);
     if (n < s->keys.t)
         return err_set(e, RC_AGAIN, "beacon of height %llu: %zu keepers of %u have given a part",
                        (unsigned long long)height, n, s->keys.t);
@@ -163,15 +191,14 @@ static enum rc bring(struct keeper *k, const struct keeper_serving *s, uint64_t 
     struct buf data = {0};
     struct err why;
 
-    TRY(make(&beacon, s, height, e));
+    TRY(make(k, &beacon, s, height, e));
     tee_pool_put_assignJobs(&data, height, buf_bytes(&beacon));
     if (keeper_transact(k, &k->config.tee_pool, &data, &why) != RC_OK)
         log_debug("keeper", "beacon of height %llu: %s", (unsigned long long)height, why.msg);
     return RC_OK;
 }
 
-/* Since when we know of each. */
-static void note(struct keeper *k, const uint64_t *heights, size_t n)
+void beacon_note(struct keeper *k, const uint64_t *heights, size_t n)
 {
     struct keeper_round *r = &k->round;
     uint64_t since[KEEPER_WAITS];
@@ -187,42 +214,34 @@ static void note(struct keeper *k, const uint64_t *heights, size_t n)
         r->waits[i].height = heights[i];
         r->waits[i].since_ms = since[i];
     }
+    r->jobs_wait = n != 0;
 }
 
-static enum rc read_waits(struct keeper *k, uint64_t min_height, struct err *e)
+/* How many others come before this one. */
+static uint64_t rank_of(uint32_t index, uint32_t n, uint64_t height)
 {
-    const struct light_key key = tee_pool_waiting_heights_count_key(&k->config.tee_pool);
-    AUTO_CLEAR(arena) struct arena a = {0};
-    uint64_t count, heights[KEEPER_WAITS];
-    struct light_key keys[KEEPER_WAITS];
-    struct light_value *v = NULL;
-    struct bytes value;
-    size_t n;
-
-    TRY(light_client_value(k->light, &value, &a, &key, min_height, e));
-    TRY(st_count(&count, value, e));
-    n = count < KEEPER_WAITS ? (size_t)count : KEEPER_WAITS;
-    for (size_t i = 0; i < n; i++)
-        keys[i] = tee_pool_waiting_heights_at_key(&k->config.tee_pool, i);
-    if (n != 0)
-        TRY(light_client_read(k->light, &v, &a, keys, n, min_height, NULL, e));
-    for (size_t i = 0; i < n; i++)
-        TRY(tee_pool_waiting_heights_get(&heights[i], v[i].value, e));
-    note(k, heights, n);
-    k->round.jobs_wait = n != 0;
-    return RC_OK;
+    return (index - 1 + height) % n;
 }
 
-enum rc beacon_step(struct keeper *k, uint64_t min_height, struct err *e)
+bool beacon_is_ours(struct keeper *k, uint64_t height)
+{
+    bool ours;
+
+    (void)pthread_mutex_lock(&k->lock);
+    ours = k->serving->index != 0 && rank_of(k->serving->index, k->serving->keys.n, height) == 0;
+    (void)pthread_mutex_unlock(&k->lock);
+    return ours;
+}
+
+enum rc beacon_step(struct keeper *k, struct err *e)
 {
     AUTO_SECRET struct keeper_serving *s = serving_now(k);
     struct keeper_round *r = &k->round;
 
     if (s->index == 0 || k->retired)
         return RC_OK;
-    TRY(read_waits(k, min_height, e));
     for (size_t i = 0; i < KEEPER_WAITS && r->waits[i].height != 0; i++) {
-        uint64_t rank = (s->index - 1 + r->waits[i].height) % s->keys.n;
+        uint64_t rank = rank_of(s->index, s->keys.n, r->waits[i].height);
 
         if (clock_mono_ms() < r->waits[i].since_ms + rank * TURN_MS)
             continue;

@@ -2,13 +2,15 @@
  * force, renews them when they are due, reports releases. It acts on proved state only. */
 #include "base/log.h"
 #include "chain/contracts.h"
+#include "client/chain_news.h"
 #include "client/enroll.h"
-#include "light/contracts.h"
 #include "keeper/internal/state.h"
+#include "light/contracts.h"
 #include "os/clock.h"
 
 #define BUSY_MS 40
 #define IDLE_MS 100
+#define STOP_LOOK_MS 20 /* so often we see that we shall stop */
 #define REPORT_EVERY_MS 1000
 #define ENROLL_EVERY_MS 3000
 #define ENROLL_AGAIN_MS 250
@@ -185,10 +187,11 @@ static enum rc read_urls(struct keeper *k, uint64_t min_height, struct err *e)
 
 enum { V_LAST, V_CURRENT, V_NEXT, V_PHASE, V_REFRESH, V_WAITING, N_VALUES };
 
+/* And what waits for a beacon. */
 static enum rc read_u64s(struct keeper *k, uint64_t out[N_VALUES], uint64_t *height, struct err *e)
 {
     const struct address *g = &k->config.gatekeepers;
-    const struct light_key keys[N_VALUES] = {
+    struct light_key keys[N_VALUES + KEEPER_WAITS] = {
         [V_LAST] = gatekeepers_last_round_key(g),
         [V_CURRENT] = gatekeepers_current_round_key(g),
         [V_NEXT] = gatekeepers_next_round_key(g),
@@ -196,12 +199,21 @@ static enum rc read_u64s(struct keeper *k, uint64_t out[N_VALUES], uint64_t *hei
         [V_REFRESH] = gatekeepers_refresh_after_key(g),
         [V_WAITING] = tee_pool_waiting_heights_count_key(&k->config.tee_pool)};
     AUTO_CLEAR(arena) struct arena a = {0};
+    uint64_t waits[KEEPER_WAITS];
     struct light_value *v;
+    size_t n;
 
-    TRY(light_client_read(k->light, &v, &a, keys, N_VALUES, *height, height, e));
+    for (size_t i = 0; i < KEEPER_WAITS; i++)
+        keys[N_VALUES + i] = tee_pool_waiting_heights_at_key(&k->config.tee_pool, i);
+    TRY(light_client_read(k->light, &v, &a, keys, ARRAY_LEN(keys), *height, height, e));
     for (int i = 0; i < V_WAITING; i++)
         TRY(gatekeepers_last_round_get(&out[i], v[i].value, e)); /* all are numbers */
-    return st_count(&out[V_WAITING], v[V_WAITING].value, e);
+    TRY(st_count(&out[V_WAITING], v[V_WAITING].value, e));
+    n = out[V_WAITING] < KEEPER_WAITS ? (size_t)out[V_WAITING] : KEEPER_WAITS;
+    for (size_t i = 0; i < n; i++)
+        TRY(tee_pool_waiting_heights_get(&waits[i], v[N_VALUES + i].value, e));
+    beacon_note(k, waits, n);
+    return RC_OK;
 }
 
 static enum rc read_chain(struct keeper *k, uint64_t height, struct err *e)
@@ -225,7 +237,6 @@ static enum rc read_chain(struct keeper *k, uint64_t height, struct err *e)
     r->phase_heights = n[V_PHASE];
     r->refresh_after = n[V_REFRESH];
     r->height = height;
-    r->jobs_wait = n[V_WAITING] != 0;
     if (n[V_LAST] == 0)
         return RC_OK;
     if (r->number != n[V_LAST])
@@ -473,14 +484,14 @@ static enum rc step(struct keeper *k, struct err *e)
         TRY(read_chain(k, newest, e));
         r->moved_ms = now;
     }
+    if (r->jobs_wait) /* first: people wait for it */
+        TRY(beacon_step(k, e));
     phase = r->dkg != NULL ? dkg_phase_name(r->dkg->phase) : "none";
     (void)pthread_mutex_lock(&k->lock);
     (void)snprintf(k->phase, sizeof(k->phase), "%s", phase);
     (void)pthread_mutex_unlock(&k->lock);
     TRY(take_part(k, e));
     TRY(refresh_if_due(k, e));
-    if (r->jobs_wait)
-        TRY(beacon_step(k, r->height, e));
     if (now >= r->reported_ms + REPORT_EVERY_MS) {
         r->reported_ms = now;
         TRY(report(k, e));
@@ -521,12 +532,14 @@ static enum rc stand_by(struct keeper *k, struct err *e)
     return handover_finish(k, e);
 }
 
-static bool pause_for(const struct keeper *k, uint64_t ms)
+/* So long, or until a job waits for a beacon that is ours to bring. */
+static bool pause_for(struct keeper *k, struct chain_news *jobs, uint64_t ms)
 {
-    uint64_t until = clock_mono_ms() + ms;
+    uint64_t until = clock_mono_ms() + ms, height;
 
     while (!k->stopping && clock_mono_ms() < until)
-        clock_sleep_ms(ms < 20 ? ms : 20);
+        if (chain_news_wait(jobs, STOP_LOOK_MS, &height) && beacon_is_ours(k, height))
+            break;
     return !k->stopping;
 }
 
@@ -534,6 +547,8 @@ void *rounds_main(void *keeper)
 {
     struct keeper *k = keeper;
     uint64_t next_enroll = 0, next_look = 0, soon = 0;
+    struct chain_news *jobs =
+        chain_news_new(k->config.rpc_url, &k->config.tee_pool, &tee_pool_topic_JobSubmitted, 1);
     struct err e;
 
     chain_client_patience(k->chain, 500);
@@ -565,7 +580,8 @@ void *rounds_main(void *keeper)
             k->round.failure[0] = k->registered_until != 0 ? '\0' : k->round.failure[0];
         else
             complain(k, "round", &e);
-    } while (pause_for(k, is_waiting(&k->round) || k->round.jobs_wait ? BUSY_MS : IDLE_MS));
+    } while (pause_for(k, jobs, is_waiting(&k->round) || k->round.jobs_wait ? BUSY_MS : IDLE_MS));
+    chain_news_free(jobs);
     dkg_free(k->round.dkg);
     k->round.dkg = NULL;
     return NULL;

@@ -4,6 +4,7 @@
 #include "net/http_client.h"
 
 #include "base/mem.h"
+#include "net/internal/curl.h"
 #include "net/internal/http_call.h"
 
 #include <pthread.h>
@@ -20,13 +21,21 @@ static void curl_setup(void)
     CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
 }
 
+CURL *curl_handle_new(void)
+{
+    CURL *curl;
+
+    CHECK(pthread_once(&curl_once, curl_setup) == 0);
+    curl = curl_easy_init();
+    CHECK(curl != NULL);
+    return curl;
+}
+
 struct http_client *http_client_new(void)
 {
     struct http_client *c = xcalloc(1, sizeof(*c));
 
-    CHECK(pthread_once(&curl_once, curl_setup) == 0);
-    c->curl = curl_easy_init();
-    CHECK(c->curl != NULL);
+    c->curl = curl_handle_new();
     return c;
 }
 
@@ -42,8 +51,7 @@ void http_client_set_peer(struct http_client *c, tls_peer_fn *fn, void *data)
 {
     /* a kept connection was judged by somebody else */
     curl_easy_cleanup(c->curl);
-    c->curl = curl_easy_init();
-    CHECK(c->curl != NULL);
+    c->curl = curl_handle_new();
     c->judge = (struct tls_judge){.fn = fn, .data = data};
 }
 

@@ -41,7 +41,7 @@ struct websocket {
 /* ---- frames ---- */
 
 enum rc websocket_frame_read(struct websocket_frame *out, struct bytes in, uint64_t payload_max,
-                             struct err *e)
+                             bool masked, struct err *e)
 {
     size_t extra;
     bool control;
@@ -56,13 +56,14 @@ enum rc websocket_frame_read(struct websocket_frame *out, struct bytes in, uint6
         return err_set(e, RC_MALFORMED, "reserved bits are set");
     if ((out->opcode > WEBSOCKET_BINARY && !control) || out->opcode > WEBSOCKET_PONG)
         return err_set(e, RC_MALFORMED, "opcode %u is unknown", out->opcode);
-    if ((in.p[1] & 0x80) == 0)
-        return err_set(e, RC_MALFORMED, "client frame without mask");
+    if (((in.p[1] & 0x80) != 0) != masked)
+        return err_set(e, RC_MALFORMED,
+                       masked ? "client frame without mask" : "server frame with a mask");
     out->payload_size = in.p[1] & 0x7f;
     if (control && (!out->fin || out->payload_size > CONTROL_MAX))
         return err_set(e, RC_MALFORMED, "control frame in parts or over %d bytes", CONTROL_MAX);
     extra = out->payload_size == 126 ? 2 : out->payload_size == 127 ? 8 : 0;
-    out->header_size = 2 + extra + 4;
+    out->header_size = 2 + extra + (masked ? 4 : 0);
     if (in.n < out->header_size)
         return RC_AGAIN;
     if (extra != 0)
@@ -72,7 +73,8 @@ enum rc websocket_frame_read(struct websocket_frame *out, struct bytes in, uint6
     if (out->payload_size > payload_max)
         return err_set(e, RC_LIMIT, "message over the limit of %llu bytes",
                        (unsigned long long)payload_max);
-    memcpy(out->mask, in.p + 2 + extra, 4);
+    if (masked)
+        memcpy(out->mask, in.p + 2 + extra, 4);
     return RC_OK;
 }
 
@@ -276,7 +278,7 @@ static enum rc take_frame(struct websocket *ws, struct buf *message, bool *got, 
         ws->looked_ms = clock_mono_ms();
         ws->pace = (struct pace){.bytes = ws->came};
     }
-    TRY(websocket_frame_read(&f, in, ws->message_max - ws->part.n, e));
+    TRY(websocket_frame_read(&f, in, ws->message_max - ws->part.n, true, e));
     TRY(hold(ws, ws->part.n + 2 * (size_t)f.payload_size, e));
     if (in.n - f.header_size < f.payload_size)
         return RC_AGAIN;

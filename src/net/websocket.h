@@ -67,10 +67,11 @@ struct websocket_frame {
     uint64_t payload_size;
 };
 
-/* The head of a client's frame at the start of `in`. RC_AGAIN: more bytes are needed; RC_MALFORMED:
- * not allowed by RFC 6455 §5; RC_LIMIT: payload above payload_max. */
+/* The head of a frame at the start of `in`: a client's, which is masked, or a server's, which is
+ * not. RC_AGAIN: more bytes are needed; RC_MALFORMED: not allowed by RFC 6455 §5; RC_LIMIT: payload
+ * above payload_max. */
 enum rc websocket_frame_read(struct websocket_frame *out, struct bytes in, uint64_t payload_max,
-                             struct err *e);
+                             bool masked, struct err *e);
 /* Append an unmasked frame. */
 void websocket_frame_put(struct buf *out, unsigned opcode, struct bytes payload);
 /* Append Sec-WebSocket-Accept for a key (RFC 6455 §4.2.2). */

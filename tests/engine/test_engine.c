@@ -88,6 +88,34 @@ TEST(idle_chain_stands_still)
     net_clear(&n);
 }
 
+TEST(a_proof_that_is_waited_for_comes_at_once)
+{
+    struct engine_options o = {.proof_block_ms = 3600000};
+    struct engine *en;
+    struct hash32 hash;
+    struct net n;
+    struct err e;
+
+    net_init(&n, t_tmpdir());
+    o.dir = n.dir;
+    o.genesis_path = n.genesis;
+    CHECK_OK(engine_open(&en, &o, &e), &e);
+    CHECK_RC(engine_await_proof(en, 1, 1000, &e), RC_RANGE, &e, "block 1"); /* changed nothing */
+    for (uint64_t i = 0; i < 3; i++) {
+        hash = net_send(en, &n, 0, &BOB, i, 1);
+        CHECK_INT(net_wait(en, &hash), 2 + 2 * i);
+        CHECK_RC(engine_await_proof(en, 3 + 2 * i, 1000, &e), RC_RANGE, &e, "has not come");
+        CHECK_INT(engine_height(en), 2 + 2 * i);
+        CHECK_OK(engine_await_proof(en, 2 + 2 * i, 10000, &e), &e);
+        CHECK_INT(engine_height(en), 3 + 2 * i);
+        CHECK_OK(engine_await_proof(en, 2 + 2 * i, 10000, &e), &e); /* is there */
+        CHECK_RC(engine_await_proof(en, 3 + 2 * i, 1000, &e), RC_RANGE, &e, "changed nothing");
+    }
+    CHECK_INT(engine_height(en), 7);
+    engine_close(en);
+    net_clear(&n);
+}
+
 TEST(refusals_have_geths_words)
 {
     AUTO_CLEAR(buf) struct buf raw = {0};

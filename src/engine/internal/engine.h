@@ -23,6 +23,7 @@ struct engine {
     struct pool *pool;
     struct engine_snapshot *pool_snap; /* what the pool reads accounts from; NULL until needed */
     bool fresh;                        /* the pool changed since the writer last took from it */
+    bool proof_wanted;                 /* somebody waits for the newest state's proof */
     bool stopping;
     bool failed;
     struct err failure;
@@ -41,6 +42,8 @@ struct engine {
 void solo_start(struct engine *en);
 /* After stopping is set and all conditions were signalled. */
 void solo_join(struct engine *en);
+/* The newest state is not proved yet: without transactions an empty block will. Under en->lock. */
+bool solo_proof_due(const struct engine *en);
 /* The empty block that carries what is proved next; used before the threads run. */
 enum rc solo_first_block(struct engine *en, struct err *e);
 /* Tell the listeners. */

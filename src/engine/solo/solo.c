@@ -160,6 +160,7 @@ static enum rc make_block(struct engine *en, struct batch *batch, bool even_empt
         if (b != NULL) {
             engine_snapshot_close(MOVE(en->pool_snap));
             db_commit(en->db, &r, engine_block_ref(b));
+            en->proof_wanted = false;
         }
         if (batch->n != 0)
             pool_after(en, batch, b != NULL, e);
@@ -181,7 +182,7 @@ static enum rc make_block(struct engine *en, struct batch *batch, bool even_empt
  */
 
 /* The newest root or results are in no header yet. */
-static bool proof_due(const struct engine *en)
+bool solo_proof_due(const struct engine *en)
 {
     const struct db *db = en->db;
 
@@ -227,13 +228,14 @@ static bool halted(const struct engine *en)
 /* Wait for something to do; holds en->lock. True: an empty block is due. */
 static bool wait_for_work(struct engine *en)
 {
-    uint64_t due = proof_due(en) ? clock_mono_ns() + en->proof_block_ns : 0;
+    uint64_t due = solo_proof_due(en) ? clock_mono_ns() + en->proof_block_ns : 0;
     struct timespec until = deadline_of(due);
 
     while (!halted(en) && !en->fresh) {
         if (due == 0)
             (void)pthread_cond_wait(&en->work, &en->lock);
-        else if (pthread_cond_timedwait(&en->work, &en->lock, &until) == ETIMEDOUT)
+        else if (en->proof_wanted ||
+                 pthread_cond_timedwait(&en->work, &en->lock, &until) == ETIMEDOUT)
             return !en->fresh;
     }
     return false;

@@ -82,7 +82,8 @@ struct keeper_round {
     uint64_t ready_ms; /* since when it could be activated */
     uint64_t due_ms;   /* since when a refresh is due */
     uint64_t reported_ms;
-    bool jobs_wait; /* for the beacon */
+    bool jobs_wait;  /* for the beacon */
+    uint32_t silent; /* keepers that gave no good part when asked last; bit index - 1 */
     struct {
         uint64_t height, since_ms;
     } waits[KEEPER_WAITS];
@@ -152,8 +153,12 @@ enum rc keeper_view(struct keeper **out, const struct keeper_config *config, str
 /* beacon.c: our part of the beacon of a block that has come. RC_AGAIN: not yet, as far as we see;
  * RC_NOTFOUND: we have no share. */
 enum rc beacon_part(struct keeper *k, struct dprf_partial *out, uint64_t height, struct err *e);
-/* Jobs wait for it: make it and bring it, when it is our turn. */
-enum rc beacon_step(struct keeper *k, uint64_t min_height, struct err *e);
+/* Heights with jobs that wait for it, at most KEEPER_WAITS. Round thread. */
+void beacon_note(struct keeper *k, const uint64_t *heights, size_t n);
+/* We are the first to bring that of `height`. */
+bool beacon_is_ours(struct keeper *k, uint64_t height);
+/* Make and bring those whose turn is ours. Round thread. */
+enum rc beacon_step(struct keeper *k, struct err *e);
 
 /* genesis.c: RC_MALFORMED: not the genesis of a network with keepers. */
 enum rc genesis_read(struct keeper *k, struct bytes text, struct err *e);
