@@ -19,6 +19,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_put(&v.quote, data, n);
     if (n < size)
         buf_put(&v.event_log, data + n + 1, size - n - 1);
-    (void)!agent_attestation_v0(&out, &v, report_data, "{}", &e);
+    (void)!agent_attestation(&out, &v, report_data, "{}", &e);
     return 0;
 }

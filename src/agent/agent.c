@@ -2,6 +2,7 @@
  * socket's peer is the application. Must not: offer evidence in the scoped mode. */
 #include "agent/agent.h"
 
+#include "agent/compose.h"
 #include "agent/derive.h"
 #include "agent/internal/agent.h"
 #include "agent/internal/cert.h"
@@ -172,15 +173,10 @@ unsigned agent_call(struct agent *a, struct buf *out, const char *path, bool is_
 
 static enum rc read_compose(struct agent *a, const struct agent_config *c, struct err *e)
 {
-    json_auto_t *v = NULL;
-    const char *name = NULL;
+    AUTO_CLEAR(agent_compose) struct agent_compose parsed = {0};
 
-    if (json_parse(&v, c->compose, AGENT_COMPOSE_MAX, e) != RC_OK)
-        return err_wrap(e, RC_MALFORMED, "app-compose");
-    if (!json_is_object(v))
-        return err_set(e, RC_MALFORMED, "app-compose: not a JSON object");
-    TRY(json_str_opt(&name, v, "name", 1024, e));
-    a->app_name = xstrdup(name != NULL ? name : "");
+    TRY(agent_compose_parse(&parsed, c->compose, e));
+    a->app_name = xstrdup(parsed.name);
     buf_put_bytes(&a->compose, c->compose);
     (void)buf_cstr(&a->compose);
     sha256(&a->compose_hash, c->compose);

@@ -144,6 +144,7 @@ static enum rc ask_all(struct asking *x, struct agent_root *out, struct secret32
 
     TRY(ask(x, &out->seed, KEY_APP_SIGN, CONTEXT_ROOT, e));
     TRY(ask(x, &out->ca_seed, KEY_APP_CA, CONTEXT_ROOT, e));
+    TRY(ask(x, &out->env_seed, KEY_APP_ENV, CONTEXT_ROOT, e));
     if (disk != NULL)
         TRY(ask(x, disk, KEY_APP_DISK, CONTEXT_DISK, e));
     buf_put_str(&more, ",\"genesis\":\"");

@@ -41,6 +41,7 @@ void agent_root_clear(struct agent_root *r)
 {
     secret32_clear(&r->seed);
     secret32_clear(&r->ca_seed);
+    secret32_clear(&r->env_seed);
 }
 
 /* ---- the sealed file ---- */
@@ -100,7 +101,7 @@ enum rc agent_root_open(struct agent_root *out, struct tee *t, const char *dir, 
     if (rc != RC_OK)
         agent_root_clear(out);
     else
-        out->ca_seed = out->seed;
+        out->ca_seed = out->env_seed = out->seed;
     return rc;
 }
 
@@ -115,9 +116,9 @@ static enum rc root_k256(struct secp_key *out, const struct agent_root *r, struc
     return secp_key_from_bytes(out, k.b, e);
 }
 
-static enum rc root_p256(struct secret32 *out, const struct agent_root *r, struct err *e)
+static enum rc root_p256(struct secret32 *out, const struct secret32 *seed, struct err *e)
 {
-    return derive_p256(out, BYTES_OF(&r->ca_seed.b),
+    return derive_p256(out, BYTES_OF(&seed->b),
                        (struct bytes[]){bytes_str("cloister/agent/root-p256/v1")}, 1, e);
 }
 
@@ -147,7 +148,7 @@ static enum rc issue_cas(struct agent_keys *out, const struct agent_root *r,
     AUTO_CLEAR(buf) struct buf spki = {0};
     uint8_t pub33[33];
 
-    TRY(root_p256(&root, r, e));
+    TRY(root_p256(&root, &r->ca_seed, e));
     TRY(derive_p256(&out->ca, BYTES_OF(&root.b),
                     (struct bytes[]){BYTES_OF(&app->id), bytes_str("app-ca")}, 2, e));
     root_key = p256_key_of(&root);
@@ -176,6 +177,16 @@ static enum rc get_from_root(void *data, struct agent_keys *out, const struct ag
     TRY(root_k256(&root, r, e));
     TRY(derive_app_key(&out->k256, out->k256_signature, &root, app, e));
     return issue_cas(out, r, app, e);
+}
+
+enum rc agent_root_env(struct secret32 *key, struct secp_key *signer, const struct agent_root *r,
+                       const struct agent_app *app, struct err *e)
+{
+    AUTO_CLEAR(secret32) struct secret32 root = {0};
+
+    TRY(root_k256(signer, r, e));
+    TRY(root_p256(&root, &r->env_seed, e));
+    return derive_env_key(key, &root, app, e);
 }
 
 struct agent_key_source agent_root_source(struct agent_root *r)

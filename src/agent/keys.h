@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "crypto/secret.h"
 
+struct secp_key;
 struct tee;
 
 /* The name of an application: first 20 bytes of its compose hash, or given. */
@@ -36,9 +37,10 @@ struct agent_key_source {
 
 /* ---- a root of this machine ---- */
 
-/* 32 secret bytes for application keys and for certificates, and who keeps them. */
+/* 32 secret bytes each for application keys, for certificates and for the environment, and who
+ * keeps them. */
 struct agent_root {
-    struct secret32 seed, ca_seed;
+    struct secret32 seed, ca_seed, env_seed;
     char more[256]; /* further members of the key-provider event, each with its comma before it */
     const char *provider; /* name in the key-provider event; a literal */
     const char *organisation;
@@ -51,3 +53,7 @@ void agent_root_clear(struct agent_root *r);
 /* The source over a root, which must outlive it. Certificates are valid from an hour before now_s
  * for ten years. */
 struct agent_key_source agent_root_source(struct agent_root *r);
+/* The X25519 secret to which the application's environment is encrypted, and the k256 key that
+ * signs its public half. RC_RANGE: as derive_p256(). */
+enum rc agent_root_env(struct secret32 *key, struct secp_key *signer, const struct agent_root *r,
+                       const struct agent_app *app, struct err *e);

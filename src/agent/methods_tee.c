@@ -1,4 +1,4 @@
-/* Evidence of the domain the application runs in. Job: quotes, attestations, events, Info. Trust:
+/* Evidence of the domain the application runs in. Job: quotes, events, Info. Trust:
  * report data is the application's to choose; the platform's answers were checked by tee/. Must
  * not: be reachable in the scoped mode (a guest of a worker would quote itself as the worker). */
 #include "agent/internal/agent.h"
@@ -8,9 +8,6 @@
 
 #include <openssl/evp.h>
 
-#define EVENTS_LIMIT 4096
-#define EVENT_TEXT_MAX 65536
-#define RUNTIME_EVENT UINT32_C(0x08000001)
 #define PREFIX_DEFAULT "app-data"
 
 /* ---- what a quote says ---- */
@@ -49,100 +46,6 @@ static void pad64(uint8_t out64[64], const struct buf *data)
         memcpy(out64, data->p, data->n); /* the table holds it to 64 */
 }
 
-/* ---- SCALE ---- */
-
-static void scale_compact(struct buf *out, size_t n)
-{
-    if (n < 1u << 6) {
-        buf_u8(out, (uint8_t)(n << 2));
-    } else if (n < 1u << 14) {
-        buf_u8(out, (uint8_t)(n << 2 | 1));
-        buf_u8(out, (uint8_t)(n >> 6));
-    } else {
-        CHECK(n < 1u << 30);
-        buf_u32le(out, (uint32_t)(n << 2 | 2));
-    }
-}
-
-static void scale_bytes(struct buf *out, struct bytes b)
-{
-    scale_compact(out, b.n);
-    buf_put_bytes(out, b);
-}
-
-struct event {
-    uint64_t imr, type;
-    struct buf digest, payload;
-    const char *name;
-};
-
-static void event_clear(struct event *v)
-{
-    buf_clear(&v->digest);
-    buf_clear(&v->payload);
-}
-
-static enum rc read_event(struct event *v, const json_t *item, struct err *e)
-{
-    TRY(json_u64(&v->imr, item, "imr", 3, e));
-    TRY(json_u64(&v->type, item, "event_type", UINT32_MAX, e));
-    TRY(json_hex(&v->digest, item, "digest", 48, e));
-    TRY(json_str(&v->name, item, "event", EVENT_TEXT_MAX, e));
-    return json_hex(&v->payload, item, "event_payload", EVENT_TEXT_MAX, e);
-}
-
-/* The log twice, as dstack has it: all of it, then what the guest extended in RTMR3. */
-static enum rc put_events(struct buf *out, const json_t *log, struct err *e)
-{
-    AUTO_CLEAR(buf) struct buf runtime = {0};
-    size_t n_runtime = 0, i;
-    json_t *item;
-
-    scale_compact(out, json_array_size(log));
-    json_array_foreach(log, i, item)
-    {
-        AUTO_CLEAR(event) struct event v = {0};
-
-        TRY(read_event(&v, item, e));
-        buf_u32le(out, (uint32_t)v.imr);
-        buf_u32le(out, (uint32_t)v.type);
-        scale_bytes(out, buf_bytes(&v.digest));
-        scale_bytes(out, bytes_str(v.name));
-        scale_bytes(out, buf_bytes(&v.payload));
-        if (v.imr == 3 && v.type == RUNTIME_EVENT) {
-            scale_bytes(&runtime, bytes_str(v.name));
-            scale_bytes(&runtime, buf_bytes(&v.payload));
-            n_runtime++;
-        }
-    }
-    scale_compact(out, n_runtime);
-    buf_put_bytes(out, buf_bytes(&runtime));
-    return RC_OK;
-}
-
-static enum rc parse_log(json_t **out, const struct tee_evidence *v, struct err *e)
-{
-    TRY(json_parse(out, buf_bytes(&v->event_log), JSON_MAX_SIZE, e));
-    if (!json_is_array(*out) || json_array_size(*out) > EVENTS_LIMIT)
-        return err_set(e, RC_CORRUPT, "event log is no list of at most %d events", EVENTS_LIMIT);
-    return RC_OK;
-}
-
-enum rc agent_attestation_v0(struct buf *out, const struct tee_evidence *v,
-                             const uint8_t report_data[64], const char *config, struct err *e)
-{
-    json_auto_t *log = NULL;
-
-    TRY(parse_log(&log, v, e));
-    buf_u8(out, 0); /* version 0 */
-    buf_u8(out, 0); /* TDX */
-    scale_bytes(out, buf_bytes(&v->quote));
-    TRY(put_events(out, log, e));
-    buf_put(out, report_data, 64);
-    scale_bytes(out, bytes_str(config));
-    return RC_OK;
-}
-
 /* ---- quotes ---- */
 
 static enum rc put_quote(struct agent *a, struct buf *out, const uint8_t report_data[64],
@@ -152,7 +55,7 @@ static enum rc put_quote(struct agent *a, struct buf *out, const uint8_t report_
     AUTO_CLEAR(buf) struct buf blob = {0};
 
     TRY(tee_evidence_get(a->tee, &v, report_data, e));
-    TRY(agent_attestation_v0(&blob, &v, report_data, a->vm_config, e));
+    TRY(agent_attestation(&blob, &v, report_data, a->vm_config, e));
     buf_put_str(out, "{\"quote\":");
     put_json_hex(out, buf_bytes(&v.quote));
     buf_put_str(out, ",\"event_log\":");
@@ -185,7 +88,7 @@ enum rc method_attest(struct agent *a, struct buf *out, const struct agent_reque
 
     pad64(data, &r->report_data);
     TRY(tee_evidence_get(a->tee, &v, data, e));
-    TRY(agent_attestation_v0(&blob, &v, data, a->vm_config, e));
+    TRY(agent_attestation(&blob, &v, data, a->vm_config, e));
     buf_put_str(out, "{\"attestation\":");
     put_json_hex(out, buf_bytes(&blob));
     buf_u8(out, '}');
@@ -353,7 +256,7 @@ enum rc method_info(struct agent *a, struct buf *out, const struct agent_request
     (void)r;
     TRY(tee_evidence_get(a->tee, &v, nothing, e));
     TRY(agent_measures_read(&m, buf_bytes(&v.quote), e));
-    TRY(parse_log(&log, &v, e));
+    TRY(agent_log_parse(&log, &v, e));
     TRY(put_tcb_info(a, &tcb, &m, log, e));
     set_hex(obj, "app_id", BYTES_OF(&a->app.id));
     set_instance_id(obj, log);

@@ -1,17 +1,11 @@
 #include "attest/app.h"
 
+#include "attest/event.h"
 #include "attest/record.h"
 #include "codec/json.h"
-#include "crypto/hash.h"
 
-#define EVENT_TYPE 0x08000001u
 #define PAYLOAD_MAX 4096
 #define NAME_MAX_SIZE 128
-
-struct event {
-    const char *name; /* borrowed */
-    struct buf payload;
-};
 
 /* What the image extends before it has keys, and the size of each payload. */
 static const struct {
@@ -23,26 +17,6 @@ static const struct {
             {"instance-id", 20},
             {"boot-mr-done", 0}};
 
-/* RTMR' = SHA-384(RTMR | SHA-384(le32(type) ":" name ":" payload)); the log's own digest is not
- * looked at. */
-static void fold(uint8_t rtmr[48], const char *name, struct bytes payload)
-{
-    AUTO_CLEAR(buf) struct buf b = {0};
-    uint8_t type[4], digest[48];
-
-    store_u32le(type, EVENT_TYPE);
-    buf_put_bytes(&b, BYTES_OF(&type));
-    buf_put_str(&b, ":");
-    buf_put_str(&b, name);
-    buf_put_str(&b, ":");
-    buf_put_bytes(&b, payload);
-    sha384(digest, buf_bytes(&b));
-    buf_reset(&b);
-    buf_put(&b, rtmr, 48);
-    buf_put_bytes(&b, BYTES_OF(&digest));
-    sha384(rtmr, buf_bytes(&b));
-}
-
 static void take(struct attest_app *out, size_t i, struct bytes payload)
 {
     if (i == 1)
@@ -53,24 +27,29 @@ static void take(struct attest_app *out, size_t i, struct bytes payload)
         memcpy(out->instance.b, payload.p, sizeof(out->instance.b));
 }
 
-/* The n-th event of RTMR3. */
+/* The n-th event of RTMR3; the log's own digest is not looked at. */
 static enum rc take_event(struct attest_app *out, uint8_t rtmr[48], size_t n, const json_t *event,
                           struct err *e)
 {
     AUTO_CLEAR(buf) struct buf payload = {0};
     const char *name;
-    uint64_t type;
+    uint64_t type, version;
+    uint8_t digest[48];
 
     TRY(json_u64(&type, event, "event_type", UINT32_MAX, e));
+    TRY(json_u64_opt(&version, event, "version", EVENT_VERSION_MAX, 1, e));
     TRY(json_str(&name, event, "event", NAME_MAX_SIZE, e));
     TRY(json_hex(&payload, event, "event_payload", PAYLOAD_MAX, e));
     if (n >= ARRAY_LEN(BOOT))
         return err_set(e, RC_DENIED, "event log: '%s' after boot-mr-done: keys are given at boot",
                        name);
-    if (type != EVENT_TYPE || strcmp(name, BOOT[n].name) != 0 || payload.n != BOOT[n].n)
+    if (version == 0)
+        return err_set(e, RC_MALFORMED, "event log: '%s' is of version 0, not 1 or 2", name);
+    if (type != EVENT_TYPE_RUNTIME || strcmp(name, BOOT[n].name) != 0 || payload.n != BOOT[n].n)
         return err_set(e, RC_DENIED, "event log: '%s' of %zu bytes where '%s' of %zu belongs", name,
                        payload.n, BOOT[n].name, BOOT[n].n);
-    fold(rtmr, name, buf_bytes(&payload));
+    event_digest(digest, (unsigned)version, name, buf_bytes(&payload));
+    rtmr_fold(rtmr, digest);
     take(out, n, buf_bytes(&payload));
     return RC_OK;
 }

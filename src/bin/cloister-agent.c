@@ -3,6 +3,8 @@
  * gives evidence of that application's domain, so nothing else may run in it or be measured as it.
  */
 #include "agent/agent.h"
+#include "agent/compose.h"
+#include "agent/env.h"
 #include "agent/keepers.h"
 #include "base/hex.h"
 #include "base/log.h"
@@ -42,13 +44,23 @@ static const char help[] =
     "                       an application that is named after its own compose hash gets keys\n"
     "  --disk-key FILE      write this instance's disk key there, 32 bytes, mode 0600: a file in\n"
     "                       memory, not on the disk that it is for\n"
+    "  --encrypted-env FILE the application's environment, sealed to the key in DIR/env-key.json "
+    "as\n"
+    "                       dstack's SDKs do it; only names in allowed_envs of the "
+    "app-compose.json "
+    "count\n"
+    "  --env FILE           write it there as lines NAME=value, and as JSON to FILE.json, mode "
+    "0600:\n"
+    "                       files in memory\n"
     "  --print-measurement  only say what keepers see as the image, for Gatekeepers.allowApp\n"
     "  --insecure-simulator DIR, --machine NAME\n"
     "                       the simulator's folder, and which of its machines this is; both are\n"
     "                       made if absent\n"
-    "  --dir DIR            where root.sealed is kept, the root of all keys, and collateral.json "
-    "is\n"
-    "                       written, with which quotes verify; made if absent\n"
+    "  --dir DIR            where root.sealed is kept, the root of all keys; collateral.json is "
+    "written\n"
+    "                       there, with which quotes verify, and env-key.json, to which an "
+    "environment\n"
+    "                       is sealed; made if absent\n"
     "  --listen WHERE       unix:/path/of.sock (default unix:DIR/dstack.sock) or IP:PORT\n"
     "  --config FILE        options from a file, `option = value` a line; these here win\n"
     "  --log-level LEVEL    error, warn, info (default) or debug\n"
@@ -68,11 +80,13 @@ struct options {
     const char *compose_path;
     const char *dir, *listen, *simulator, *machine;
     const char *network_path, *approval_path, *disk_path;
+    const char *sealed_env_path, *env_path;
     bool print;
     struct agent_keepers keepers;
     struct agent_app app;
     bool has_app, scoped;
     struct hash32 image;
+    struct agent_compose compose;
 };
 
 static enum rc take_app_id(void *target, const char *arg, struct err *e)
@@ -100,6 +114,8 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "keepers", .kind = DAEMON_TEXT, FIELD(network_path)},
     {.name = "approval", .kind = DAEMON_TEXT, FIELD(approval_path)},
     {.name = "disk-key", .kind = DAEMON_TEXT, FIELD(disk_path)},
+    {.name = "encrypted-env", .kind = DAEMON_TEXT, FIELD(sealed_env_path)},
+    {.name = "env", .kind = DAEMON_TEXT, FIELD(env_path)},
     {.name = "print-measurement", .kind = DAEMON_FLAG, FIELD(print)},
     {.name = "machine", .kind = DAEMON_TEXT, FIELD(machine)},
     {.name = "dir", .kind = DAEMON_TEXT, FIELD(dir)},
@@ -125,6 +141,9 @@ static enum rc check_options(void *ctx, struct err *e)
     if (o->network_path == NULL && (o->approval_path != NULL || o->disk_path != NULL || o->print))
         return err_set(e, RC_MALFORMED,
                        "--approval, --disk-key and --print-measurement go with --keepers");
+    if ((o->sealed_env_path == NULL) != (o->env_path == NULL) || (o->scoped && o->env_path != NULL))
+        return err_set(e, RC_MALFORMED,
+                       "--encrypted-env and --env go together, and with --app-compose");
     return RC_OK;
 }
 
@@ -137,6 +156,7 @@ static enum rc launch(struct tee **out, struct options *o, struct bytes config, 
         .image = o->scoped ? BYTES_OF(&o->image) : bytes_of(NULL, 0),
         .config = config,
         .app_id = BYTES_OF(&o->app.id),
+        .is_log_v2 = o->compose.event_log_version == 2,
         .without_keys = true,
         .image_only = o->network_path != NULL,
     };
@@ -213,6 +233,26 @@ static enum rc keys_from_keepers(struct agent_root *root, struct tee *t, const s
     return file_write_atomic(o->disk_path, BYTES_OF(&disk.b), 0600, e);
 }
 
+/* Say to which key an environment is sealed; open the one that was given. */
+static enum rc prepare_env(const struct agent_root *root, const struct options *o, struct err *e)
+{
+    AUTO_FREE char *key_path = xasprintf("%s/env-key.json", o->dir);
+    AUTO_CLEAR(secret32) struct secret32 key = {0};
+    AUTO_CLEAR(buf) struct buf text = {0}, sealed = {0};
+    AUTO_CLEAR(secbuf) struct secbuf lines = {0}, json = {0};
+    AUTO_FREE char *json_path = NULL;
+
+    TRY(agent_env_key(&text, &key, root, &o->app, clock_wall_ns() / 1000000000, e));
+    TRY(file_write_atomic(key_path, buf_bytes(&text), 0644, e));
+    if (o->env_path == NULL)
+        return RC_OK;
+    TRY(file_read(&sealed, o->sealed_env_path, ENV_SEALED_MAX, e));
+    TRY(agent_env_open(&lines, &json, &key, &o->compose, buf_bytes(&sealed), e));
+    json_path = xasprintf("%s.json", o->env_path);
+    TRY(file_write_atomic(json_path, secbuf_bytes(&json), 0600, e));
+    return file_write_atomic(o->env_path, secbuf_bytes(&lines), 0600, e);
+}
+
 static enum rc print_measurement(struct tee *t, struct err *e)
 {
     struct attest_app self;
@@ -235,6 +275,8 @@ static enum rc run_in(struct tee *t, struct options *o, struct bytes compose,
     log_warn("agent", "INSECURE: %s", tee_describe(t));
     TRY(o->network_path != NULL ? keys_from_keepers(&root, t, o, e)
                                 : agent_root_open(&root, t, o->dir, e));
+    if (!o->scoped)
+        TRY(prepare_env(&root, o, e));
     source = agent_root_source(&root);
     TRY(agent_new(&a,
                   &(struct agent_config){.tee = o->scoped ? NULL : t,
@@ -262,6 +304,7 @@ static enum rc run_with(struct options *o, struct err *e)
         agent_app_of_image(&o->app, &o->image);
     } else {
         TRY(file_read(&compose, o->compose_path, AGENT_COMPOSE_MAX, e));
+        TRY(agent_compose_parse(&o->compose, buf_bytes(&compose), e));
         sha256(&h, buf_bytes(&compose));
         if (!o->has_app)
             memcpy(o->app.id, h.b, sizeof(o->app.id));
@@ -281,6 +324,7 @@ static enum rc run(void *ctx, struct err *e)
     enum rc rc = run_with(o, e);
 
     agent_keepers_clear(&o->keepers);
+    agent_compose_clear(&o->compose);
     return rc;
 }
 

@@ -3,6 +3,7 @@
  * deadline. */
 #include "tee/internal/kernel.h"
 
+#include "attest/event.h"
 #include "base/hex.h"
 
 #include <errno.h>

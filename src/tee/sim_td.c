@@ -1,6 +1,7 @@
 /* A pretended trust domain: this process. Job: measure what runs, keep the registers, quote. Trust:
  * the host can lie to it about everything; it is a simulator. Must not: be chosen unless it was
  * asked for by name. */
+#include "attest/event.h"
 #include "crypto/hash.h"
 #include "os/file.h"
 #include "tee/internal/sim.h"
@@ -133,7 +134,7 @@ static void boot_event(struct tee *t, unsigned index, const char *event, struct 
     struct sim_impl *s = t->impl;
     uint8_t digest[48];
 
-    event_digest(digest, event, payload);
+    event_digest(digest, event_version(t, index), event, payload);
     rtmr_fold(s->td.rtmr[index], digest);
     event_log_put(t, index, digest, event, payload);
 }
@@ -213,6 +214,7 @@ enum rc sim_open(struct tee *t, const struct tee_config *c, struct err *e)
     t->impl = s;
     t->platform = TEE_PLATFORM_TDX;
     t->simulated = true;
+    t->is_log_v2 = l->is_log_v2;
     buf_printf(&t->description, "simulator (insecure, no hardware), machine %s", l->machine);
     TRY(launch(s, l, e));
     boot(t, l);

@@ -109,5 +109,6 @@ struct tee_sim_launch {
     struct bytes app_id;    /* 20 bytes [the first of the compose hash] */
     bool image_only;   /* RTMR2 without the configuration: the image is one measurement whatever it
                           was   told to run, as dstack's; compose-hash and mr_config_id say that */
+    bool is_log_v2;    /* RTMR3's events are dstack's version 2 (attest/event.h) instead of 1 */
     bool without_keys; /* boot ends at boot-mr-done: whoever fetches the keys extends the rest */
 };

@@ -3,13 +3,13 @@
  * may answer anything. Must not: judge whether the evidence is good (attest/ and policy do). */
 #include "tee/internal/tee.h"
 
+#include "attest/event.h"
 #include "attest/policy.h"
 #include "base/hex.h"
 #include "base/reader.h"
 #include "crypto/hash.h"
 #include "tee/simulator.h"
 
-#define EVENT_TYPE UINT32_C(0x08000001)
 #define TIMEOUT_MS 10000
 
 void tee_evidence_clear(struct tee_evidence *v)
@@ -22,37 +22,33 @@ void tee_evidence_clear(struct tee_evidence *v)
 
 /* ---- events and registers ---- */
 
-void event_digest(uint8_t out48[48], const char *event, struct bytes payload)
+/* Only RTMR3 has dstack's runtime events: the others' form is part of an image's measurement. */
+unsigned event_version(const struct tee *t, unsigned index)
 {
-    AUTO_CLEAR(buf) struct buf in = {0};
-
-    buf_u32le(&in, EVENT_TYPE);
-    buf_put_str(&in, ":");
-    buf_put_str(&in, event);
-    buf_put_str(&in, ":");
-    buf_put_bytes(&in, payload);
-    sha384(out48, buf_bytes(&in));
-}
-
-void rtmr_fold(uint8_t mr48[48], const uint8_t digest48[48])
-{
-    uint8_t in[96];
-
-    memcpy(in, mr48, 48);
-    memcpy(in + 48, digest48, 48);
-    sha384(mr48, BYTES_OF(&in));
+    return index == 3 && t->is_log_v2 ? 2 : 1;
 }
 
 /* Names were checked: they need no escapes. */
 void event_log_put(struct tee *t, unsigned index, const uint8_t digest48[48], const char *event,
                    struct bytes payload)
 {
+    unsigned version = event_version(t, index);
+
     buf_printf(&t->log, "%s{\"imr\":%u,\"event_type\":%u,\"digest\":\"", t->log_len == 0 ? "" : ",",
-               index, EVENT_TYPE);
+               index, EVENT_TYPE_RUNTIME);
     hex_put(&t->log, bytes_of(digest48, 48));
     buf_printf(&t->log, "\",\"event\":\"%s\",\"event_payload\":\"", event);
     hex_put(&t->log, payload);
-    buf_put_str(&t->log, "\"}");
+    buf_put_str(&t->log, "\"");
+    if (version != 1) {
+        AUTO_CLEAR(buf) struct buf preimage = {0};
+
+        event_preimage(&preimage, version, event, payload);
+        buf_printf(&t->log, ",\"version\":%u,\"preimage\":\"", version);
+        hex_put(&t->log, buf_bytes(&preimage));
+        buf_put_str(&t->log, "\"");
+    }
+    buf_put_str(&t->log, "}");
     t->log_len++;
 }
 
@@ -95,7 +91,7 @@ enum rc tee_extend(struct tee *t, unsigned index, const char *event, struct byte
     TRY(check_event(event, payload, e));
     if (t->ops->extend == NULL)
         return err_set(e, RC_UNSUPPORTED, "%s has no registers to extend", tee_describe(t));
-    event_digest(digest, event, payload);
+    event_digest(digest, event_version(t, index), event, payload);
     lock(t);
     if (t->log_len >= TEE_EVENTS_MAX)
         rc = err_set(e, RC_LIMIT, "event log is full: %d events", TEE_EVENTS_MAX);

@@ -98,7 +98,7 @@ enum rc tee_evidence_get(struct tee *t, struct tee_evidence *out, const uint8_t 
                          struct err *e);
 
 /* Extend RTMR `index` (2 or 3) by a named event and append it to the event log:
- * RTMR' = SHA-384(RTMR | digest), digest = SHA-384(le32(0x08000001) ":" event ":" payload).
+ * RTMR' = SHA-384(RTMR | digest), the digest as attest/event.h says.
  * event: 1..TEE_EVENT_NAME_MAX bytes without ':' and control bytes. RC_UNSUPPORTED: no such
  * registers here (SNP). RC_RANGE: index, or a name or payload that is too long. RC_LIMIT:
  * TEE_EVENTS_MAX reached. RC_IO. */

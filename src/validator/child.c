@@ -91,17 +91,17 @@ static enum rc child_run(struct child_header *h, struct buf *results, const int 
 {
     json_auto_t *env = NULL;
     struct bytes input, elf, env_text;
-    struct machine m;
+    struct validator_machine m;
     enum rc loaded;
 
     TRY(map_fd(&elf, fds[TASK_PROGRAM], VALIDATOR_MAX_PROGRAM_SIZE, e));
     TRY(map_fd(&env_text, fds[TASK_ENV], ENV_MAX_SIZE, e));
     TRY(json_parse(&env, env_text, ENV_MAX_SIZE, e));
-    loaded = machine_load(&m, elf, l->memory_size, e);
+    loaded = validator_machine_load(&m, elf, l->memory_size, e);
     wait_for_input();
     TRY(loaded);
     TRY(map_fd(&input, fds[TASK_INPUT], UINT32_MAX, e));
-    machine_run(&h->outcome, results, &m, input, env, l->gas);
+    validator_machine_run(&h->outcome, results, &m, input, env, l->gas);
     return RC_OK; /* the process ends: nothing is worth tidying up */
 }
 

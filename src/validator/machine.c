@@ -290,12 +290,13 @@ static void describe(struct validator_outcome *out, const struct vm *vm, enum vm
                        vm_exit_name(exit), (unsigned long long)vm_pc(vm));
 }
 
-enum rc machine_load(struct machine *out, struct bytes elf, uint64_t memory_size, struct err *e)
+enum rc validator_machine_load(struct validator_machine *out, struct bytes elf,
+                               uint64_t memory_size, struct err *e)
 {
     uint64_t memory = memory_size < VM_MEMORY_MAX ? memory_size : VM_MEMORY_MAX;
     struct vm_config config;
 
-    *out = (struct machine){0};
+    *out = (struct validator_machine){0};
     if (memory < MIN_MEMORY_SIZE)
         memory = MIN_MEMORY_SIZE;
     config =
@@ -312,8 +313,9 @@ static void begin_outcome(struct validator_outcome *out)
     out->exit_code = -1;
 }
 
-void machine_run(struct validator_outcome *out, struct buf *results, struct machine *m,
-                 struct bytes input, const json_t *env, uint64_t gas)
+void validator_machine_run(struct validator_outcome *out, struct buf *results,
+                           struct validator_machine *m, struct bytes input, const json_t *env,
+                           uint64_t gas)
 {
     struct run r = {.input = input, .env = env, .results = results};
     uint64_t start = clock_mono_ms();
@@ -327,24 +329,24 @@ void machine_run(struct validator_outcome *out, struct buf *results, struct mach
     out->duration_ms = clock_mono_ms() - start;
 }
 
-void machine_clear(struct machine *m)
+void validator_machine_clear(struct validator_machine *m)
 {
     vm_free(m->vm);
     vm_program_unref(m->program);
-    *m = (struct machine){0};
+    *m = (struct validator_machine){0};
 }
 
 enum rc validator_run_here(struct validator_outcome *out, struct buf *results, struct bytes elf,
                            struct bytes input, const json_t *env,
                            const struct validator_limits *limits, struct err *e)
 {
-    struct machine m;
-    enum rc rc = machine_load(&m, elf, limits->memory_size, e);
+    struct validator_machine m;
+    enum rc rc = validator_machine_load(&m, elf, limits->memory_size, e);
 
     begin_outcome(out);
     buf_reset(results);
     if (rc == RC_OK)
-        machine_run(out, results, &m, input, env, limits->gas);
-    machine_clear(&m);
+        validator_machine_run(out, results, &m, input, env, limits->gas);
+    validator_machine_clear(&m);
     return rc;
 }

@@ -5,6 +5,7 @@
 
 #include "agent/agent.h"
 #include "agent/derive.h"
+#include "agent/internal/agent.h"
 #include "agent/internal/cert.h"
 #include "base/hex.h"
 #include "codec/json.h"
@@ -35,13 +36,17 @@ struct fixture {
     struct agent *agent;
     struct agent_key_source source;
     uint8_t k256[32];
+    bool log_v2;
 };
 
-static void open_tee(struct tee **out, const char *dir)
+static void open_tee(struct tee **out, const char *dir, bool log_v2)
 {
     struct tee_sim *sim = NULL;
-    struct tee_sim_launch l = {
-        .dir = dir, .machine = "m0", .config = bytes_str(COMPOSE), .without_keys = true};
+    struct tee_sim_launch l = {.dir = dir,
+                               .machine = "m0",
+                               .config = bytes_str(COMPOSE),
+                               .is_log_v2 = log_v2,
+                               .without_keys = true};
     struct err e = {0};
     enum rc rc = tee_sim_create(dir, NOW_S, &e);
 
@@ -54,9 +59,12 @@ static void open_tee(struct tee **out, const char *dir)
              &e);
 }
 
-static void start(struct fixture *f, bool scoped)
+/* compose NULL: scoped. */
+static void start_with(struct fixture *f, const char *compose)
 {
-    struct agent_config c = {.keys = &f->source, .scoped = scoped, .compose = bytes_str(COMPOSE)};
+    bool scoped = compose == NULL;
+    struct agent_config c = {
+        .keys = &f->source, .scoped = scoped, .compose = bytes_str(scoped ? COMPOSE : compose)};
     struct err e = {0};
 
     f->source = (struct agent_key_source){.get = fixed_keys, .data = f->k256};
@@ -65,10 +73,15 @@ static void start(struct fixture *f, bool scoped)
                  bytes_str("d6e88992cdeeee35fe70b5db61ab66cdb191fb9b6ec9313757ef162dd7214d5d"), &e),
              &e);
     if (!scoped) {
-        open_tee(&f->tee, t_tmpdir());
+        open_tee(&f->tee, t_tmpdir(), f->log_v2);
         c.tee = f->tee;
     }
     CHECK_OK(agent_new(&f->agent, &c, &e), &e);
+}
+
+static void start(struct fixture *f, bool scoped)
+{
+    start_with(f, scoped ? NULL : COMPOSE);
 }
 
 static void stop(struct fixture *f)
@@ -313,6 +326,69 @@ TEST(attestation_is_scale)
     stop(&f);
 }
 
+/* dstack's own encoder (rmp-serde 1.3, serde-human-bytes 0.1) gave these bytes for this log. */
+TEST(attestation_of_version_2_events_is_msgpack)
+{
+    static const char want[] =
+        "83a776657273696f6e01a8706c6174666f726d82a46b696e64a3746478a46461746182a571756f7465930102cc"
+        "c8a96576656e745f6c6f679285a3696d7200aa6576656e745f74797065ce08000001a6646967657374c430aaaa"
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        "aa"
+        "a56576656e74a4626f6f74ad6576656e745f7061796c6f6164c40087a3696d7203aa6576656e745f74797065ce"
+        "08000001a6646967657374c430bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+        "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbba56576656e74a66170702d6964ad6576656e745f7061796c6f6164c402"
+        "deada776657273696f6e02a8707265696d616765a437623764a5737461636b82a46b696e64a664737461636ba4"
+        "6461746183ab7265706f72745f64617461dc004077000000000000000000000000000000000000000000000000"
+        "00"
+        "0000000000000000000000000000000000000000000000000000000000000000000000000000ae72756e74696d"
+        "65"
+        "5f6576656e74739183a56576656e74a66170702d6964a77061796c6f6164c402deada776657273696f6e02a663"
+        "6f6e666967a27b7d";
+    static const uint8_t report_data[64] = {0x77};
+    AUTO_CLEAR(tee_evidence) struct tee_evidence v = {0};
+    AUTO_CLEAR(buf) struct buf out = {0}, text = {0};
+    char a[97], b[97];
+    struct err e = {0};
+
+    memset(a, 'a', 96);
+    memset(b, 'b', 96);
+    a[96] = b[96] = '\0';
+    buf_put(&v.quote, "\x01\x02\xc8", 3);
+    buf_printf(&v.event_log,
+               "[{\"imr\":0,\"event_type\":134217729,\"digest\":\"%s\",\"event\":\"boot\","
+               "\"event_payload\":\"\"},"
+               "{\"imr\":3,\"event_type\":134217729,\"digest\":\"%s\",\"event\":\"app-id\","
+               "\"event_payload\":\"dead\",\"version\":2,\"preimage\":\"7b7d\"}]",
+               a, b);
+    CHECK_OK(agent_attestation(&out, &v, report_data, "{}", &e), &e);
+    hex_put(&text, buf_bytes(&out));
+    CHECK_STR(buf_cstr(&text), want);
+}
+
+TEST(compose_chooses_the_events_version)
+{
+    static const char compose[] = "{\"name\":\"v2\",\"event_log_version\":2}";
+    struct fixture f = {.log_v2 = true};
+    AUTO_CLEAR(buf) struct buf raw = {0};
+    struct err e = {0};
+
+    start_with(&f, compose);
+    {
+        json_auto_t *ev = post(&f, 200, "/EmitEvent", "{\"event\":\"mine\",\"payload\":\"ab\"}");
+        json_auto_t *q = post(&f, 200, "/GetQuote", "{\"report_data\":\"12\"}");
+        json_auto_t *v = post(&f, 200, "/Attest", "{\"report_data\":\"12\"}");
+        AUTO_CLEAR(buf) struct buf preimage = {0};
+
+        (void)ev;
+        check_replay(q);
+        hex_put(&preimage, bytes_str("{\"name\":\"mine\",\"payload\":\"ab\",\"type\":134217729}"));
+        CHECK_TRUE(strstr(str(q, "event_log"), buf_cstr(&preimage)) != NULL);
+        CHECK_OK(hex_decode(&raw, bytes_str(str(v, "attestation")), 1 << 20, &e), &e);
+    }
+    CHECK_MEM(bytes_of(raw.p, 10), bytes_of("\x83\xa7version\x01", 10));
+    stop(&f);
+}
+
 TEST(tls_keys)
 {
     struct fixture f = {0};
@@ -402,7 +478,7 @@ TEST(a_root_comes_back_only_to_its_measurement)
     struct tee_sim_launch l = {.dir = sim, .machine = "m0", .config = bytes_str("{\"x\":1}")};
     struct err e = {0};
 
-    open_tee(&t, sim);
+    open_tee(&t, sim, false);
     CHECK_OK(agent_root_open(&a, t, dir, &e), &e);
     CHECK_OK(agent_root_open(&b, t, dir, &e), &e);
     CHECK_MEM(BYTES_OF(&a.seed.b), BYTES_OF(&b.seed.b));
@@ -425,7 +501,7 @@ TEST(a_root_moves_on_with_the_platform)
     struct tee_sim *s;
     struct err e = {0};
 
-    open_tee(&t, sim);
+    open_tee(&t, sim, false);
     CHECK_OK(agent_root_open(&a, t, dir, &e), &e);
     tee_close(t);
     for (int i = 1; i >= 0; i--) { /* up; and what it sealed then is not read below */
@@ -433,7 +509,7 @@ TEST(a_root_moves_on_with_the_platform)
         CHECK_OK(tee_sim_open(&s, sim, &e), &e);
         CHECK_OK(tee_sim_machine_update(s, "m0", &up, NOW_S, &e), &e);
         tee_sim_close(s);
-        open_tee(&t, sim);
+        open_tee(&t, sim, false);
         if (i == 1) {
             CHECK_OK(agent_root_open(&b, t, dir, &e), &e);
             CHECK_MEM(BYTES_OF(&a.seed.b), BYTES_OF(&b.seed.b));

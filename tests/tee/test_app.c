@@ -1,5 +1,6 @@
 /* What an application's evidence says (attest/app.h), as the simulator boots it. */
 #include "attest/app.h"
+#include "attest/event.h"
 #include "attest/quote.h"
 #include "base/hex.h"
 #include "crypto/hash.h"
@@ -14,21 +15,15 @@ struct booted {
     struct attest_verdict verdict;
 };
 
-static void boot(struct booted *b, const char *dir, const char *machine, const char *config,
-                 const char *app_event, bool with_keys)
+static void boot_as(struct booted *b, const struct tee_sim_launch *l, const char *app_event)
 {
-    const struct tee_sim_launch l = {.dir = dir,
-                                     .machine = machine,
-                                     .config = bytes_str(config),
-                                     .image_only = true,
-                                     .without_keys = !with_keys};
     struct tee *t = NULL;
     uint8_t data[64] = {0};
     struct err e = {0};
     struct quote q;
 
     *b = (struct booted){0};
-    CHECK_OK(tee_open(&t, &(struct tee_config){.source = TEE_SOURCE_SIMULATOR, .launch = &l}, &e),
+    CHECK_OK(tee_open(&t, &(struct tee_config){.source = TEE_SOURCE_SIMULATOR, .launch = l}, &e),
              &e);
     if (app_event != NULL)
         CHECK_OK(tee_extend(t, 3, app_event, bytes_str("x"), &e), &e);
@@ -37,6 +32,18 @@ static void boot(struct booted *b, const char *dir, const char *machine, const c
     b->verdict.tee = q.tee;
     b->verdict.m.td = q.td;
     tee_close(t);
+}
+
+static void boot(struct booted *b, const char *dir, const char *machine, const char *config,
+                 const char *app_event, bool with_keys)
+{
+    const struct tee_sim_launch l = {.dir = dir,
+                                     .machine = machine,
+                                     .config = bytes_str(config),
+                                     .image_only = true,
+                                     .without_keys = !with_keys};
+
+    boot_as(b, &l, app_event);
 }
 
 static enum rc read_app(struct attest_app *out, struct booted *b, struct err *e)
@@ -85,6 +92,45 @@ TEST(one_image_many_versions_and_instances)
     tee_evidence_clear(&a.v);
     tee_evidence_clear(&b.v);
     tee_evidence_clear(&c.v);
+}
+
+/* dstack's preimage of the same event: cc-eventlog/src/runtime_events.rs, v2_digest_is_canonical.
+ */
+TEST(events_of_version_2)
+{
+    const char *dir = machines();
+    const struct tee_sim_launch l = {.dir = dir,
+                                     .machine = "a",
+                                     .config = bytes_str("{}"),
+                                     .image_only = true,
+                                     .is_log_v2 = true,
+                                     .without_keys = true};
+    AUTO_CLEAR(buf) struct buf preimage = {0};
+    struct booted one, two;
+    struct attest_app x, y;
+    struct err e = {0};
+    char *at;
+
+    event_preimage(&preimage, 2, "compose-hash", bytes_of("\xab\xcd", 2));
+    CHECK_STR(buf_cstr(&preimage),
+              "{\"name\":\"compose-hash\",\"payload\":\"abcd\",\"type\":134217729}");
+    boot(&one, dir, "a", "{}", NULL, false);
+    boot_as(&two, &l, NULL);
+    CHECK_OK(read_app(&x, &one, &e), &e);
+    CHECK_OK(read_app(&y, &two, &e), &e);
+    CHECK_MEM(BYTES_OF(&x.image), BYTES_OF(&y.image));
+    CHECK_TRUE(memcmp(one.verdict.m.td.rtmr[3], two.verdict.m.td.rtmr[3], 48) != 0);
+    (void)buf_cstr(&two.v.event_log);
+    at = strstr((char *)two.v.event_log.p, "\"version\":2");
+    CHECK_TRUE(at != NULL);
+    at[10] = '1';
+    CHECK_RC(read_app(&y, &two, &e), RC_DENIED, &e, "does not give the quote's RTMR3");
+    at[10] = '0';
+    CHECK_RC(read_app(&y, &two, &e), RC_MALFORMED, &e, "version 0");
+    at[10] = '3';
+    CHECK_RC(read_app(&y, &two, &e), RC_RANGE, &e, "version");
+    tee_evidence_clear(&one.v);
+    tee_evidence_clear(&two.v);
 }
 
 TEST(what_runs_already_gets_nothing)

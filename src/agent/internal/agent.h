@@ -35,9 +35,12 @@ struct agent_measures {
 /* RC_UNSUPPORTED: not a TDX quote. */
 enum rc agent_measures_read(struct agent_measures *out, struct bytes quote, struct err *e);
 
-/* dstack's versioned attestation, V0 (SCALE), appended. RC_CORRUPT: not our event log. */
-enum rc agent_attestation_v0(struct buf *out, const struct tee_evidence *v,
-                             const uint8_t report_data[64], const char *config, struct err *e);
+/* The event log as a JSON array. RC_CORRUPT: it is none. */
+enum rc agent_log_parse(json_t **out, const struct tee_evidence *v, struct err *e);
+/* dstack's versioned attestation, appended: SCALE (V0), or MessagePack (V1) where an event of the
+ * log is of version 2, which V0 cannot say. RC_CORRUPT: not our event log. */
+enum rc agent_attestation(struct buf *out, const struct tee_evidence *v,
+                          const uint8_t report_data[64], const char *config, struct err *e);
 
 /* Certificates. Append {"key","certificate_chain"} and wipe what was between. */
 struct agent_tls_request {

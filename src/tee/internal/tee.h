@@ -30,6 +30,7 @@ struct tee {
     pthread_mutex_t mu; /* log and registers agree: evidence and extension exclude each other */
     struct buf log;     /* entries, separated by commas */
     size_t log_len;
+    bool is_log_v2; /* of RTMR3's events */
 };
 
 /* Set t->ops, impl, platform and description. RC_NOTFOUND: nothing of the kind is there. */
@@ -38,14 +39,11 @@ enum rc tsm_open(struct tee *t, const struct tee_config *c, struct err *e);
 enum rc tdx_guest_open(struct tee *t, const struct tee_config *c, struct err *e);
 enum rc sev_guest_open(struct tee *t, const struct tee_config *c, struct err *e);
 
-/* Digest of a runtime event (dstack's version 1). */
-void event_digest(uint8_t out48[48], const char *event, struct bytes payload);
+/* Which version of dstack's events (attest/event.h) this register is extended by. */
+unsigned event_version(const struct tee *t, unsigned index);
 /* Append one entry to the log. */
 void event_log_put(struct tee *t, unsigned index, const uint8_t digest48[48], const char *event,
                    struct bytes payload);
-/* mr = SHA-384(mr | digest). */
-void rtmr_fold(uint8_t mr48[48], const uint8_t digest48[48]);
-
 /* The part of a TDX quote that is one: *size without trailing bytes, and where its body starts.
  * RC_MALFORMED. */
 enum rc tdx_quote_measure(size_t *size, size_t *body_at, struct bytes quote, struct err *e);

@@ -48,11 +48,13 @@ void pool_terms(const struct validator_pool *pool, const char **program_path,
 /* The machine in two steps: loading needs no input. */
 struct vm;
 struct vm_program;
-struct machine {
+struct validator_machine {
     struct vm *vm;
     struct vm_program *program;
 };
-enum rc machine_load(struct machine *out, struct bytes elf, uint64_t memory_size, struct err *e);
-void machine_run(struct validator_outcome *out, struct buf *results, struct machine *m,
-                 struct bytes input, const json_t *env, uint64_t gas);
-void machine_clear(struct machine *m);
+enum rc validator_machine_load(struct validator_machine *out, struct bytes elf,
+                               uint64_t memory_size, struct err *e);
+void validator_machine_run(struct validator_outcome *out, struct buf *results,
+                           struct validator_machine *m, struct bytes input, const json_t *env,
+                           uint64_t gas);
+void validator_machine_clear(struct validator_machine *m);

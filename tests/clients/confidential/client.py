@@ -9,28 +9,9 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "protocol"))
 from crypto import G, _mul, hpke_derive, hpke_open, hpke_seal, keccak256, sign, x25519  # noqa: E402
+from wire import lp, padded, u8, u32, u64, u256  # noqa: E402
 
 BASE_POINT = (9).to_bytes(32, "little")
-
-
-def u8(v):
-    return v.to_bytes(1, "big")
-
-
-def u32(v):
-    return v.to_bytes(4, "big")
-
-
-def u64(v):
-    return v.to_bytes(8, "big")
-
-
-def u256(v):
-    return v.to_bytes(32, "big")
-
-
-def lp(x):
-    return u32(len(x)) + x
 
 
 def unhex(text):
@@ -54,13 +35,6 @@ def _rlp_head(base, n):
         return u8(base + n)
     size = n.to_bytes((n.bit_length() + 7) // 8, "big")
     return u8(base + 55 + len(size)) + size
-
-
-def padded(plain, least):
-    size = least
-    while size < len(plain):
-        size *= 2
-    return plain + bytes(size - len(plain))
 
 
 # ---- ABI: words, then what is long ----

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 
 from crypto import ed25519_ok, hpke_seal, keccak256, recover, sha256, sign
+from wire import lp, u64, u256
 
 NET = json.load(open(os.path.join(sys.argv[1], "devnet.json")))
 GENESIS = json.load(open(os.path.join(sys.argv[1], "genesis.json")))
@@ -55,18 +56,6 @@ def canonical(value):
     return json.dumps(value, sort_keys=True).encode()
 
 
-def lp(data):
-    return len(data).to_bytes(4, "big") + data
-
-
-def u64(n):
-    return n.to_bytes(8, "big")
-
-
-def word(n):
-    return int(n).to_bytes(32, "big")
-
-
 def personal(message):
     return keccak256(b"\x19Ethereum Signed Message:\n" + str(len(message)).encode() + message)
 
@@ -74,7 +63,7 @@ def personal(message):
 def typed(kind, *members):
     domain = keccak256(keccak256(b"EIP712Domain(string name,string version,uint256 chainId,"
                                  b"address verifyingContract)") +
-                       keccak256(b"Cloister") + keccak256(b"1") + word(CHAIN) + addr(TEE_POOL))
+                       keccak256(b"Cloister") + keccak256(b"1") + u256(CHAIN) + addr(TEE_POOL))
     return keccak256(b"\x19\x01" + domain + keccak256(keccak256(kind) + b"".join(members)))
 
 
@@ -113,9 +102,9 @@ def secret(worker, pool, name, value):
 def authorization(worker, pool, env, expiry):
     digest = typed(b"RunAuthorization(uint256 jobId,uint256 fileId,string fileCid,uint256 dlpId,"
                    b"string validator,bytes32 envHash,address worker,uint256 expiry)",
-                   word(JOB), word(FILE), keccak256(RECORD["url"][7:].encode()), word(pool["id"]),
+                   u256(JOB), u256(FILE), keccak256(RECORD["url"][7:].encode()), u256(pool["id"]),
                    keccak256(pool["proof_instruction"].encode()), keccak256(canonical(env)),
-                   addr(worker["address"]), word(expiry))
+                   addr(worker["address"]), u256(expiry))
     return {"expiry": expiry, "dlp_id": pool["id"],
             "signature": "0x" + sign(OWNER_KEY, digest).hex()}
 
@@ -176,12 +165,12 @@ def check_proof(index, shown):
     is_("document's signer", recover(personal(text), unhex(doc["signature"])), signer)
     is_("evidence hash", unhex(ours["evidence_hash"]), keccak256(text))
     digest = typed(b"ContributionProof(uint256 jobId,uint256 fileId,uint256 dlpId,bytes32 evidenceHash)",
-                   word(ours["job_id"]), word(fields["subject"]["file_id"]),
-                   word(fields["proof"]["dlp_id"]), keccak256(text))
+                   u256(ours["job_id"]), u256(fields["subject"]["file_id"]),
+                   u256(fields["proof"]["dlp_id"]), keccak256(text))
     is_("signer of the binding", recover(digest, unhex(ours["signature"])), signer)
     is_("metadata", shown["metadata"].encode(), canonical(fields["proof"]["metadata"]))
     score = round(fields["proof"]["score"] * 1000) * 10**15
-    packed = (fields["subject"]["url"].encode() + word(score) + word(fields["proof"]["dlp_id"]) +
+    packed = (fields["subject"]["url"].encode() + u256(score) + u256(fields["proof"]["dlp_id"]) +
               shown["metadata"].encode() + shown["proof_url"].encode() + shown["validator"].encode())
     is_("signer of the proof", recover(personal(keccak256(packed)), unhex(shown["signature"])), signer)
     # record: job, worker, signer, standing, pool, height, under (file, index)

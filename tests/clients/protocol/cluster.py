@@ -7,36 +7,13 @@ import sys
 
 from crypto import N, aes256_gcm_seal, hpke_derive, hpke_seal, keccak256, sha256, sign, x25519
 from crypto import _mul, G
+from wire import lp, padded, u8, u16, u32, u64, u256
 
 CHAIN = 1414
 GENESIS = sha256(b"genesis")
 REGISTRY = keccak256(b"registry")[12:]
 CLUSTER = 7
 EMPTY = b"SPARSE_MERKLE_PLACEHOLDER_HASH__"
-
-
-def u8(v):
-    return bytes([v])
-
-
-def u16(v):
-    return v.to_bytes(2, "big")
-
-
-def u32(v):
-    return v.to_bytes(4, "big")
-
-
-def u64(v):
-    return v.to_bytes(8, "big")
-
-
-def u256(v):
-    return v.to_bytes(32, "big")
-
-
-def lp(x):
-    return u32(len(x)) + x
 
 
 def hkdf(ikm, salt, info, n=32):
@@ -47,13 +24,6 @@ def hkdf(ikm, salt, info, n=32):
 
 def x_public(private):
     return x25519(private, (9).to_bytes(32, "little"))
-
-
-def padded(plain, least):
-    size = least
-    while size < len(plain):
-        size *= 2
-    return plain + bytes(size - len(plain))
 
 
 def address_of(key):
