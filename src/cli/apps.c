@@ -70,7 +70,7 @@ static enum rc app_approve(struct cli *cli, struct err *e)
     AUTO_CLEAR(secp_key) struct secp_key key = {0};
     AUTO_CLEAR(buf) struct buf compose = {0}, text = {0};
     struct app_approval a = {.require_up_to_date = up_to_date};
-    json_auto_t *o = NULL;
+    json_auto_t *o = NULL, *parsed = NULL;
     struct approval_domain d;
     struct hash32 salt, digest;
     struct address owner;
@@ -83,6 +83,8 @@ static enum rc app_approve(struct cli *cli, struct err *e)
     TRY(hash_option(&a.device, "device", device_text, e));
     TRY(read_expiry(&a.expiry_s, e));
     TRY(file_read(&compose, cli->args[0], COMPOSE_MAX, e));
+    if (json_parse(&parsed, buf_bytes(&compose), COMPOSE_MAX, e) != RC_OK)
+        return err_wrap(e, RC_MALFORMED, "%s is not the JSON of an app-compose file", cli->args[0]);
     sha256(&a.compose_hash, buf_bytes(&compose));
     TRY(domain_of(cli, &d, e));
     TRY(cli_key(cli, &key, e));

@@ -204,8 +204,11 @@ static enum rc get(struct tar *t, void *p, size_t n, struct err *e)
         if (got < 0)
             return err_errno(e, errno, "backup: read");
         if (got == 0)
-            return err_set(e, RC_CORRUPT, "backup: cut short after %llu files",
-                           (unsigned long long)t->n_files);
+            return t->n_files == 0 ? err_set(e, RC_CORRUPT,
+                                             "no backup (a tar file of `backup`), or cut short "
+                                             "in its first file")
+                                   : err_set(e, RC_CORRUPT, "backup: cut short after %llu files",
+                                             (unsigned long long)t->n_files);
         have += (size_t)got;
     }
     return RC_OK;

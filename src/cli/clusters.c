@@ -103,7 +103,7 @@ static enum rc create_params(struct confidential_contracts_ClusterParams *p, str
     if (price_text != NULL)
         TRY(u256_parse_dec(&p->gasPrice, bytes_str(price_text), e));
     if (stake_text != NULL)
-        TRY(u256_parse_units(&p->stake, bytes_str(stake_text), 18, e));
+        TRY(cli_amount(&p->stake, stake_text, "--stake", e));
     p->replicas = replicas;
     p->quorum = quorum;
     p->mostGas = gas;

@@ -138,7 +138,7 @@ enum rc confidential_value(struct u256 *out, const struct u256 *fee, const char 
     struct u256 value = U256_ZERO;
 
     if (value_text != NULL)
-        TRY(u256_parse_units(&value, bytes_str(value_text), 18, e));
+        TRY(cli_amount(&value, value_text, "--value", e));
     if (!u256_add(out, fee, &value))
         return err_set(e, RC_RANGE, "value %s is beyond reason", value_text);
     return RC_OK;

@@ -20,6 +20,7 @@
 
 static const char *abi_path, *out_path;
 static struct cli_list uses;
+static bool is_validator;
 static const struct cli_option BUILD_OPTIONS[] = {
     {.name = "abi",
      .arg = "FILE",
@@ -30,6 +31,9 @@ static const struct cli_option BUILD_OPTIONS[] = {
      .help = "ABI JSON of another contract that this one calls (OTHER.calls.h); may be repeated",
      .values = &uses},
     {.name = "out", .arg = "FILE", .help = "the program [NAME.elf]", .value = &out_path},
+    {.name = "validator",
+     .help = "a pool's validator (sdk/validator.h) instead of a contract: it has no interface",
+     .flag = &is_validator},
     {0},
 };
 
@@ -63,7 +67,8 @@ static const char *const LINK_FLAGS[] = {"-m",
                                          "-z",
                                          "max-page-size=4096",
                                          "-T"};
-static const char *const SDK_SOURCES[] = {"sdk", "storage", "start", "mem"};
+static const char *const CONTRACT_SDK[] = {"sdk", "storage", "start", "mem", NULL};
+static const char *const VALIDATOR_SDK[] = {"validator", "mem", NULL};
 
 struct argv {
     const char *items[64];
@@ -151,26 +156,36 @@ static enum rc write_calls(struct cli *cli, const char *dir, struct err *e)
     return RC_OK;
 }
 
-static enum rc build_in(struct cli *cli, const char *dir, const char *source, const char *name,
-                        const char *abi, const char *out, struct err *e)
+/* NAME.abi.h and, at `path`, NAME.abi.c. */
+static enum rc generate(struct cli *cli, const char **path, const char *dir, const char *name,
+                        const char *abi, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf json = {0};
     AUTO_CLEAR(buf) struct buf header = {0};
     AUTO_CLEAR(buf) struct buf code = {0};
     AUTO_CLEAR(buf) struct buf calls = {0};
-    const char *sdk, *path, *script, *sdk_parent;
+
+    TRY(file_read(&json, abi, ABIGEN_JSON_MAX, e));
+    if (abigen_contract(&header, &code, &calls, buf_bytes(&json), name, e) != RC_OK)
+        return err_wrap(e, RC_MALFORMED, "%s", abi);
+    TRY(write_calls(cli, dir, e));
+    TRY(write_text(cli, dir, name, ".abi.h", &header, path, e));
+    TRY(write_text(cli, dir, name, ".calls.h", &calls, path, e));
+    return write_text(cli, dir, name, ".abi.c", &code, path, e);
+}
+
+static enum rc build_in(struct cli *cli, const char *dir, const char *source, const char *name,
+                        const char *abi, const char *out, struct err *e)
+{
+    const char *const *parts = is_validator ? VALIDATOR_SDK : CONTRACT_SDK;
+    const char *sdk, *path = NULL, *script, *sdk_parent;
     struct argv link = {0};
 
     TRY(cli_share(cli, &sdk, "contracts/sdk/contract.h", e));
     sdk = arena_strdup(&cli->mem, bytes_of(sdk, strlen(sdk) - strlen("/contract.h")));
     sdk_parent = arena_strdup(&cli->mem, bytes_of(sdk, strlen(sdk) - strlen("/sdk")));
-    TRY(file_read(&json, abi, ABIGEN_JSON_MAX, e));
-    if (abigen_contract(&header, &code, &calls, buf_bytes(&json), name, e) != RC_OK)
-        return err_wrap(e, RC_MALFORMED, "%s", abi);
-    TRY(write_calls(cli, dir, e));
-    TRY(write_text(cli, dir, name, ".abi.h", &header, &path, e));
-    TRY(write_text(cli, dir, name, ".calls.h", &calls, &path, e));
-    TRY(write_text(cli, dir, name, ".abi.c", &code, &path, e));
+    if (!is_validator)
+        TRY(generate(cli, &path, dir, name, abi, e));
     arg(&link, "ld.lld-19");
     for (size_t i = 0; i < ARRAY_LEN(LINK_FLAGS); i++)
         arg(&link, LINK_FLAGS[i]);
@@ -180,13 +195,14 @@ static enum rc build_in(struct cli *cli, const char *dir, const char *source, co
     arg(&link, out);
     arg(&link, join(cli, "/", dir, "contract.o"));
     TRY(compile(cli, source, link.items[link.n - 1], dir, sdk_parent, false, e));
-    arg(&link, join(cli, "/", dir, "abi.o"));
-    TRY(compile(cli, path, link.items[link.n - 1], dir, sdk_parent, false, e));
-    for (size_t i = 0; i < ARRAY_LEN(SDK_SOURCES); i++) {
-        arg(&link, join(cli, "/", dir, join(cli, "", SDK_SOURCES[i], ".sdk.o")));
-        TRY(compile(cli, join(cli, "/", sdk, join(cli, "", SDK_SOURCES[i], ".c")),
-                    link.items[link.n - 1], dir, sdk_parent, strcmp(SDK_SOURCES[i], "mem") == 0,
-                    e));
+    if (path != NULL) {
+        arg(&link, join(cli, "/", dir, "abi.o"));
+        TRY(compile(cli, path, link.items[link.n - 1], dir, sdk_parent, false, e));
+    }
+    for (size_t i = 0; parts[i] != NULL; i++) {
+        arg(&link, join(cli, "/", dir, join(cli, "", parts[i], ".sdk.o")));
+        TRY(compile(cli, join(cli, "/", sdk, join(cli, "", parts[i], ".c")), link.items[link.n - 1],
+                    dir, sdk_parent, strcmp(parts[i], "mem") == 0, e));
     }
     return run(&link, e);
 }
@@ -206,6 +222,10 @@ static enum rc build(struct cli *cli, const char *source, const char **elf, stru
     stem = arena_strdup(&cli->mem, bytes_of(source, strlen(source) - 2));
     abi = abi_path != NULL ? abi_path : join(cli, "", stem, ".json");
     out = out_path != NULL ? out_path : join(cli, "", name, ".elf");
+    if (!file_exists(source))
+        return err_set(e, RC_NOTFOUND, "%s: no such file", source);
+    if (!is_validator && !file_exists(abi))
+        return err_set(e, RC_NOTFOUND, "%s: no such file: give the interface with --abi FILE", abi);
     if (mkdtemp(dir) == NULL)
         return err_set(e, RC_IO, "no temporary folder");
     rc = build_in(cli, dir, source, name, abi, out, e);
@@ -224,7 +244,10 @@ static enum rc contract_build(struct cli *cli, struct err *e)
     if (stat(out, &st) != 0)
         return err_set(e, RC_IO, "%s was not written", out);
     cli_print(cli, "%s (%lld bytes)", out, (long long)st.st_size);
-    cli_hint(cli, "cloister contract deploy %s", out);
+    if (is_validator)
+        cli_hint(cli, "cloister pool create NAME --validator %s", out);
+    else
+        cli_hint(cli, "cloister contract deploy %s", out);
     cli_json(cli, json_pack("{s:s, s:I}", "elf", out, "size", (json_int_t)st.st_size));
     return RC_OK;
 }
@@ -232,7 +255,7 @@ static enum rc contract_build(struct cli *cli, struct err *e)
 const struct cli_command CLI_CONTRACT_BUILD = {
     .name = "contract build",
     .args = "NAME.c",
-    .summary = "compile a contract: C and an ABI JSON file to an ELF",
+    .summary = "compile a contract, or a validator: C and an ABI JSON file to an ELF",
     .fn = contract_build,
     .options = BUILD_OPTIONS,
     .min_args = 1,
@@ -281,7 +304,7 @@ static const struct cli_option DEPLOY_OPTIONS[] = {
 static enum rc value_of(struct u256 *out, struct err *e)
 {
     *out = U256_ZERO;
-    return value_text == NULL ? RC_OK : u256_parse_units(out, bytes_str(value_text), 18, e);
+    return value_text == NULL ? RC_OK : cli_amount(out, value_text, "--value", e);
 }
 
 /* What only confidential contracts have. */
@@ -390,6 +413,8 @@ static enum rc contract_call_command(struct cli *cli, struct err *e)
         abi_value_put(&text, &v.items[i]);
         cli_print(cli, "%s", buf_cstr(&text));
     }
+    if (v.n_items == 0)
+        cli_step(cli, "what it returned is not shown: name the types, as in 'owner()(address)'");
     buf_reset(&text);
     if (v.type != NULL)
         abi_value_put(&text, &v);

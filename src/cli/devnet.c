@@ -5,15 +5,19 @@
 
 #include "base/hex.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/signal.h"
 #include "os/spawn.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define RESTART_FIRST_MS 100
@@ -252,6 +256,37 @@ static void describe(struct net *n)
     }
 }
 
+static enum rc port_is_free(const char *name, const char *listen, struct err *e)
+{
+    AUTO_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    uint64_t port;
+
+    TRY(parse_u64(&port, bytes_str(strrchr(listen, ':') + 1), UINT16_MAX, e));
+    a.sin_port = htons((uint16_t)port);
+    /* As the daemons do it: connections that just ended do not count. */
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) != 0)
+        return err_errno(e, errno, "socket");
+    if (bind(fd, (const struct sockaddr *)&a, sizeof(a)) != 0)
+        return err_set(e, errno == EADDRINUSE ? RC_EXISTS : RC_IO,
+                       "%s cannot listen on %s: %s; give other ports with --ports BASE", name,
+                       listen, strerror(errno));
+    return RC_OK;
+}
+
+/* Before anything starts: where another program listens, setting up could talk to that one. */
+static enum rc ports_are_free(const struct net *n, struct err *e)
+{
+    static const char *const options[] = {"--listen", "--gateway", "--tls-listen"};
+
+    for (size_t i = 0; i < n->n; i++)
+        for (size_t k = 1; k < n->daemons[i].n_args; k++)
+            for (size_t o = 0; o < ARRAY_LEN(options); o++)
+                if (strcmp(n->daemons[i].argv[k - 1], options[o]) == 0)
+                    TRY(port_is_free(n->daemons[i].name, n->daemons[i].argv[k], e));
+    return RC_OK;
+}
+
 static enum rc start(struct net *n, struct daemon *m, struct err *e)
 {
     AUTO_FD int log = open(devnet_path(&n->d, text_of(&n->d, "logs/%s.log", m->name)),
@@ -447,6 +482,8 @@ static enum rc announce(struct net *n, struct err *e)
         cli_print(d->cli, "The council is the account `admin` alone, and its decisions are not "
                           "delayed: it can change all system code at once.");
     cli_print(d->cli, "devnet ready on %s", d->rpc);
+    cli_hint(d->cli, "in another shell: export CLOISTER_NETWORK=%s; cloister %s", d->dir,
+             d->n_pools == 0 ? "pool create NAME --validator FILE --key carol" : "pool list");
     cli_json(d->cli,
              json_pack("{s:s, s:s}", "ready", d->rpc, "file", devnet_path(d, "devnet.json")));
     (void)fflush(stdout);
@@ -496,6 +533,7 @@ static enum rc devnet(struct cli *cli, struct err *e)
     cli->net = network;
     TRY(stop_signal_open(&stop_fd, e));
     describe(&n);
+    rc = ports_are_free(&n, e);
     for (size_t i = 0; i < n.n && rc == RC_OK; i++)
         rc = start(&n, &n.daemons[i], e);
     if (rc == RC_OK)

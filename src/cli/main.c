@@ -199,14 +199,19 @@ static void clear(struct cli *cli)
 /* Errors go to standard error, with --json as a value of their own on standard output as well. */
 static int report(const struct cli *cli, const struct err *e)
 {
+    const char *advice = cli_advice(e->msg);
+
     if (cli->json) {
-        json_auto_t *v = json_pack("{s:s, s:s}", "error", rc_name(e->code), "message", e->msg);
+        json_auto_t *v = json_pack("{s:s, s:s, s:s*}", "error", rc_name(e->code), "message", e->msg,
+                                   "advice", advice);
         char *text = v == NULL ? NULL : json_dumps(v, JSON_COMPACT);
 
         (void)printf("%s\n", text == NULL ? "{\"error\":\"internal\"}" : text);
         free(text);
     }
     (void)fprintf(stderr, "cloister %s: %s\n", cli->command->name, e->msg);
+    if (advice != NULL)
+        (void)fprintf(stderr, "  %s\n", advice);
     return cli->exit_code != 0 ? cli->exit_code : CLI_FAILED;
 }
 

@@ -124,6 +124,13 @@ enum rc cli_address(struct cli *cli, struct address *out, const char *text, stru
     return address_parse(out, bytes_str(found), e);
 }
 
+enum rc cli_amount(struct u256 *out, const char *text, const char *what, struct err *e)
+{
+    enum rc rc = u256_parse_units(out, bytes_str(text), 18, e);
+
+    return rc == RC_OK ? RC_OK : err_wrap(e, rc, "%s \"%s\"", what, text);
+}
+
 enum rc cli_number(uint64_t *out, const char *text, const char *what, uint64_t max, struct err *e)
 {
     enum rc rc = parse_u64(out, bytes_str(text), max, e);

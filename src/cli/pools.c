@@ -3,6 +3,11 @@
 #include "chain/keystore.h"
 #include "cli/internal/command.h"
 #include "cli/internal/commands.h"
+#include "jail/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 static enum rc read_dlp(struct cli *cli, struct pool_info *p, struct err *e)
 {
@@ -165,6 +170,27 @@ static const struct cli_option CREATE_OPTIONS[] = {
     {0},
 };
 
+/* What no worker would run is not published, nor written into a pool's contract. */
+static enum rc is_validator(const char *path, struct err *e)
+{
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    uint8_t head[512];
+    ssize_t n;
+
+    if (fd < 0)
+        return err_errno(e, errno, "cannot open %s", path);
+    n = read(fd, head, sizeof(head));
+    if (n < 0)
+        return err_errno(e, errno, "cannot read %s", path);
+    if ((n >= 4 && memcmp(head, "\x7f\x45\x4c\x46", 4) == 0) ||
+        image_is_archive(bytes_of(head, (size_t)n)))
+        return RC_OK;
+    return err_set(e, RC_MALFORMED,
+                   "--validator %s is neither a RISC-V program (ELF) nor an archive of a container "
+                   "image (tar, gzip): docs/validators.md says how to make them",
+                   path);
+}
+
 /* The proofInstruction: a file goes to the store first. */
 static enum rc instruction(struct cli *cli, const char **out, struct err *e)
 {
@@ -177,6 +203,7 @@ static enum rc instruction(struct cli *cli, const char **out, struct err *e)
         *out = validator;
         return RC_OK;
     }
+    TRY(is_validator(validator, e));
     TRY(cli_store(cli, &store, e));
     TRY(cli_store_add_file(cli, &cid, validator, e));
     cid_format(text, &cid);
@@ -198,11 +225,11 @@ static const char *quoted(struct cli *cli, const char *text, const char *dflt)
 }
 
 static enum rc amount(struct cli *cli, const char **out, const char *text, const char *dflt,
-                      struct err *e)
+                      const char *option, struct err *e)
 {
     struct u256 v;
 
-    TRY(u256_parse_units(&v, bytes_str(text != NULL ? text : dflt), 18, e));
+    TRY(cli_amount(&v, text != NULL ? text : dflt, option, e));
     *out = contract_arg_u256(&cli->mem, &v);
     return RC_OK;
 }
@@ -229,9 +256,9 @@ static enum rc pool_create(struct cli *cli, struct err *e)
     TRY(cli_contract(cli, &factory, "PoolFactory", e));
     TRY(cli_contract(cli, &registry, "DLPRegistry", e));
     TRY(cli_chain(cli, &c, e));
+    TRY(amount(cli, &reward_arg, reward, "10", "--reward", e));
+    TRY(amount(cli, &supply_arg, supply, "1000000", "--supply", e));
     TRY(instruction(cli, &validator_url, e));
-    TRY(amount(cli, &reward_arg, reward, "10", e));
-    TRY(amount(cli, &supply_arg, supply, "1000000", e));
     TRY(contract_read(c, &cli->mem, &v, &registry, "dlpRegistrationDepositAmount()(uint256)", NULL,
                       0, e));
     deposit = value_u256(&v, 0);

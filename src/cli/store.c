@@ -116,7 +116,8 @@ static enum rc store_get(struct cli *cli, struct err *e)
     struct store_client *store;
     struct cid cid;
 
-    TRY(cid_parse_url(&cid, NULL, bytes_str(cli->args[0]), e));
+    if (cid_parse_url(&cid, NULL, bytes_str(cli->args[0]), e) != RC_OK)
+        return err_wrap(e, RC_MALFORMED, "\"%.100s\"", cli->args[0]);
     TRY(cli_store(cli, &store, e));
     if (out_path == NULL)
         return store_client_cat(store, &cid, 0, sink_fd, &fd, e);

@@ -335,7 +335,7 @@ static enum rc setup(struct run *r, struct bytes *in, struct attest_policy *poli
 {
     r->now = clock_wall_ns() / 1000000000;
     if (at_text != NULL)
-        TRY(parse_u64(&r->now, bytes_str(at_text), INT64_MAX, e));
+        TRY(cli_number(&r->now, at_text, "--at", INT64_MAX, e));
     r->out->at = r->now;
     TRY(load_root(r, e));
     TRY(load_policy(r, policy, e));

@@ -68,7 +68,7 @@ static enum rc send_command(struct cli *cli, struct err *e)
     struct chain_send s = {.to = &to};
 
     TRY(cli_address(cli, &to, cli->args[0], e));
-    TRY(u256_parse_units(&s.value, bytes_str(cli->args[1]), 18, e));
+    TRY(cli_amount(&s.value, cli->args[1], "the amount", e));
     TRY(cli_key(cli, &key, e));
     TRY(cli_chain(cli, &c, e));
     TRY(chain_transact(c, &receipt, &cli->mem, &key, &s, e));

@@ -1,6 +1,7 @@
 #include "client/chain_client.h"
 
 #include "base/hex.h"
+#include "chain/address.h"
 #include "chain/tx.h"
 #include "client/internal/answer.h"
 #include "codec/json.h"
@@ -615,6 +616,26 @@ static enum rc wait_included(struct chain_client *c, struct chain_receipt *out, 
                             : rc;
 }
 
+/* The node's words for too little money, with the figures. */
+static enum rc explain_funds(struct chain_client *c, const struct address *from,
+                             const struct chain_send *s, enum rc rc, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf text = {0};
+    char who[ADDRESS_TEXT_SIZE];
+    struct u256 have;
+
+    if (e == NULL || strstr(e->msg, "insufficient funds") == NULL ||
+        chain_balance(c, &have, from, NULL) != RC_OK)
+        return rc;
+    address_format(who, from);
+    buf_printf(&text, "insufficient funds: %s has ", who);
+    u256_put_units(&text, &have, 18);
+    buf_put_str(&text, " coins and is to pay ");
+    u256_put_units(&text, &s->value, 18);
+    buf_put_str(&text, " and the gas");
+    return err_set(e, rc, "%s", buf_cstr(&text));
+}
+
 enum rc chain_transact(struct chain_client *c, struct chain_receipt *out, struct arena *a,
                        const struct secp_key *key, const struct chain_send *s, struct err *e)
 {
@@ -625,11 +646,13 @@ enum rc chain_transact(struct chain_client *c, struct chain_receipt *out, struct
 
     *out = (struct chain_receipt){0};
     secp_key_address(&from, key);
-    TRY(chain_sign(c, &raw, &hash, key, s, e));
+    rc = chain_sign(c, &raw, &hash, key, s, e);
+    if (rc != RC_OK)
+        return explain_funds(c, &from, s, rc, e);
     rc = chain_send_raw(c, buf_bytes(&raw), e);
     if (rc != RC_OK) {
         chain_nonce_reset(c, &from);
-        return rc;
+        return explain_funds(c, &from, s, rc, e);
     }
     TRY(wait_included(c, out, a, &hash, buf_bytes(&raw), e));
     return out->ok ? RC_OK : revert_reason(c, out, key, s, e);

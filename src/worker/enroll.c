@@ -92,6 +92,10 @@ enum rc enroll_open(struct worker *w, struct err *e)
     if (c->tee == WORKER_TEE_NONE)
         return RC_OK;
     if (c->tee == WORKER_TEE_SIMULATOR) {
+        if (c->simulator == NULL || c->machine == NULL)
+            return err_set(e, RC_MALFORMED,
+                           "the simulator needs its folder and a machine in it: give "
+                           "--insecure-simulator DIR and --machine NAME");
         TRY(put_image(&image, c, e));
         TRY(put_settings(&settings, c, e));
         launch.image = buf_bytes(&image);

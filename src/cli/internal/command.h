@@ -110,9 +110,12 @@ void cli_field(const struct cli *cli, const char *name, const char *fmt, ...)
 void cli_json(const struct cli *cli, json_t *v);
 /* What one could do next; to standard error, on a terminal only. */
 void cli_hint(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What to do about an error that a contract or a node gave by name; NULL: nothing known. */
+const char *cli_advice(const char *message);
 /* Checksummed text of an address; amount in whole coins; in cli->mem. */
 const char *cli_addr_text(struct cli *cli, const struct address *a);
 const char *cli_amount_text(struct cli *cli, const struct u256 *v);
 const char *cli_hash_text(struct cli *cli, const struct hash32 *h);
-/* A number argument. */
+/* An amount in whole coins or tokens ("1.5"), a number; `what` names it in errors. */
+enum rc cli_amount(struct u256 *out, const char *text, const char *what, struct err *e);
 enum rc cli_number(uint64_t *out, const char *text, const char *what, uint64_t max, struct err *e);

@@ -59,7 +59,7 @@ static enum rc load_recorded(void *data, const char *name, struct bytes *elf, st
 static enum rc read_genesis_file(const char *path, struct buf *json, struct err *e)
 {
     if (path == NULL)
-        return err_set(e, RC_NOTFOUND, "the first start needs a genesis file");
+        return err_set(e, RC_NOTFOUND, "the first start needs a genesis file: give --genesis FILE");
     return file_read(json, path, GENESIS_MAX_SIZE, e);
 }
 
