@@ -186,8 +186,7 @@ enum rc devnet_setup(struct devnet *d, struct err *e)
             TRY(admit(d, i, e));
     }
     for (size_t i = 0; i < d->n_keepers; i++) {
-        enum rc rc =
-            account_at(&d->keeper_address[i], d->keeper_url[i], KEEPER_TIMEOUT_MS, e);
+        enum rc rc = account_at(&d->keeper_address[i], d->keeper_url[i], KEEPER_TIMEOUT_MS, e);
 
         /* What another build sealed this one cannot open: such a network goes on without keys. */
         if (rc != RC_OK && file_exists(devnet_path(d, "devnet.json"))) {

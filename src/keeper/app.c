@@ -6,8 +6,8 @@
 #include "attest/x509.h"
 #include "client/keeper_client.h"
 #include "crypto/hash.h"
-#include "light/contracts.h"
 #include "keeper/internal/state.h"
+#include "light/contracts.h"
 #include "os/clock.h"
 
 bool app_is_purpose(enum key_purpose p)

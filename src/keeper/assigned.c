@@ -1,7 +1,7 @@
 /* Who may have a confidential contract's key: the members of its cluster, in the epochs the cluster
  * has open (docs/confidential.md). Proved state of ConfidentialContracts. */
-#include "light/contracts.h"
 #include "keeper/internal/state.h"
+#include "light/contracts.h"
 
 enum { V_WORKERS, V_CLUSTER, V_MEMBER, V_CONTRACT, V_QUEUE, V_CONFIRMED, N_VALUES };
 

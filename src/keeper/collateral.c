@@ -2,8 +2,8 @@
  * checked once and then used for a moment, as one read of it costs more than the rest of an answer.
  */
 #include "attest/dcap.h"
-#include "light/contracts.h"
 #include "keeper/internal/state.h"
+#include "light/contracts.h"
 #include "os/clock.h"
 
 #define USE_FOR_MS 2000 /* as long as an agreement about the head counts */

@@ -7,9 +7,9 @@
 
 #include "base/log.h"
 #include "chain/contracts.h"
-#include "light/contracts.h"
 #include "keeper/internal/peer.h"
 #include "keeper/internal/state.h"
+#include "light/contracts.h"
 
 #define HEAD_AGE_MS 1000
 

@@ -2,8 +2,8 @@
 #include "attest/record.h"
 #include "client/keeper_client.h"
 #include "keeper/internal/evidence.h"
-#include "light/contracts.h"
 #include "keeper/internal/state.h"
+#include "light/contracts.h"
 #include "os/clock.h"
 
 static void note_removal(void *ctx, const struct hash32 *measurement, uint64_t id)

@@ -2,8 +2,8 @@
  * started and is open, and who owns the file; which validator it is for the owner says, with the
  * signature that also the worker demanded (PROTOCOL P6: what widens a release is signed). */
 #include "chain/contribution.h"
-#include "light/contracts.h"
 #include "keeper/internal/state.h"
+#include "light/contracts.h"
 #include "os/clock.h"
 
 #define VALIDATOR_MAX 4096

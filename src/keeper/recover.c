@@ -6,9 +6,9 @@
 
 #include "base/log.h"
 #include "crypto/random.h"
-#include "light/contracts.h"
 #include "keeper/internal/peer.h"
 #include "keeper/internal/state.h"
+#include "light/contracts.h"
 #include "os/clock.h"
 
 #define SESSIONS 16

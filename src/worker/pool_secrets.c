@@ -6,9 +6,9 @@
 #include "chain/sealed_secret.h"
 #include "client/light_client.h"
 #include "crypto/hash.h"
+#include "light/contracts.h"
 #include "os/clock.h"
 #include "worker/internal/keepers.h"
-#include "light/contracts.h"
 #include "worker/proof/onchain.h"
 
 #include <stdio.h>
