@@ -155,7 +155,8 @@ bytes32 bytes32_of(u256 v);
  * data when there is no code at `to`. */
 str call_or_revert(address to, str data, u256 value, bool is_static);
 /* A new contract running code that is stored already, made by its first call `init`. A failing
- * init is passed on as our own revert. */
+ * init is passed on as our own revert. Not in a cluster: there a message makes contracts
+ * (docs/contracts.md, Contracts that make contracts). */
 address deploy_clone(bytes32 code_hash, str init, u256 value);
 
 /* ---- ABI, used by generated code ---- */

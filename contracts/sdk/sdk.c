@@ -558,6 +558,8 @@ address deploy_clone(bytes32 code_hash, str init, u256 value)
 
     if (rc == -HOST_EREVERTED)
         revert_raw(returndata());
+    if (rc == -HOST_EINVAL)
+        revert_text("in a cluster contracts are made by send_out to ConfidentialContracts");
     if (rc != 0)
         bad_calldata();
     return made;

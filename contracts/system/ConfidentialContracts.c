@@ -21,6 +21,7 @@
  *   is burned.
  * - A checkpoint counts when `quorum` members vouch that it can be opened and has the confirmed root.
  *   Only then do keys of epochs before its own end.
+ * - A contract that a contract makes, by a message, belongs to its maker's owner.
  * - Messages of a confirmed outbox are delivered in order, once each, whatever comes of the call.
  *   Each call has MESSAGE_GAS at least, so that nobody makes it fail by giving little. The value of a
  *   call that failed is the contract's owner's. A cluster pays out no more than was paid in, and
@@ -54,8 +55,9 @@
 #define NEXT_SEQUENCE UINT64_MAX
 enum kind { SEALED = 1, PLAIN = 2, ACTIVATE = 3, UPGRADE = 4 };
 
-/* A delivered message may be a command to another cluster; deliver() has written its state by then. */
-REENTRANT_FUNCTIONS({0x83, 0xa6, 0x4e, 0x64} /* send */)
+/* A delivered message may be a command to another cluster, or make a contract; deliver() has written
+ * its state by then. */
+REENTRANT_FUNCTIONS({0x83, 0xa6, 0x4e, 0x64} /* send */, {0x0f, 0xff, 0xaa, 0x4c} /* deploy */)
 
 ACCESS_HANDLERS(ConfidentialContracts)
 UPGRADE_HANDLERS(ConfidentialContracts, DEFAULT_ADMIN_ROLE)
@@ -452,9 +454,12 @@ address ConfidentialContracts_deploy(u64 cluster, struct DeployParams p)
 {
     cluster_record c = known_cluster(cluster);
     address sender = msg_caller();
+    contract_record maker = contract_of(sender);
+    bool is_made = maker.status != CONTRACT_NONE;
+    address owner = is_made ? maker.owner : sender;
     u256 fee = fee_of(c, p.gas), value = msg_value() - fee;
 
-    if (!c.anyone_deploys && !same(sender, c.owner))
+    if (!c.anyone_deploys && !same(sender, c.owner) && !(is_made && maker.cluster == cluster))
         revert_MayNotDeploy();
     /* Neither code nor where it is: it follows, by provideCode. */
     if (p.audit > AUDIT_OWNER || (p.codeUrl.n == 0) != same32(p.codeHash, (bytes32){0}) ||
@@ -463,14 +468,14 @@ address ConfidentialContracts_deploy(u64 cluster, struct DeployParams p)
     address made = make_account(account_salt(cluster, sender, p.salt));
 
     contract_of_set(made, (contract_record){.cluster = cluster,
-                                            .owner = sender,
+                                            .owner = owner,
                                             .status = CONTRACT_WAITING,
                                             .upgradable = p.upgradable,
                                             .audit = p.audit,
                                             .deployed_at = block_time()});
     pending_of_set(made, (pending_entry){p.gas, p.codeHash, p.codeUrl, fee, value, p.init});
     cluster_contracts_push(cluster, made);
-    emit_Deployed(cluster, made, sender, p.codeHash, p.codeUrl);
+    emit_Deployed(cluster, made, owner, p.codeHash, p.codeUrl);
     return made;
 }
 

@@ -457,6 +457,77 @@ TEST(messages_have_a_form)
     conf_clear(&c);
 }
 
+static struct hash32 keccak_of(struct buf *b)
+{
+    struct hash32 h;
+
+    keccak256(&h, buf_bytes(b));
+    buf_clear(b);
+    return h;
+}
+
+/* keccak256(0xff | parent | keccak256(u64 cluster | maker | salt) | code hash of the account) */
+static struct address made_at(struct conf *c, uint64_t cluster, struct address maker, uint8_t salt)
+{
+    struct hash32 code, h, word = {{salt}};
+    struct buf b = {0}, call = {0};
+    struct address at;
+    struct err e;
+
+    confidential_contracts_put_accountCodeHash(&call);
+    CHECK_CALL(c->w, conf_call(c, c->bob, 0, &call));
+    CHECK_OK(confidential_contracts_get_accountCodeHash(&code, NULL, c->w->ret, &e), &e);
+    buf_u64be(&b, cluster);
+    buf_put_bytes(&b, BYTES_OF(&maker));
+    buf_put_bytes(&b, BYTES_OF(&word));
+    h = keccak_of(&b);
+    buf_u8(&b, 0xff);
+    buf_put_bytes(&b, BYTES_OF(&c->at));
+    buf_put_bytes(&b, BYTES_OF(&h));
+    buf_put_bytes(&b, BYTES_OF(&code));
+    h = keccak_of(&b);
+    memcpy(at.b, h.b + 12, sizeof(at.b));
+    return at;
+}
+
+TEST(a_contract_makes_contracts_by_messages)
+{
+    struct confidential_contracts_DeployParams p = {.codeHash = conf_code(9),
+                                                    .codeUrl = bytes_str("ipfs://vault"),
+                                                    .salt = {{42}},
+                                                    .gas = GAS_CLASS};
+    struct confidential_contracts_ContractInfo k;
+    struct address at, made;
+    struct bytes m[3];
+    struct buf b = {0};
+    uint64_t id, second;
+    struct conf c;
+
+    at = begin(&c, &id, 1);
+    second = conf_add_cluster(&c, 1, 1, 1);
+    world_set_balance(c.w, c.alice, UINT64_C(1) << 40);
+    CHECK_CALL(c.w, conf_send(&c, c.alice, at, 1, 3 * FEE));
+    conf_block(&c);
+    confidential_contracts_put_deploy(&b, id, &p);
+    m[0] = m[1] = conf_message(&c, at, c.at, FEE, buf_bytes(&b)); /* the address is taken then */
+    buf_clear(&b);
+    confidential_contracts_put_deploy(&b, second, &p); /* where its owner alone deploys */
+    m[2] = conf_message(&c, at, c.at, FEE, buf_bytes(&b));
+    buf_clear(&b);
+    confirm_outbox(&c, id, 3, 1, m, 3);
+    WORKS(conf_deliver(&c, id, m, 3, NULL));
+    CHECK_TRUE(delivered_well(&c, 0) && !delivered_well(&c, 1) && !delivered_well(&c, 2));
+    made = made_at(&c, id, at, 42);
+    k = conf_contract(&c, made);
+    CHECK_INT(k.status, 1);
+    CHECK_INT(k.cluster, id);
+    CHECK_MEM(BYTES_OF(&k.owner), BYTES_OF(&c.owner));
+    WORKS(conf_publish(&c, made, 0, conf_code(9)));
+    WORKS(conf_publish(&c, made, 1, conf_code(9)));
+    CHECK_INT(conf_contract(&c, made).status, 2);
+    conf_clear(&c);
+}
+
 /* A message to this contract itself is a command to another cluster. */
 TEST(clusters_talk_by_messages)
 {
