@@ -8,20 +8,16 @@
 #include "cli/internal/commands.h"
 #include "cli/internal/evidence.h"
 #include "cli/internal/proved.h"
+#include "cli/internal/sealing.h"
 #include "cli/internal/secrets.h"
 #include "client/chain_news.h"
 #include "crypto/ecies.h"
 #include "crypto/hash.h"
-#include "crypto/openpgp.h"
 #include "net/http_client.h"
 #include "os/clock.h"
 #include "os/file.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define RUN_TIMEOUT_MS 900000 /* a validator may take its time */
 #define CONSENT_VALID_S 3600  /* how long the worker may use the authorization */
@@ -72,90 +68,33 @@ struct contribution {
 
 /* ---- 1: encrypt and store ---- */
 
-struct fd_pipe {
-    int in;
-    int out;
-};
-
-static enum rc read_fd(void *data, uint8_t *p, size_t cap, size_t *n, struct err *e)
+static enum rc seal_begin(struct sealing *s, struct cli *cli, struct contribution *x,
+                          const char *path, struct err *e)
 {
-    const struct fd_pipe *f = data;
-    ssize_t got = read(f->in, p, cap);
-
-    *n = got < 0 ? 0 : (size_t)got;
-    return got < 0 ? err_set(e, RC_IO, "reading the file failed") : RC_OK;
-}
-
-static enum rc write_fd(void *data, struct bytes piece, struct err *e)
-{
-    const struct fd_pipe *f = data;
-
-    return file_write_fd(f->out, piece, e);
-}
-
-static enum rc source_fd(void *data, void *p, size_t cap, size_t *n, struct err *e)
-{
-    return read_fd(data, p, cap, n, e);
-}
-
-static bool may_pass(enum rc rc)
-{
-    return rc == RC_IO || rc == RC_AGAIN || rc == RC_CLOSED || rc == RC_TIMEOUT;
-}
-
-/* Repeated while the store cannot be reached: it may be restarting. */
-static enum rc store_ciphertext(struct store_client *store, struct cid *cid, int fd, struct err *e)
-{
-    uint64_t give_up = clock_mono_ms() + STORE_AGAIN_MS;
-    struct fd_pipe upload = {.in = fd};
-    enum rc rc;
-
-    for (;;) {
-        if (lseek(fd, 0, SEEK_SET) != 0)
-            return err_set(e, RC_IO, "memory file cannot be rewound");
-        rc = store_client_add(store, cid, NULL, source_fd, &upload, e);
-        if (!may_pass(rc) || clock_mono_ms() > give_up)
-            return rc;
-        clock_sleep_ms(250);
-    }
-}
-
-/* Only ciphertext leaves this function: into a memory file, then into the store. */
-static enum rc encrypt_and_store(struct cli *cli, struct contribution *x, const char *path,
-                                 struct err *e)
-{
-    AUTO_CLEAR(secbuf) struct secbuf file_key = {0};
     AUTO_CLEAR(buf) struct buf seed = {0};
-    AUTO_FD int in = open(path, O_RDONLY | O_CLOEXEC);
-    AUTO_FD int sealed = memfd_create("ciphertext", MFD_CLOEXEC);
-    struct fd_pipe files = {.in = in, .out = sealed};
-    const struct openpgp_source source = {.read = read_fd, .data = &files};
-    const struct openpgp_sink sink = {.write = write_fd, .data = &files};
-    struct store_client *store;
-    struct stat st = {0};
-    char text[CID_TEXT_SIZE];
-    struct cid cid;
 
-    if (in < 0 || fstat(in, &st) != 0 || !S_ISREG(st.st_mode))
-        return err_set(e, RC_NOTFOUND, "cannot read %s as a file", path);
-    if (sealed < 0)
-        return err_set(e, RC_IO, "no memory file for the ciphertext");
-    TRY(cli_store(cli, &store, e));
     seed_message_new(&seed, x->chain_id, NULL);
     x->seed = arena_strdup(&cli->mem, buf_bytes(&seed));
-    file_key_derive(&file_key, x->key, buf_bytes(&seed));
-    TRY(openpgp_encrypt(&source, &sink, (uint64_t)st.st_size, secbuf_bytes(&file_key), NULL, e));
-    TRY(store_ciphertext(store, &cid, sealed, e));
+    return sealing_begin(s, path, x->key, bytes_str(x->seed), e);
+}
+
+static enum rc store_sealed(struct cli *cli, struct contribution *x, struct sealing *s,
+                            const char *path, struct err *e)
+{
+    struct store_client *store;
+    char text[CID_TEXT_SIZE];
+    struct cid cid;
+    char *url;
+
+    TRY(cli_store(cli, &store, e));
+    TRY(sealing_store(s, store, &cid, e));
     cid_format(text, &cid);
     x->cid = arena_strdup(&cli->mem, bytes_str(text));
-    {
-        char *url = arena_alloc(&cli->mem, strlen(text) + 8);
-
-        (void)snprintf(url, strlen(text) + 8, "ipfs://%s", text);
-        x->url = url;
-    }
-    cli_step(cli, "encrypted %s (%lld bytes) and stored it as %s", path, (long long)st.st_size,
-             x->url);
+    url = arena_alloc(&cli->mem, strlen(text) + 8);
+    (void)snprintf(url, strlen(text) + 8, "ipfs://%s", text);
+    x->url = url;
+    cli_step(cli, "encrypted %s (%llu bytes) and stored it as %s", path,
+             (unsigned long long)s->size, x->url);
     return RC_OK;
 }
 
@@ -585,6 +524,11 @@ static enum rc worker_error(const struct http_reply *reply, const struct worker 
                    message != NULL ? message : "no reason given");
 }
 
+static bool may_pass(enum rc rc)
+{
+    return rc == RC_IO || rc == RC_AGAIN || rc == RC_CLOSED || rc == RC_TIMEOUT;
+}
+
 /* POST /RunProof; repeated while the worker cannot be reached (it may be restarting: the request is
  * idempotent for one authorization). */
 static enum rc run_proof(struct cli *cli, const struct contribution *x, json_t **answer,
@@ -797,17 +741,20 @@ static enum rc take_up(struct cli *cli, struct contribution *x, struct err *e)
 
 static enum rc begin(struct cli *cli, struct contribution *x, struct err *e)
 {
+    AUTO_CLEAR(sealing) struct sealing sealing = SEALING_NONE;
+
     if (resume != NULL)
         return take_up(cli, x, e);
     if (cli->n_args != 1 || pool_name == NULL)
         return err_set(e, RC_MALFORMED, "give a FILE and --pool POOL (cloister pool list)");
+    TRY(seal_begin(&sealing, cli, x, cli->args[0], e));
     TRY(cli_pool(cli, &x->pool, pool_name, e));
     TRY(cli_check_pool(cli, &x->pool, pool_name, e));
-    TRY(encrypt_and_store(cli, x, cli->args[0], e));
-    /* Before anything is on chain: the seed is the only way to the file's key. */
+    TRY(store_sealed(cli, x, &sealing, cli->args[0], e));
+    /* Before anything is on chain: the seed is the only way to the file's key. The file's number
+     * the chain tells by its URL. */
     TRY(record_write(cli, x, e));
-    TRY(register_file(cli, x, e));
-    return record_write(cli, x, e);
+    return register_file(cli, x, e);
 }
 
 /* Have the job run, unless its proof is on chain already. */

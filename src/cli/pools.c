@@ -11,25 +11,26 @@
 
 static enum rc read_dlp(struct cli *cli, struct pool_info *p, struct err *e)
 {
+    enum { TOKEN, INSTRUCTION, KEY, FACTOR, LEFT, CONTRIBUTORS, N };
+    static const char *const views[N] = {[TOKEN] = "token()(address)",
+                                         [INSTRUCTION] = "proofInstruction()(string)",
+                                         [KEY] = "publicKey()(string)",
+                                         [FACTOR] = "fileRewardFactor()(uint256)",
+                                         [LEFT] = "totalContributorsRewardAmount()(uint256)",
+                                         [CONTRIBUTORS] = "contributorsCount()(uint256)"};
+    struct abi_value v[N], symbol_value;
     struct chain_client *c;
-    struct abi_value v;
 
     TRY(cli_chain(cli, &c, e));
-    TRY(contract_read(c, &cli->mem, &v, &p->dlp, "token()(address)", NULL, 0, e));
-    p->token = value_address(&v, 0);
-    TRY(contract_read(c, &cli->mem, &v, &p->dlp, "proofInstruction()(string)", NULL, 0, e));
-    p->proof_instruction = value_str(&cli->mem, &v, 0);
-    TRY(contract_read(c, &cli->mem, &v, &p->dlp, "publicKey()(string)", NULL, 0, e));
-    p->public_key = value_str(&cli->mem, &v, 0);
-    TRY(contract_read(c, &cli->mem, &v, &p->dlp, "fileRewardFactor()(uint256)", NULL, 0, e));
-    p->reward_factor = value_u256(&v, 0);
-    TRY(contract_read(c, &cli->mem, &v, &p->dlp, "totalContributorsRewardAmount()(uint256)", NULL,
-                      0, e));
-    p->rewards_left = value_u256(&v, 0);
-    TRY(contract_read(c, &cli->mem, &v, &p->dlp, "contributorsCount()(uint256)", NULL, 0, e));
-    p->n_contributors = value_u64(&v, 0);
-    TRY(contract_read(c, &cli->mem, &v, &p->token, "symbol()(string)", NULL, 0, e));
-    p->token_symbol = value_str(&cli->mem, &v, 0);
+    TRY(contract_read_all(c, &cli->mem, v, &p->dlp, views, N, e));
+    p->token = value_address(&v[TOKEN], 0);
+    p->proof_instruction = value_str(&cli->mem, &v[INSTRUCTION], 0);
+    p->public_key = value_str(&cli->mem, &v[KEY], 0);
+    p->reward_factor = value_u256(&v[FACTOR], 0);
+    p->rewards_left = value_u256(&v[LEFT], 0);
+    p->n_contributors = value_u64(&v[CONTRIBUTORS], 0);
+    TRY(contract_read(c, &cli->mem, &symbol_value, &p->token, "symbol()(string)", NULL, 0, e));
+    p->token_symbol = value_str(&cli->mem, &symbol_value, 0);
     return RC_OK;
 }
 

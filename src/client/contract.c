@@ -4,6 +4,20 @@
 #include "chain/abi_sig.h"
 #include "codec/json.h"
 
+/* What the call of `sig` gave. */
+static enum rc read_result(struct abi_value *out, struct arena *a, const struct abi_signature *sig,
+                           enum rc rc, const struct buf *result, struct err *e)
+{
+    if (rc != RC_OK)
+        return err_wrap(e, rc, "%.*s", (int)sig->name.n, (const char *)sig->name.p);
+    if (sig->results == NULL)
+        return RC_OK;
+    if (result->n == 0 && sig->results->n_fields != 0)
+        return err_set(e, RC_NOTFOUND, "%.*s: the address has no such contract (empty answer)",
+                       (int)sig->name.n, (const char *)sig->name.p);
+    return abi_decode(out, a, sig->results, arena_dup(a, buf_bytes(result)), e);
+}
+
 enum rc contract_read(struct chain_client *c, struct arena *a, struct abi_value *out,
                       const struct address *to, const char *signature, const char *const *args,
                       size_t n_args, struct err *e)
@@ -17,14 +31,47 @@ enum rc contract_read(struct chain_client *c, struct arena *a, struct abi_value 
     TRY(abi_signature_parse(&sig, a, bytes_str(signature), e));
     TRY(abi_calldata(&calldata, bytes_str(signature), args, n_args, e));
     rc = chain_call(c, &result, NULL, to, buf_bytes(&calldata), CHAIN_LATEST, e);
-    if (rc != RC_OK)
-        return err_wrap(e, rc, "%.*s", (int)sig.name.n, (const char *)sig.name.p);
-    if (sig.results == NULL)
-        return RC_OK;
-    if (result.n == 0 && sig.results->n_fields != 0)
-        return err_set(e, RC_NOTFOUND, "%.*s: the address has no such contract (empty answer)",
-                       (int)sig.name.n, (const char *)sig.name.p);
-    return abi_decode(out, a, sig.results, arena_dup(a, buf_bytes(&result)), e);
+    return read_result(out, a, &sig, rc, &result, e);
+}
+
+static enum rc read_answers(struct arena *a, struct abi_value *out, const char *const *signatures,
+                            const struct chain_request *r, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        AUTO_CLEAR(buf) struct buf result = {0};
+        struct abi_signature sig;
+        enum rc rc;
+
+        TRY(abi_signature_parse(&sig, a, bytes_str(signatures[i]), e));
+        rc = chain_request_data(&result, &r[i], e);
+        TRY(read_result(&out[i], a, &sig, rc, &result, e));
+    }
+    return RC_OK;
+}
+
+enum rc contract_read_all(struct chain_client *c, struct arena *a, struct abi_value *out,
+                          const struct address *to, const char *const *signatures, size_t n,
+                          struct err *e)
+{
+    struct chain_request r[CONTRACT_READ_MAX] = {{0}};
+    enum rc rc = RC_OK;
+
+    CHECK(n <= CONTRACT_READ_MAX);
+    memset(out, 0, n * sizeof(*out));
+    for (size_t i = 0; i < n && rc == RC_OK; i++) {
+        AUTO_CLEAR(buf) struct buf calldata = {0};
+
+        rc = abi_calldata(&calldata, bytes_str(signatures[i]), NULL, 0, e);
+        if (rc == RC_OK)
+            r[i] = chain_call_request(NULL, to, buf_bytes(&calldata), CHAIN_LATEST);
+    }
+    if (rc == RC_OK)
+        rc = chain_rpc_batch(c, r, n, e);
+    if (rc == RC_OK)
+        rc = read_answers(a, out, signatures, r, n, e);
+    for (size_t i = 0; i < n; i++)
+        chain_request_clear(&r[i]);
+    return rc;
 }
 
 enum rc contract_write(struct chain_client *c, struct chain_receipt *out, struct arena *a,

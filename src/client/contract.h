@@ -13,6 +13,12 @@
 enum rc contract_read(struct chain_client *c, struct arena *a, struct abi_value *out,
                       const struct address *to, const char *signature, const char *const *args,
                       size_t n_args, struct err *e);
+/* The same for n functions of one contract that take nothing, in one round trip; out[n]. Blocks may
+ * be made between them. */
+#define CONTRACT_READ_MAX 16
+enum rc contract_read_all(struct chain_client *c, struct arena *a, struct abi_value *out,
+                          const struct address *to, const char *const *signatures, size_t n,
+                          struct err *e);
 /* Send a transaction calling "name(types)" and wait for it. value may be NULL. */
 enum rc contract_write(struct chain_client *c, struct chain_receipt *out, struct arena *a,
                        const struct secp_key *key, const struct address *to, const char *signature,

@@ -222,6 +222,7 @@ enum rc light_client_new(struct light_client **out, const struct light_client_co
     c->options = config->options.trust_den == 0 ? LIGHT_DEFAULTS : config->options;
     c->now_ns = config->now_ns == NULL ? clock_wall_ns : config->now_ns;
     c->patience_ms = config->patience_ms == 0 ? PATIENCE_MS : config->patience_ms;
+    c->saved_ms = clock_mono_ms(); /* who is done within a second saves once, at the end */
     rc = load(c, e);
     if (rc != RC_OK) {
         c->saved_height = UINT64_MAX; /* nothing of this is to be kept */

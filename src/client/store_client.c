@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 
+#define SMALL_MAX ((size_t)256 << 10) /* bytes that are sent as one body */
 #define BLOCK_MAX ((size_t)2 << 20)
 #define REPLY_MAX ((uint64_t)1 << 20)
 
@@ -182,7 +183,9 @@ static enum rc check_added(struct store_client *c, const struct upload *u, struc
                    text, mine);
 }
 
-static enum rc post_upload(struct store_client *c, struct upload *u, struct err *e)
+/* content: all of the file, already hashed; else u's source gives it. */
+static enum rc post_upload(struct store_client *c, struct upload *u, const struct bytes *content,
+                           struct err *e)
 {
     uint8_t salt[16];
     AUTO_CLEAR(buf) struct buf boundary = {0};
@@ -207,10 +210,16 @@ static enum rc post_upload(struct store_client *c, struct upload *u, struct err 
     call = (struct http_call){.method = "POST",
                               .url = url,
                               .content_type = type,
-                              .source = give_upload,
-                              .source_data = u,
                               .body_max = REPLY_MAX,
                               .stall_timeout_ms = 120000};
+    if (content != NULL) {
+        buf_put_bytes(&u->head, *content);
+        buf_put_bytes(&u->head, buf_bytes(&u->tail));
+        call.body = buf_bytes(&u->head);
+    } else {
+        call.source = give_upload;
+        call.source_data = u;
+    }
     rc = http_client_do(c->http, &c->reply, &call, e);
     if (rc != RC_OK)
         return rpc_failed(c, rc, e);
@@ -227,7 +236,7 @@ enum rc store_client_add(struct store_client *c, struct cid *cid, uint64_t *size
     *cid = (struct cid){0};
     TRY(need_rpc(c, e));
     unixfs_builder_init(&u.builder, &UNIXFS_V1_2025, sha256, NULL, NULL);
-    TRY(post_upload(c, &u, e));
+    TRY(post_upload(c, &u, NULL, e));
     *cid = u.cid;
     if (size != NULL)
         *size = u.size;
@@ -263,12 +272,24 @@ static enum rc give_memory(void *data, void *p, size_t cap, size_t *n, struct er
     return RC_OK;
 }
 
+/* What is small: as one body with its length, which goes over a connection that was used before,
+ * where a source needs a new one. */
 enum rc store_client_add_bytes(struct store_client *c, struct cid *cid, struct bytes content,
                                struct err *e)
 {
-    struct memory_source s = {.left = content};
+    AUTO_CLEAR(upload) struct upload u = {0};
+    struct memory_source all = {.left = content};
 
-    return store_client_add(c, cid, NULL, give_memory, &s, e);
+    if (content.n > SMALL_MAX)
+        return store_client_add(c, cid, NULL, give_memory, &all, e);
+    *cid = (struct cid){0};
+    TRY(need_rpc(c, e));
+    unixfs_builder_init(&u.builder, &UNIXFS_V1_2025, sha256, NULL, NULL);
+    TRY(hash_more(&u, content, e));
+    TRY(hash_end(&u, e));
+    TRY(post_upload(c, &u, &content, e));
+    *cid = u.cid;
+    return RC_OK;
 }
 
 /* ---- reading ---- */
