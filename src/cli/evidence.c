@@ -3,8 +3,13 @@
  * chain's: which measurements are allowed, the policy, and whether the worker stands. */
 #include "cli/internal/evidence.h"
 
+#include "attest/dcap.h"
+#include "attest/quote.h"
 #include "attest/record.h"
 #include "attest/snp.h"
+#include "attest/x509.h"
+#include "base/hex.h"
+#include "chain/gen/collateral.h"
 #include "chain/registration.h"
 #include "cli/internal/commands.h"
 #include "cli/internal/proved.h"
@@ -228,6 +233,43 @@ static enum rc load_collateral(struct cli *cli, struct worker_evidence *w,
     if (entry.size != 0 && w->now > entry.valid_until && w->now - entry.valid_until <= grace)
         w->at = entry.valid_until;
     return RC_OK;
+}
+
+/* The node says under which key; what is there is proved, and judges no other platform's quote. */
+enum rc cli_chain_collateral(struct cli *cli, struct bytes *json, struct bytes quote, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf data = {0};
+    struct address workers, collateral;
+    struct bytes ders[X509_MAX_CHAIN], answer;
+    struct light_value *v;
+    struct light_key at;
+    struct hash32 root, key;
+    size_t n_certs = 0;
+    uint8_t fmspc[6];
+    bool platform_ca;
+    struct quote q;
+    char text[13];
+
+    *json = (struct bytes){0};
+    TRY(quote_parse(&q, quote, e));
+    TRY(dcap_quote_platform(fmspc, &platform_ca, quote, &cli->mem, e));
+    TRY(x509_pem_chain(ders, &n_certs, ARRAY_LEN(ders), q.cert_data, &cli->mem, e));
+    if (n_certs == 0)
+        return err_set(e, RC_MALFORMED, "the quote carries no certificates");
+    sha256(&root, ders[n_certs - 1]);
+    TRY(contracts(cli, &workers, &collateral, e));
+    collateral_put_keyOf(&data, &root, q.tee != TEE_SGX, BYTES_OF(&fmspc), platform_ca);
+    TRY(cli_ask(cli, &answer, &collateral, &data, 0, e));
+    TRY(collateral_get_keyOf(&key, NULL, answer, e));
+    at = collateral_json_of_key(&collateral, key);
+    TRY(cli_read(cli, &v, &at, 1, e));
+    TRY(collateral_json_of_get(json, v[0].value, e));
+    hex_encode(text, BYTES_OF(&fmspc));
+    return json->n != 0 ? RC_OK
+                        : err_set(e, RC_NOTFOUND,
+                                  "the chain has no collateral for FMSPC %s (%s CA) under the "
+                                  "quote's root: cloister collateral list",
+                                  text, platform_ca ? "platform" : "processor");
 }
 
 enum rc cli_evidence_load(struct cli *cli, struct worker_evidence *w, const struct address *who,

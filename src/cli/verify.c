@@ -20,9 +20,10 @@ static struct cli_list collateral_files;
 static const char *at_text, *root_file, *policy_file, *worker_text;
 static const struct cli_option OPTIONS[] = {
     {.name = "collateral",
-     .arg = "FILE|URL",
-     .help = "Intel: QuoteCollateralV3 JSON, or a PCCS; AMD: certificates and CRL, PEM or DER "
-             "(repeat)",
+     .arg = "WHERE",
+     .help = "Intel: a file with QuoteCollateralV3 JSON, the URL of a PCCS, or `chain`: what the "
+             "network's chain keeps, by the network file's roots; AMD: files with certificates and "
+             "CRL, PEM or DER (repeat)",
      .values = &collateral_files},
     {.name = "at", .arg = "UNIX_TIME", .help = "judge as of this time [now]", .value = &at_text},
     {.name = "root",
@@ -137,6 +138,11 @@ static enum rc verify_snp(struct run *r, struct attest_verdict *v, struct bytes 
                       e);
 }
 
+static bool is_from_chain(void)
+{
+    return collateral_files.n == 1 && strcmp(collateral_files.items[0], "chain") == 0;
+}
+
 /* What to ask a collateral service for. */
 static enum rc no_collateral(struct run *r, struct bytes quote, struct err *e)
 {
@@ -145,10 +151,10 @@ static enum rc no_collateral(struct run *r, struct bytes quote, struct err *e)
     bool platform;
 
     if (dcap_quote_platform(fmspc, &platform, quote, &r->cli->mem, NULL) != RC_OK)
-        return err_set(e, RC_DENIED, "a quote needs --collateral FILE|URL");
+        return err_set(e, RC_DENIED, "a quote needs --collateral FILE|URL|chain");
     hex_encode(text, BYTES_OF(&fmspc));
-    return err_set(e, RC_DENIED, "a quote needs --collateral FILE|URL (FMSPC %s, %s CA)", text,
-                   platform ? "platform" : "processor");
+    return err_set(e, RC_DENIED, "a quote needs --collateral FILE|URL|chain (FMSPC %s, %s CA)",
+                   text, platform ? "platform" : "processor");
 }
 
 /* A file's, a PCCS's, or the chain's. */
@@ -161,6 +167,8 @@ static enum rc load_collateral(struct run *r, struct bytes *json, enum attest_st
     *json = r->chain_collateral;
     if (collateral_files.n == 0)
         return RC_OK;
+    if (is_from_chain())
+        return cli_chain_collateral(r->cli, json, quote, e);
     if (!is_url(collateral_files.items[0]))
         return read_file(r, json, collateral_files.items[0], e);
     pccs.url = collateral_files.items[0];
@@ -283,6 +291,8 @@ static enum rc load_root(struct run *r, struct err *e)
     size_t n;
 
     r->roots.vendors = root_file == NULL;
+    if (root_file == NULL && is_from_chain())
+        return cli_network_roots(r->cli, &r->roots, &r->out->simulator, e);
     if (root_file == NULL)
         return RC_OK;
     TRY(read_file(r, &in, root_file, e));
@@ -305,7 +315,8 @@ static void default_policy(struct attest_policy *p)
         .roots = root_file != NULL
                      ? POLICY_BIT(ATTEST_ROOT_GIVEN)
                      : POLICY_BIT(ATTEST_ROOT_INTEL) | POLICY_BIT(ATTEST_ROOT_AMD_MILAN) |
-                           POLICY_BIT(ATTEST_ROOT_AMD_GENOA) | POLICY_BIT(ATTEST_ROOT_AMD_TURIN),
+                           POLICY_BIT(ATTEST_ROOT_AMD_GENOA) | POLICY_BIT(ATTEST_ROOT_AMD_TURIN) |
+                           (is_from_chain() ? POLICY_BIT(ATTEST_ROOT_GIVEN) : 0u),
         .any_measurement = true,
         .tcb_statuses = POLICY_BIT(TCB_UP_TO_DATE),
         .td_attributes_required = TD_ATTR_SEPT_VE_DISABLE,

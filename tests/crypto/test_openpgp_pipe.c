@@ -1,6 +1,6 @@
 /* With OPENPGP_PIPE=enc|enc-stream|enc-armor|dec in the environment this program is a pipe (stdin
  * to stdout, password in OPENPGP_PASSWORD), for other implementations' tests; otherwise it runs the
- * tests against GnuPG. */
+ * tests against GnuPG and RNP. */
 #include "crypto/openpgp.h"
 #include "lib/t.h"
 
@@ -238,4 +238,51 @@ TEST(ours_reads_gpg_stream)
     CHECK_RC(openpgp_decrypt_bytes(&back, buf_bytes(&message), bytes_str("pass-word"), NULL, &e),
              RC_UNSUPPORTED, &e, "cipher 10");
     buf_clear(&message);
+}
+
+/* ---- against RNP ---- */
+
+#define RNP "rnp --homedir . --password pass-word --overwrite "
+
+TEST(rnp_both_ways)
+{
+    static const char *const options[] = {"-z 0", "--zlib -z 6", "--zip --armor",
+                                          "--cipher AES128 --hash SHA512"};
+    const char *dir = t_tmpdir();
+
+    if (run(dir, "command -v rnp") != 0)
+        t_skip("no rnp");
+    for (size_t size = 1; size < 400000; size = size * 23 + 7) {
+        struct buf plain = {0}, message = {0}, back;
+        struct err e;
+
+        t_rand_bytes(buf_extend(&plain, size), size);
+        store(dir, "plain", buf_bytes(&plain));
+        CHECK_OK(
+            openpgp_encrypt_bytes(&message, buf_bytes(&plain), bytes_str("pass-word"), NULL, &e),
+            &e);
+        store(dir, "m.pgp", buf_bytes(&message));
+        CHECK_INT(run(dir, RNP "--output back -d m.pgp"), 0);
+        back = load(dir, "back");
+        CHECK_MEM(buf_bytes(&back), buf_bytes(&plain));
+        buf_clear(&back);
+        for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+            AUTO_CLEAR(secbuf) struct secbuf ours = {0};
+            char *command = xasprintf(RNP "%s --output theirs -c plain", options[i]);
+
+            CHECK_INT(run(dir, command), 0);
+            buf_clear(&message);
+            message = load(dir, "theirs");
+            CHECK_OK(
+                openpgp_decrypt_bytes(&ours, buf_bytes(&message), bytes_str("pass-word"), NULL, &e),
+                &e);
+            CHECK_MEM(secbuf_bytes(&ours), buf_bytes(&plain));
+            CHECK_RC(
+                openpgp_decrypt_bytes(&ours, buf_bytes(&message), bytes_str("pass-worD"), NULL, &e),
+                RC_DENIED, &e, "wrong password");
+            free(command);
+        }
+        buf_clear(&plain);
+        buf_clear(&message);
+    }
 }

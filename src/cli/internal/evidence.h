@@ -44,6 +44,10 @@ enum rc cli_evidence_standing(struct cli *cli, struct worker_evidence *out,
 /* All of it. */
 enum rc cli_evidence_load(struct cli *cli, struct worker_evidence *out, const struct address *who,
                           struct err *e);
+/* The collateral that the chain keeps for this quote's platform, as proved state. RC_NOTFOUND:
+ * none; RC_MALFORMED: no such quote. In cli->mem. */
+enum rc cli_chain_collateral(struct cli *cli, struct bytes *json, struct bytes quote,
+                             struct err *e);
 /* Verify it, whom it binds, and that it is what the chain recorded; then the policy and how the
  * worker stands. out->v says whether it is verified, out->allowed whether it is good enough.
  * RC_MALFORMED: the network file's "attestation" or the chain's policy is unreadable. */
