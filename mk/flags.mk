@@ -30,11 +30,11 @@ else ifeq ($(BUILD),clang)
 else ifeq ($(BUILD),asan)
   CC := clang-19
   CFLAGS := $(COMMON) $(WARN) $(WARN_clang) $(SAN)
-  LDFLAGS := $(SAN)
+  LDFLAGS := $(SAN) -fuse-ld=lld # some 230 programs, each in a sixth of the time
 else ifeq ($(BUILD),fuzz)
   CC := clang-19
   CFLAGS := $(COMMON) $(WARN) $(WARN_clang) $(SAN) -fsanitize=fuzzer-no-link
-  LDFLAGS := $(SAN) -fsanitize=fuzzer
+  LDFLAGS := $(SAN) -fuse-ld=lld -fsanitize=fuzzer
 else
   $(error BUILD=$(BUILD) is not one of release, clang, asan, fuzz)
 endif
