@@ -17,10 +17,21 @@ class Keepers:
             sys.exit(77)
 
     # ---- the requester ----
+    def begin(self, test, **env):
+        """A request that runs meanwhile; ended() is its outcome."""
+        return subprocess.Popen([self.requester, test], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                env=dict(os.environ, KEEPER_NETWORK=self.net.dir, **env))
+
+    def ended(self, p):
+        """-> whether it went well, what it said"""
+        try:
+            text, _ = p.communicate(timeout=120)
+        finally:
+            p.kill()
+        return p.returncode == 0, text
+
     def request(self, test, **env):
-        p = subprocess.run([self.requester, test], capture_output=True, text=True, timeout=120,
-                           env=dict(os.environ, KEEPER_NETWORK=self.net.dir, **env))
-        return p.returncode == 0, p.stdout + p.stderr
+        return self.ended(self.begin(test, **env))
 
     def add_machines(self, *names):
         ok, text = self.request("machines_are_added", KEEPER_MACHINES=" ".join(names))
