@@ -6,7 +6,9 @@
  * - A cluster's rules are fixed when it is made. Its members are workers attested for contracts, at
  *   most `replicas` of them; `quorum`, more than half of `replicas`, of them decide. Each that goes
  *   moves the epoch up. Who lost its seat, and whom the owner removed, comes back only when invited.
- * - A stake stays three days after its member has gone.
+ * - A stake stays three days after its member has gone. The operator a worker is registered with may
+ *   take it out of a cluster, which ends its invitation, and then has the stake: the worker's own key
+ *   is in its machine, and goes with it.
  * - Commands of a cluster are one queue; each is numbered, hashed into one chain, and counted in the
  *   batch of its block. A sender's commands to a contract are numbered without gaps. A command is
  *   paid when it is queued: gas * price, whatever comes of it.
@@ -256,6 +258,23 @@ void ConfidentialContracts_leave(u64 cluster)
     unseat(cluster, sender, SEAT_LEFT);
 }
 
+/* A worker's registration, which its evidence binds, names its operator, also after it has ended. */
+static void only_operator(address worker)
+{
+    address operator= Workers_call_operatorOf(workers_contract(), worker);
+
+    if (is_zero(operator) || !same(msg_caller(), operator))
+        revert_NotOperator();
+}
+
+void ConfidentialContracts_leaveFor(u64 cluster, address worker)
+{
+    only_operator(worker);
+    only_member(cluster, worker);
+    invited_set(cluster, worker, false);
+    unseat(cluster, worker, SEAT_LEFT);
+}
+
 void ConfidentialContracts_removeWorker(u64 cluster, address worker)
 {
     cluster_record c = known_cluster(cluster);
@@ -275,10 +294,9 @@ static void pay_out(address to, u256 amount)
         revert_TransferFailed();
 }
 
-void ConfidentialContracts_withdrawStake(u64 cluster)
+static void withdraw(u64 cluster, address worker)
 {
-    address sender = msg_caller();
-    seat s = seat_of(cluster, sender);
+    seat s = seat_of(cluster, worker);
     u256 amount = s.stake;
 
     if (amount == 0)
@@ -288,9 +306,20 @@ void ConfidentialContracts_withdrawStake(u64 cluster)
     if (block_time() < s.left_at + STAKE_DELAY)
         revert_StakeLocked(s.left_at + STAKE_DELAY);
     s.stake = 0;
-    seat_of_set(cluster, sender, s);
-    emit_StakeWithdrawn(cluster, sender, amount);
-    pay_out(sender, amount);
+    seat_of_set(cluster, worker, s);
+    emit_StakeWithdrawn(cluster, worker, amount);
+    pay_out(msg_caller(), amount);
+}
+
+void ConfidentialContracts_withdrawStake(u64 cluster)
+{
+    withdraw(cluster, msg_caller());
+}
+
+void ConfidentialContracts_withdrawStakeFor(u64 cluster, address worker)
+{
+    only_operator(worker);
+    withdraw(cluster, worker);
 }
 
 static void earn(address who, u256 amount)

@@ -1,5 +1,5 @@
-/* cluster create, list, show, invite, remove: who runs confidential contracts, and by what rules.
- */
+/* cluster create, list, show, invite, remove, leave, withdraw: who runs confidential contracts, and
+ * by what rules. */
 #include "chain/gen/confidential_contracts.h"
 #include "cli/internal/commands.h"
 #include "cli/internal/confidential.h"
@@ -37,7 +37,7 @@ static const char *wei_text(struct cli *cli, const struct u256 *v)
     return arena_strdup(&cli->mem, buf_bytes(&b));
 }
 
-/* ---- create, invite, remove ---- */
+/* ---- create, invite, remove, leave, withdraw ---- */
 
 /* Sent by the key; *receipt is that of the transaction. */
 static enum rc transact(struct cli *cli, struct buf *calldata, struct chain_receipt *receipt,
@@ -173,7 +173,9 @@ static enum rc say(struct cli *cli, uint64_t cluster, const struct address *work
     return RC_OK;
 }
 
-static enum rc invite(struct cli *cli, struct err *e)
+typedef void put_fn(struct buf *out, uint64_t cluster, const struct address *worker);
+
+static enum rc about_worker(struct cli *cli, put_fn *put, const char *what, struct err *e)
 {
     struct chain_receipt receipt;
     struct address worker;
@@ -181,22 +183,32 @@ static enum rc invite(struct cli *cli, struct err *e)
     uint64_t cluster;
 
     TRY(number_and_worker(cli, &cluster, &worker, e));
-    confidential_contracts_put_invite(&b, cluster, &worker);
+    put(&b, cluster, &worker);
     TRY(transact(cli, &b, &receipt, e));
-    return say(cli, cluster, &worker, "may join", &receipt);
+    return say(cli, cluster, &worker, what, &receipt);
+}
+
+static enum rc invite(struct cli *cli, struct err *e)
+{
+    return about_worker(cli, confidential_contracts_put_invite, "may join", e);
 }
 
 static enum rc remove_worker(struct cli *cli, struct err *e)
 {
-    struct chain_receipt receipt;
-    struct address worker;
-    struct buf b = {0};
-    uint64_t cluster;
+    return about_worker(cli, confidential_contracts_put_removeWorker, "is out of", e);
+}
 
-    TRY(number_and_worker(cli, &cluster, &worker, e));
-    confidential_contracts_put_removeWorker(&b, cluster, &worker);
-    TRY(transact(cli, &b, &receipt, e));
-    return say(cli, cluster, &worker, "is out of", &receipt);
+static enum rc leave(struct cli *cli, struct err *e)
+{
+    TRY(about_worker(cli, confidential_contracts_put_leaveFor, "has left", e));
+    cli_hint(cli, "in three days: cloister cluster withdraw %s %s", cli->args[0], cli->args[1]);
+    return RC_OK;
+}
+
+static enum rc withdraw(struct cli *cli, struct err *e)
+{
+    return about_worker(cli, confidential_contracts_put_withdrawStakeFor,
+                        "has nothing at stake any more in", e);
 }
 
 const struct cli_command CLI_CLUSTER_INVITE = {
@@ -215,6 +227,34 @@ const struct cli_command CLI_CLUSTER_REMOVE = {
                "only the worker\n"
                "was about to confirm is open again; what is confirmed stays.",
     .fn = remove_worker,
+    .min_args = 2,
+    .max_args = 2,
+};
+
+const struct cli_command CLI_CLUSTER_LEAVE = {
+    .name = "cluster leave",
+    .args = "CLUSTER WORKER",
+    .summary = "take your worker out of a cluster, as the operator it is registered with",
+    .details =
+        "The key is that of the account given to the worker as --operator. It works too when the "
+        "machine is\n"
+        "gone. The cluster gets a new epoch, and the worker's invitation ends; it stays away until "
+        "it is\n"
+        "started anew with the cluster among its --clusters. Its stake comes back with `cloister "
+        "cluster\n"
+        "withdraw` three days later.",
+    .fn = leave,
+    .min_args = 2,
+    .max_args = 2,
+};
+const struct cli_command CLI_CLUSTER_WITHDRAW = {
+    .name = "cluster withdraw",
+    .args = "CLUSTER WORKER",
+    .summary = "have the stake of your worker that is out of a cluster for three days",
+    .details = "Paid to the operator the worker is registered with, which calls this. A worker "
+               "that was convicted\n"
+               "has none.",
+    .fn = withdraw,
     .min_args = 2,
     .max_args = 2,
 };

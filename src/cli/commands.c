@@ -57,6 +57,8 @@ const struct cli_command *const CLI_COMMANDS[] = {
     &CLI_CLUSTER_SHOW,
     &CLI_CLUSTER_INVITE,
     &CLI_CLUSTER_REMOVE,
+    &CLI_CLUSTER_LEAVE,
+    &CLI_CLUSTER_WITHDRAW,
     &CLI_STORE_ADD,
     &CLI_STORE_GET,
     &CLI_STORE_BACKUP,

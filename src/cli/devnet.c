@@ -183,6 +183,8 @@ static void contract_worker_args(struct devnet *d, struct daemon *m, size_t i, c
     add_arg(m, cli_addr_text(d->cli, &a));
     add_arg(m, "--clusters");
     add_arg(m, "1");
+    add_arg(m, "--operator");
+    add_arg(m, cli_addr_text(d->cli, &d->accounts[0].address));
 }
 
 static void keeper_args(struct devnet *d, struct daemon *m, size_t i, const char *machine)

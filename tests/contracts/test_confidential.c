@@ -163,6 +163,48 @@ TEST(who_goes_moves_the_epoch_and_its_stake_stays_three_days)
     conf_clear(&c);
 }
 
+static enum world_outcome for_worker(struct conf *c, struct address from,
+                                     void (*put)(struct buf *out, uint64_t cluster,
+                                                 const struct address *worker),
+                                     uint64_t id, struct address who)
+{
+    struct buf b = {0};
+
+    put(&b, id, &who);
+    return conf_call(c, from, 0, &b);
+}
+#define LEAVE_FOR(from, id, who) for_worker(&c, from, confidential_contracts_put_leaveFor, id, who)
+#define WITHDRAW_FOR(from, id, who)                                                                \
+    for_worker(&c, from, confidential_contracts_put_withdrawStakeFor, id, who)
+
+TEST(an_operator_takes_its_worker_out_and_has_the_stake)
+{
+    struct u256 before;
+    struct conf c;
+    uint64_t id;
+
+    conf_init(&c); /* the operator of all workers is c.owner */
+    id = conf_add_cluster(&c, 3, 2, 2);
+    REVERTS(LEAVE_FOR(c.bob, id, c.who[0]), "NotOperator()");
+    REVERTS(LEAVE_FOR(c.who[1], id, c.who[0]), "NotOperator()");
+    REVERTS(LEAVE_FOR((struct address){{0}}, id, c.alice), "NotOperator()"); /* no worker */
+    REVERTS(LEAVE_FOR(c.owner, id, c.who[3]), "NotMember(address)");
+    REVERTS(WITHDRAW_FOR(c.owner, id, c.who[0]), "AlreadyMember()");
+    WORKS(LEAVE_FOR(c.owner, id, c.who[0]));
+    CHECK_INT(conf_seat(&c, id, c.who[0]).status, LEFT);
+    CHECK_INT(conf_cluster(&c, id).epoch, 2);
+    REVERTS(JOIN(c.who[0], 0, id), "NotInvited()");
+    REVERTS(WITHDRAW_FOR(c.owner, id, c.who[0]), "StakeLocked(uint64)");
+    c.w->time += 3 * DAY;
+    REVERTS(WITHDRAW_FOR(c.bob, id, c.who[0]), "NotOperator()");
+    before = world_balance(c.w, c.owner);
+    WORKS(WITHDRAW_FOR(c.owner, id, c.who[0]));
+    CHECK_INT(world_balance(c.w, c.owner).w[0], before.w[0] + STAKE);
+    REVERTS(WITHDRAW_FOR(c.owner, id, c.who[0]), "NothingToWithdraw()");
+    REVERTS(WITHDRAW(c.who[0], id), "NothingToWithdraw()");
+    conf_clear(&c);
+}
+
 TEST(an_open_cluster_takes_any_contract_worker_but_whom_it_sent_away)
 {
     struct confidential_contracts_ClusterParams p = {

@@ -10,6 +10,8 @@ extern const struct cli_command CLI_CLUSTER_CREATE;
 extern const struct cli_command CLI_CLUSTER_INVITE;
 extern const struct cli_command CLI_CLUSTER_LIST;
 extern const struct cli_command CLI_CLUSTER_REMOVE;
+extern const struct cli_command CLI_CLUSTER_LEAVE;
+extern const struct cli_command CLI_CLUSTER_WITHDRAW;
 extern const struct cli_command CLI_CLUSTER_SHOW;
 extern const struct cli_command CLI_COLLATERAL_FETCH;
 extern const struct cli_command CLI_COLLATERAL_LIST;

@@ -313,6 +313,10 @@ static enum rc join(struct cluster *c, const struct cluster_view *v, struct err 
         return RC_OK;
     if (!v->exists)
         return err_set(e, RC_NOTFOUND, "there is no such cluster yet");
+    if (v->has_left && c->was_member)
+        return err_set(e, RC_AGAIN,
+                       "its operator took this worker out of the cluster: it joins again only when "
+                       "it is started anew");
     /* A try that is refused costs gas. */
     if (!v->may_join)
         return err_set(e, RC_AGAIN, "%s",
@@ -609,6 +613,7 @@ static enum rc step(struct cluster *c, struct err *e)
         keyring_clear(c->keys);
         return join(c, &v, e);
     }
+    c->was_member = true;
     TRY(settle(c, &v, e));
     worker_metrics_cluster(c->w->metrics, c->id, true, c->n_waiting, 0);
     TRY(records_publish(c, &v, e));

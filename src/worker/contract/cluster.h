@@ -103,7 +103,8 @@ struct cluster {
     unsigned look_tries;         /* at the checkpoint of commit looked_at */
     struct held_back *held_back; /* records.c */
     size_t n_held_back;
-    bool awaits; /* the chain has work that only time or others bring on */
+    bool was_member; /* since we began */
+    bool awaits;     /* the chain has work that only time or others bring on */
 
     pthread_mutex_t lock;          /* guards what follows */
     pthread_cond_t changed;        /* any of it, and `stopping` */

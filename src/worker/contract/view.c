@@ -56,6 +56,7 @@ static enum rc take_seat(struct cluster_view *out, const st_cluster_record *reco
     if (!u256_sub(&out->stake_wei, &record->stake, &seat.stake))
         out->stake_wei = (struct u256){{0}};
     out->is_convicted = seat.status == SEAT_CONVICTED;
+    out->has_left = seat.status == SEAT_LEFT;
     out->may_join = !out->is_convicted && out->n_members < record->replicas &&
                     (is_invited || (record->anyone_joins && seat.status != SEAT_REMOVED &&
                                     seat.status != SEAT_DIFFERED));

@@ -29,6 +29,7 @@ struct cluster_view {
     struct u256 earned_wei;           /* fees of ours to be claimed */
     struct u256 stake_wei;            /* that we would have to leave besides what is there */
     bool may_join, is_convicted;      /* of us, while we are no member */
+    bool has_left;                    /* likewise: by our, or our operator's, own word */
     uint64_t accepted_checkpoint; /* 1 + number of the commit whose checkpoint counts; 0: none */
     uint64_t vouched;             /* 1 + number of the newest commit we vouched for */
 };
