@@ -137,3 +137,68 @@ export function openAnswer(
   sealed: Bytes,
 ): Promise<Answer>;
 export function query(query: Query): Promise<Answer>;
+
+/** Nodes said different things: nothing of it is believed. */
+export class NodesDisagree extends Error {
+  answers: { node: string; value: string }[];
+}
+
+export interface ConnectOptions {
+  /** RPC addresses; at least one of them must tell the truth, all must answer. */
+  nodes: string[];
+  /** ConfidentialContracts */
+  registry: Hex;
+  fetch?: typeof fetch;
+}
+
+export interface ContractRecord {
+  cluster: bigint;
+  owner: Hex;
+  codeHash: Hex;
+  /** Begins with `sealed:` where only the cluster can read the code. */
+  codeUrl: string;
+  keyEpoch: bigint;
+  publicKey: Hex;
+}
+
+export interface Member {
+  worker: Hex;
+  url: string;
+  receiveKey: Hex;
+  commitSigner: Hex;
+  /** Attested as of now, by the chain's own verification of its evidence. */
+  active: boolean;
+  /** Its evidence is a simulator's: no hardware stands behind it. */
+  simulated: boolean;
+}
+
+export interface NetworkQuery {
+  contract: Hex;
+  /** Calldata. */
+  data: Bytes;
+  /** A member of the contract's cluster [any that is active]. */
+  worker?: Hex;
+  /** Where it is, instead of where it registered. */
+  url?: string;
+  minimumHeight?: Integer;
+  caller?: Bytes;
+  signTypedData?: (data: TypedData) => Promise<Hex>;
+  expiry?: Integer;
+}
+
+/** One network; what it says never goes back: neither nodes to older blocks nor a contract to older answers. */
+export interface CheckedNetwork {
+  chainId: bigint;
+  genesis: Hex;
+  registry: Hex;
+  /** An active contract's record, as all nodes have it. */
+  contract(contract: Hex): Promise<ContractRecord>;
+  members(cluster: Integer): Promise<Member[]>;
+  /**
+   * Ask a member that is attested now. The answer is signed by the commit key registered on the chain, is not older
+   * than any before it, and its root is the one that was confirmed for its batch; else this throws.
+   */
+  query(query: NetworkQuery): Promise<Answer & { worker: Hex }>;
+}
+
+export function connect(options: ConnectOptions): Promise<CheckedNetwork>;

@@ -5,6 +5,8 @@ import { DhkemX25519HkdfSha256 } from '@hpke/dhkem-x25519';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { keccak_256 } from '@noble/hashes/sha3.js';
 
+export { connect, NodesDisagree } from './network.js';
+
 const suite = new CipherSuite({
   kem: new DhkemX25519HkdfSha256(),
   kdf: new HkdfSha256(),

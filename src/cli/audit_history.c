@@ -130,12 +130,13 @@ static enum rc read_entries(struct audit *x, struct err *e)
 
 /* ---- code ---- */
 
-static void add_code(struct audit *x, const struct hash32 *hash, struct bytes url)
+static void add_code(struct audit *x, struct audited *a, const struct hash32 *hash,
+                     struct bytes url)
 {
-    for (size_t i = 0; i < x->n_codes; i++)
-        if (hash32_eq(&x->codes[i].hash, hash))
+    for (size_t i = 0; i < a->n_codes; i++)
+        if (hash32_eq(&a->codes[i].hash, hash) && bytes_eq(bytes_str(a->codes[i].url), url))
             return;
-    x->codes[x->n_codes++] =
+    a->codes[a->n_codes++] =
         (struct audit_code){.hash = *hash, .url = arena_strdup(&x->cli->mem, url)};
 }
 
@@ -148,6 +149,7 @@ static enum rc read_codes(struct audit *x, struct err *e)
     struct chain_log *first, *then, *later;
     size_t n_first, n_then, n_later;
     struct chain_client *chain;
+    struct audited *a;
 
     TRY(cli_chain(x->cli, &chain, e));
     TRY(chain_logs(chain, &first, &n_first, &x->cli->mem, &x->c.registry,
@@ -156,25 +158,36 @@ static enum rc read_codes(struct audit *x, struct err *e)
                    &confidential_contracts_topic_UpgradeWanted, NULL, 0, x->c.height, e));
     TRY(chain_logs(chain, &then, &n_then, &x->cli->mem, &x->c.registry,
                    &confidential_contracts_topic_CodeProvided, NULL, 0, x->c.height, e));
-    x->codes = arena_array(&x->cli->mem, n_first + n_then + n_later + 1, sizeof(*x->codes));
-    add_code(x, &x->c.record.code_hash, x->c.record.code_url);
+    for (size_t i = 0; i < x->n; i++) {
+        a = &x->list[i];
+        a->codes = arena_array(&x->cli->mem, n_first + n_then + n_later + 1, sizeof(*a->codes));
+        add_code(x, a, &a->record.code_hash, a->record.code_url);
+    }
     for (size_t i = 0; i < n_first; i++)
         if (confidential_contracts_parse_Deployed(&deployed, NULL, first[i].topics,
                                                   first[i].n_topics, first[i].data,
                                                   NULL) == RC_OK &&
-            address_eq(&deployed.contractAddress, &x->c.contract))
-            add_code(x, &deployed.codeHash, deployed.codeUrl);
+            (a = audit_find(x, &deployed.contractAddress)) != NULL)
+            add_code(x, a, &deployed.codeHash, deployed.codeUrl);
     for (size_t i = 0; i < n_then; i++)
         if (confidential_contracts_parse_CodeProvided(
                 &provided, NULL, then[i].topics, then[i].n_topics, then[i].data, NULL) == RC_OK &&
-            address_eq(&provided.contractAddress, &x->c.contract))
-            add_code(x, &provided.codeHash, provided.codeUrl);
+            (a = audit_find(x, &provided.contractAddress)) != NULL)
+            add_code(x, a, &provided.codeHash, provided.codeUrl);
     for (size_t i = 0; i < n_later; i++)
         if (confidential_contracts_parse_UpgradeWanted(
                 &wanted, NULL, later[i].topics, later[i].n_topics, later[i].data, NULL) == RC_OK &&
-            address_eq(&wanted.contractAddress, &x->c.contract))
-            add_code(x, &wanted.codeHash, wanted.codeUrl);
+            (a = audit_find(x, &wanted.contractAddress)) != NULL)
+            add_code(x, a, &wanted.codeHash, wanted.codeUrl);
     return RC_OK;
+}
+
+struct audited *audit_find(const struct audit *x, const struct address *contract)
+{
+    for (size_t i = 0; i < x->n; i++)
+        if (address_eq(&x->list[i].context.contract, contract))
+            return &x->list[i];
+    return NULL;
 }
 
 enum rc audit_read(struct audit *x, struct err *e)
@@ -200,19 +213,20 @@ static enum rc get(struct audit *x, struct bytes *out, const struct cid *cid, ui
 }
 
 /* Sealed to the contract, whose keys we were given. */
-static enum rc open_code(struct audit *x, struct audit_code *code, struct bytes file, struct err *e)
+static enum rc open_code(struct audit *x, struct audited *a, struct audit_code *code,
+                         struct bytes file, struct err *e)
 {
     AUTO_CLEAR(secbuf) struct secbuf program = {0};
     struct code_context context = {.chain_id = x->c.chain_id,
                                    .genesis = x->c.genesis,
                                    .cluster = x->c.record.cluster,
-                                   .contract = x->c.contract,
+                                   .contract = a->context.contract,
                                    .code_hash = code->hash};
     struct contract_keys keys;
     enum rc rc;
 
     TRY(code_file_epoch(&context.epoch, file, e));
-    TRY(audit_keys_of(&keys, &x->context, x->keys, context.epoch, e));
+    TRY(audit_keys_of(&keys, &a->context, a->keys, context.epoch, e));
     rc = code_open(&program, &context, &keys.receive, file, e);
     contract_keys_wipe(&keys);
     TRY(rc);
@@ -220,7 +234,8 @@ static enum rc open_code(struct audit *x, struct audit_code *code, struct bytes 
     return RC_OK;
 }
 
-static enum rc fetch_code(struct audit *x, struct audit_code *code, struct err *e)
+static enum rc fetch_code(struct audit *x, struct audited *a, struct audit_code *code,
+                          struct err *e)
 {
     struct bytes url, file;
     bool is_sealed = code_url_is_sealed(&url, bytes_str(code->url));
@@ -230,23 +245,28 @@ static enum rc fetch_code(struct audit *x, struct audit_code *code, struct err *
     if (!is_sealed)
         return get(x, &code->elf, &cid, STATE_CODE_MAX, e);
     TRY(get(x, &file, &cid, CODE_FILE_MAX, e));
-    return open_code(x, code, file, e);
+    return open_code(x, a, code, file, e);
 }
 
-enum rc audit_get_code(struct audit *x, const struct hash32 *hash, struct bytes *elf, struct err *e)
+enum rc audit_get_code(struct audit *x, struct audited *a, const struct hash32 *hash,
+                       struct bytes *elf, struct err *e)
 {
-    for (size_t i = 0; i < x->n_codes; i++) {
-        struct audit_code *code = &x->codes[i];
+    enum rc rc =
+        err_set(e, RC_NOTFOUND, "no event says where the code %s is", cli_hash_text(x->cli, hash));
+
+    /* One that was no good may have been provided again. */
+    for (size_t i = 0; i < a->n_codes; i++) {
+        struct audit_code *code = &a->codes[i];
 
         if (!hash32_eq(&code->hash, hash))
             continue;
-        if (code->elf.p == NULL)
-            TRY(fetch_code(x, code, e));
+        rc = code->elf.p == NULL ? fetch_code(x, a, code, e) : RC_OK;
+        if (rc != RC_OK)
+            continue;
         *elf = code->elf;
         return RC_OK;
     }
-    return err_set(e, RC_NOTFOUND, "no event says where the code %s is",
-                   cli_hash_text(x->cli, hash));
+    return rc;
 }
 
 enum rc audit_get_file(struct audit *x, struct bytes *out, struct bytes cid_text, struct err *e)

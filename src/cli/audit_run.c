@@ -1,6 +1,6 @@
-/* The execution of an audit: the contract's commands run here, alone, and after each commit its
- * root is compared with what the cluster confirmed. Trust: the cluster root of each commit is
- * proved state; a delta's list of roots is believed when it gives that root. */
+/* The execution of an audit: the contracts' commands run here, without those of others, and after
+ * each commit their roots are compared with what the cluster confirmed. Trust: the cluster root of
+ * each commit is proved state; a delta's list of roots is believed when it gives that root. */
 #include "cli/internal/audit.h"
 #include "cluster/envelope.h"
 #include "cluster/state_file.h"
@@ -9,20 +9,20 @@
 struct range {
     uint64_t number, first_batch, end_batch, first, end; /* of entries */
     struct arena a;
-    struct command *commands; /* ours */
+    struct command *commands; /* of contracts whose keys we have */
     size_t n;
     bool has_strangers; /* entries of other contracts are in it */
     bool calls_others;  /* other contracts changed though nothing was queued for them */
     bool has_delta;
     struct bytes delta_rest;
     struct state_file_head delta;
-    struct hash32 target;         /* our root, as confirmed (with a delta) */
     struct contract_root *others; /* after it */
     size_t n_others;
     struct secbuf plain;
     struct state_change *before; /* our state, to go back to */
     size_t n_before;
     struct hash32 outbox;
+    const char *why_taken; /* literal; from the delta */
 };
 
 static void range_clear(struct range *r)
@@ -37,7 +37,9 @@ enum rc audit_begin(struct audit *x, struct err *e)
 
     x->machine = machine_new(&config);
     x->roots = cluster_roots_new();
-    return cluster_roots_add(x->roots, &x->c.contract, &x->keys->blind, e);
+    for (size_t i = 0; i < x->n; i++)
+        TRY(cluster_roots_add(x->roots, &x->list[i].context.contract, &x->list[i].keys->blind, e));
+    return RC_OK;
 }
 
 void audit_end(struct audit *x)
@@ -64,16 +66,20 @@ static void copy_roots(struct contract_root *out, const struct contract_root *in
         memcpy(out, in, n * sizeof(*in));
 }
 
-static bool gives_root(const struct audit *x, const struct contract_root *others, size_t n,
-                       const struct hash32 *ours, const struct hash32 *want)
+/* With our contracts' roots as they were executed, or as the delta has them. */
+static bool gives_root(const struct audit *x, const struct range *r, bool of_delta,
+                       const struct hash32 *want)
 {
-    struct contract_root *all = xcalloc(n + 1, sizeof(*all));
+    size_t n = r->n_others;
+    struct contract_root *all = xcalloc(n + x->n, sizeof(*all));
     struct hash32 root;
     bool same;
 
-    copy_roots(all, others, n);
-    all[n] = (struct contract_root){.contract = x->c.contract, .root = *ours};
-    cluster_root_of(&root, all, n + 1);
+    copy_roots(all, r->others, n);
+    for (size_t i = 0; i < x->n; i++)
+        all[n + i] = (struct contract_root){.contract = x->list[i].context.contract,
+                                            .root = of_delta ? x->list[i].target : x->list[i].root};
+    cluster_root_of(&root, all, n + x->n);
     same = hash32_eq(&root, want);
     free(all);
     return same;
@@ -85,7 +91,6 @@ static enum rc read_delta(struct audit *x, struct range *r, struct err *e)
     const st_committed *k = &x->commits[r->number];
     struct bytes file;
 
-    r->target = x->root;
     r->n_others = x->n_others;
     r->others = arena_array(&r->a, x->n_others + 1, sizeof(*r->others));
     copy_roots(r->others, x->others, x->n_others);
@@ -100,9 +105,10 @@ static enum rc read_delta(struct audit *x, struct range *r, struct err *e)
     for (size_t i = 0; i < r->delta.n_contracts; i++) {
         const struct state_file_contract *c = &r->delta.contracts[i];
         struct contract_root *known = find(r->others, r->n_others, &c->contract);
+        struct audited *ours = audit_find(x, &c->contract);
 
-        if (address_eq(&c->contract, &x->c.contract)) {
-            r->target = c->root_after;
+        if (ours != NULL) {
+            ours->target = c->root_after;
             continue;
         }
         r->calls_others = r->calls_others || !hash32_eq(&c->root_before, &c->root_after);
@@ -110,7 +116,7 @@ static enum rc read_delta(struct audit *x, struct range *r, struct err *e)
             known = &r->others[r->n_others++];
         *known = (struct contract_root){.contract = c->contract, .root = c->root_after};
     }
-    if (!gives_root(x, r->others, r->n_others, &r->target, &k->root))
+    if (!gives_root(x, r, true, &k->root))
         return err_set(e, RC_MALFORMED, "the delta's roots do not give the confirmed one");
     return RC_OK;
 }
@@ -118,8 +124,8 @@ static enum rc read_delta(struct audit *x, struct range *r, struct err *e)
 /* ---- commands ---- */
 
 /* RC_NOTFOUND: keys of its epoch were not given. */
-static enum rc open_envelope(struct audit *x, struct range *r, const struct queue_entry *entry,
-                             struct command *cmd, struct err *e)
+static enum rc open_envelope(struct audit *x, const struct audited *a, struct range *r,
+                             const struct queue_entry *entry, struct command *cmd, struct err *e)
 {
     struct envelope_context context = {.chain_id = x->c.chain_id,
                                        .genesis = x->c.genesis,
@@ -128,7 +134,7 @@ static enum rc open_envelope(struct audit *x, struct range *r, const struct queu
                                        .sequence = entry->sequence,
                                        .expiry = entry->expiry,
                                        .gas = entry->gas,
-                                       .code_hash = x->code_hash};
+                                       .code_hash = a->code_hash};
     struct contract_keys keys;
     uint8_t reply32[32];
     size_t at = r->plain.n;
@@ -137,7 +143,7 @@ static enum rc open_envelope(struct audit *x, struct range *r, const struct queu
     cmd->unreadable = true;
     if (envelope_epoch(&context.epoch, entry->payload, NULL) != RC_OK)
         return RC_OK;
-    TRY(audit_keys_of(&keys, &x->context, x->keys, context.epoch, e));
+    TRY(audit_keys_of(&keys, &a->context, a->keys, context.epoch, e));
     rc = envelope_open(&r->plain, reply32, &context, &keys.receive, entry->payload, NULL);
     contract_keys_wipe(&keys);
     if (rc != RC_OK)
@@ -147,22 +153,24 @@ static enum rc open_envelope(struct audit *x, struct range *r, const struct queu
     return RC_OK;
 }
 
-static enum rc add_code(struct audit *x, const struct hash32 *hash, struct err *e)
+static enum rc add_code(struct audit *x, struct audited *a, const struct hash32 *hash,
+                        struct err *e)
 {
     struct hash32 found;
     struct bytes elf;
 
-    TRY(audit_get_code(x, hash, &elf, e));
+    TRY(audit_get_code(x, a, hash, &elf, e));
     TRY(machine_put_code(x->machine, elf, &found, e));
     if (!hash32_eq(&found, hash))
         return err_set(e, RC_DENIED, "the code in the store is not %s",
                        cli_hash_text(x->cli, hash));
-    x->code_hash = *hash;
+    a->code_hash = *hash;
     return RC_OK;
 }
 
-static enum rc add_command(struct audit *x, struct range *r, const struct queue_entry *entry,
-                           const st_batch_record *batch, struct err *e)
+static enum rc add_command(struct audit *x, struct audited *a, struct range *r,
+                           const struct queue_entry *entry, const st_batch_record *batch,
+                           struct err *e)
 {
     struct command *cmd = &r->commands[r->n];
 
@@ -175,18 +183,19 @@ static enum rc add_command(struct audit *x, struct range *r, const struct queue_
                             .gas = entry->gas,
                             .value_wei = entry->value_wei};
     r->n++;
+    a->n_here++;
     switch (entry->kind) {
     case ENTRY_SEALED:
-        return open_envelope(x, r, entry, cmd, e);
+        return open_envelope(x, a, r, entry, cmd, e);
     case ENTRY_PLAIN:
         cmd->calldata = entry->payload;
         return RC_OK;
     case ENTRY_ACTIVATE:
         TRY(entry_activate_payload(&cmd->code_hash, &cmd->calldata, entry->payload, e));
-        return add_code(x, &cmd->code_hash, e);
+        return add_code(x, a, &cmd->code_hash, e);
     case ENTRY_UPGRADE:
         TRY(entry_upgrade_payload(&cmd->code_hash, entry->payload, e));
-        return add_code(x, &cmd->code_hash, e);
+        return add_code(x, a, &cmd->code_hash, e);
     }
     return RC_OK;
 }
@@ -194,6 +203,7 @@ static enum rc add_command(struct audit *x, struct range *r, const struct queue_
 static enum rc make_commands(struct audit *x, struct range *r, struct err *e)
 {
     uint64_t batch = r->first_batch;
+    struct audited *a;
     size_t room = 0;
 
     r->commands = arena_array(&r->a, r->end - r->first + 1, sizeof(*r->commands));
@@ -203,8 +213,9 @@ static enum rc make_commands(struct audit *x, struct range *r, struct err *e)
     for (uint64_t i = r->first; i < r->end; i++) {
         while (i >= x->batches[batch].end)
             batch++;
-        if (address_eq(&x->entries[i].contract, &x->c.contract))
-            TRY(add_command(x, r, &x->entries[i], &x->batches[batch], e));
+        a = audit_find(x, &x->entries[i].contract);
+        if (a != NULL)
+            TRY(add_command(x, a, r, &x->entries[i], &x->batches[batch], e));
     }
     return RC_OK;
 }
@@ -212,7 +223,7 @@ static enum rc make_commands(struct audit *x, struct range *r, struct err *e)
 static bool has_strangers(const struct audit *x, const struct range *r)
 {
     for (uint64_t i = r->first; i < r->end; i++)
-        if (!address_eq(&x->entries[i].contract, &x->c.contract))
+        if (audit_find(x, &x->entries[i].contract) == NULL)
             return true;
     return false;
 }
@@ -259,10 +270,11 @@ static enum rc go_back(struct audit *x, const struct range *r, struct err *e)
         TRY(cluster_roots_load(x->roots, r->before[i].key, r->before[i].value, e));
     }
     cluster_roots_loaded(x->roots, &root);
-    for (size_t i = 0; i < x->n_codes; i++)
-        if (x->codes[i].elf.p != NULL) {
-            elf = x->codes[i].elf;
-            TRY(machine_put_code(x->machine, elf, &ignored, e));
+    for (size_t k = 0; k < x->n; k++)
+        for (size_t i = 0; i < x->list[k].n_codes; i++) {
+            elf = x->list[k].codes[i].elf;
+            if (elf.p != NULL)
+                TRY(machine_put_code(x->machine, elf, &ignored, e));
         }
     return RC_OK;
 }
@@ -285,11 +297,12 @@ static enum rc delta_changes(struct audit *x, struct range *r, struct state_chan
     state_sections_begin(&it, &r->delta, r->delta_rest);
     while ((rc = state_sections_next(&s, &it, e)) == RC_OK) {
         const struct state_file_contract *c = &r->delta.contracts[s.contract];
+        const struct audited *a = audit_find(x, &c->contract);
         struct contract_keys keys;
 
-        if (!address_eq(&c->contract, &x->c.contract))
+        if (a == NULL)
             continue;
-        TRY(audit_keys_of(&keys, &x->context, x->keys, c->epoch, e));
+        TRY(audit_keys_of(&keys, &a->context, a->keys, c->epoch, e));
         secbuf_reset(&plain);
         rc = state_section_open(&plain, &r->delta, &s, &keys, e);
         contract_keys_wipe(&keys);
@@ -316,25 +329,106 @@ static enum rc delta_changes(struct audit *x, struct range *r, struct state_chan
     return rc == RC_NOTFOUND ? RC_OK : rc;
 }
 
+static int by_key(const void *a, const void *b)
+{
+    return bytes_cmp(((const struct state_change *)a)->key, ((const struct state_change *)b)->key);
+}
+
+static void read_roots(struct audit *x)
+{
+    for (size_t i = 0; i < x->n; i++)
+        cluster_roots_of(x->roots, &x->list[i].context.contract, &x->list[i].root);
+}
+
 static enum rc take_delta(struct audit *x, struct range *r, const char *why, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf text = {0};
     struct state_change *changes;
     struct hash32 root;
     size_t n;
 
+    r->why_taken = why;
     TRY(delta_changes(x, r, &changes, &n, e));
+    if (n != 0)
+        qsort(changes, n, sizeof(*changes), by_key);
     TRY(machine_apply(x->machine, changes, n, e));
     TRY(cluster_roots_apply(x->roots, changes, n, &root, e));
-    cluster_roots_of(x->roots, &x->c.contract, &x->root);
-    if (!hash32_eq(&x->root, &r->target))
-        return err_set(e, RC_DENIED,
-                       "batches %llu to %llu: the delta does not give the root that was confirmed",
-                       (unsigned long long)r->first_batch, (unsigned long long)r->end_batch - 1);
-    buf_printf(&text, "batches %llu to %llu: %s", (unsigned long long)r->first_batch,
-               (unsigned long long)r->end_batch - 1, why);
-    CHECK(json_array_append_new(x->from_delta, json_stringn((const char *)text.p, text.n)) == 0);
+    read_roots(x);
+    for (size_t i = 0; i < x->n; i++)
+        if (!hash32_eq(&x->list[i].root, &x->list[i].target))
+            return err_set(e, RC_DENIED,
+                           "batches %llu to %llu: the delta does not give the root of %s that was "
+                           "confirmed",
+                           (unsigned long long)r->first_batch, (unsigned long long)r->end_batch - 1,
+                           cli_addr_text(x->cli, &x->list[i].context.contract));
     return RC_OK;
+}
+
+/* ---- what was found ---- */
+
+/* Batches in between in which the contract had no part do not matter. */
+static struct audit_span *open_span(struct audit *x, const struct address *contract,
+                                    enum audit_how how, const char *why)
+{
+    for (size_t i = x->n_spans; i > 0; i--) {
+        struct audit_span *s = &x->spans[i - 1];
+
+        if (address_eq(&s->contract, contract))
+            return s->how == how && s->why == why ? s : NULL;
+    }
+    return NULL;
+}
+
+static void note(struct audit *x, const struct range *r, const struct address *contract,
+                 enum audit_how how, const char *why, uint64_t n_commands)
+{
+    struct audit_span *s = open_span(x, contract, how, why);
+
+    if (s == NULL) {
+        if (x->n_spans == x->cap_spans) {
+            size_t cap = x->cap_spans == 0 ? 64 : x->cap_spans * 2;
+            struct audit_span *more = arena_array(&x->cli->mem, cap, sizeof(*more));
+
+            if (x->n_spans != 0)
+                memcpy(more, x->spans, x->n_spans * sizeof(*more));
+            x->spans = more;
+            x->cap_spans = cap;
+        }
+        s = &x->spans[x->n_spans++];
+        *s = (struct audit_span){
+            .contract = *contract, .first_batch = r->first_batch, .how = how, .why = why};
+    }
+    s->end_batch = r->end_batch;
+    s->n_commands += n_commands;
+}
+
+static bool has_part(const struct range *r, const struct address *contract)
+{
+    for (size_t i = 0; r->has_delta && i < r->delta.n_contracts; i++)
+        if (address_eq(&r->delta.contracts[i].contract, contract))
+            return !hash32_eq(&r->delta.contracts[i].root_before,
+                              &r->delta.contracts[i].root_after);
+    return false;
+}
+
+static void note_all(struct audit *x, const struct range *r)
+{
+    for (size_t i = 0; i < x->n; i++) {
+        const struct audited *a = &x->list[i];
+
+        if (a->n_here == 0 && !has_part(r, &a->context.contract))
+            continue;
+        if (a->matched)
+            note(x, r, &a->context.contract, AUDIT_EXECUTED, NULL, a->n_here);
+        else
+            note(x, r, &a->context.contract, AUDIT_TAKEN, r->why_taken, a->n_here);
+        x->n_commands += a->matched ? a->n_here : 0;
+    }
+    for (uint64_t i = r->first; i < r->end; i++)
+        if (audit_find(x, &x->entries[i].contract) == NULL)
+            note(x, r, &x->entries[i].contract, AUDIT_ROOT, NULL, 1);
+    for (size_t i = 0; r->has_delta && i < r->delta.n_contracts; i++)
+        if (audit_find(x, &r->delta.contracts[i].contract) == NULL)
+            note(x, r, &r->delta.contracts[i].contract, AUDIT_ROOT, NULL, 0);
 }
 
 /* ---- a commit ---- */
@@ -350,7 +444,7 @@ static enum rc run(struct audit *x, struct range *r, struct err *e)
 
     TRY(machine_run(x->machine, r->commands, r->n, &r->a, results, &messages, &n, &changes, e));
     TRY(cluster_roots_apply(x->roots, changes.items, changes.n, &root, e));
-    cluster_roots_of(x->roots, &x->c.contract, &x->root);
+    read_roots(x);
     encoded = arena_array(&r->a, n + 1, sizeof(*encoded));
     rests = arena_array(&r->a, n + 1, sizeof(*rests));
     for (size_t i = 0; i < n; i++) {
@@ -373,13 +467,18 @@ static enum rc not_confirmed(const struct range *r, const char *what, struct err
                    r->n_others == 0 ? "" : " (unless they read another contract of the cluster)");
 }
 
-/* Our root is what the commands make of it; is it what was confirmed? */
+/* Our roots are what the commands make of them; are they what was confirmed? */
 static enum rc compare(struct audit *x, struct range *r, struct err *why, struct err *e)
 {
     const st_committed *k = &x->commits[r->number];
-    bool same = r->has_delta ? hash32_eq(&x->root, &r->target)
-                             : gives_root(x, r->others, r->n_others, &x->root, &k->root);
+    bool same = r->has_delta || gives_root(x, r, false, &k->root);
 
+    for (size_t i = 0; i < x->n; i++) {
+        struct audited *a = &x->list[i];
+
+        a->matched = r->has_delta ? hash32_eq(&a->root, &a->target) : same;
+        same = same && a->matched;
+    }
     if (same && !r->has_strangers && !r->calls_others && !hash32_eq(&r->outbox, &k->outbox_digest))
         return not_confirmed(r, "outbox", e);
     if (same)
@@ -403,12 +502,17 @@ static enum rc execute(struct audit *x, struct range *r, struct err *e)
     struct err why = {0};
     enum rc rc;
 
+    for (size_t i = 0; i < x->n; i++) {
+        x->list[i].target = x->list[i].root;
+        x->list[i].n_here = 0;
+        x->list[i].matched = false;
+    }
     r->has_strangers = has_strangers(x, r);
     r->has_delta = read_delta(x, r, &why) == RC_OK;
     if (!r->has_delta) { /* nothing of what it says counts */
         r->calls_others = false;
         r->n_others = x->n_others;
-        r->target = x->root;
+        copy_roots(r->others, x->others, x->n_others);
     }
     if (r->n_others != 0)
         TRY(machine_each(x->machine, copy_one, &copy, e));
@@ -417,9 +521,7 @@ static enum rc execute(struct audit *x, struct range *r, struct err *e)
         return take_delta(x, r, "keys or code that their commands need were not to be had", e);
     TRY(rc);
     TRY(run(x, r, e));
-    TRY(compare(x, r, &why, e));
-    x->n_commands += r->n;
-    return RC_OK;
+    return compare(x, r, &why, e);
 }
 
 enum rc audit_commit(struct audit *x, uint64_t n, struct err *e)
@@ -444,6 +546,7 @@ enum rc audit_commit(struct audit *x, uint64_t n, struct err *e)
         x->others = others;
         x->n_others = r.n_others;
         x->n_compared++;
+        note_all(x, &r);
     }
     range_clear(&r);
     return rc;

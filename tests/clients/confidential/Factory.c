@@ -1,5 +1,5 @@
-/* Factory - sends what its caller says to whom its caller says, with the command's coin: for tests of
- * contracts that make contracts. */
+/* Factory - sends what its caller says to whom its caller says, with the command's coin: for tests
+ * of contracts that make contracts. */
 #include "Factory.abi.h"
 #include "sdk/confidential.h"
 

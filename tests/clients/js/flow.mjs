@@ -1,7 +1,8 @@
 // @cloister/client on a live network: a survey answered with ethers and with viem, its receipt,
 // signed and anonymous queries. Arguments: JSON of the network, see tests/e2e/js-client.
 import assert from 'node:assert/strict';
-import { commandTransaction, gasClass, generateReplyKey, query, receipt, registryAbi, sealCommand } from '@cloister/client';
+import { createServer } from 'node:http';
+import { commandTransaction, connect, gasClass, generateReplyKey, NodesDisagree, query, receipt, registryAbi, sealCommand } from '@cloister/client';
 import { Contract, Interface, JsonRpcProvider, Wallet } from 'ethers';
 import { createPublicClient, createWalletClient, encodeFunctionData, http, parseAbi } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
@@ -107,6 +108,82 @@ await test('queries see who signed them', async () => {
   assert.equal(survey.decodeFunctionResult('question', nobody.result)[3], 1n);
   await assert.rejects(ask(data, { caller: account.address,
     signTypedData: ({ domain, types, message }) => wallet.signTypedData(domain, types, message) }), /signature/);
+});
+
+// A node that passes everything on, but for what `lie` changes.
+async function nodeThat(lie) {
+  const server = createServer(async (request, response) => {
+    const parts = [];
+    for await (const part of request) parts.push(part);
+    const body = Buffer.concat(parts).toString();
+    const answer = await (await fetch(net.rpc, { method: 'POST', body,
+      headers: { 'content-type': 'application/json' } })).json();
+    lie(JSON.parse(body), answer);
+    response.end(JSON.stringify(answer));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+const mineQuery = () => ({ contract: net.contract, data: survey.encodeFunctionData('mine'), caller: wallet.address,
+  signTypedData: ({ domain, types, message }) => wallet.signTypedData(domain, types, message) });
+
+await test('nodes that agree, and an answer held against them', async () => {
+  const network = await connect({ nodes: [net.rpc, await nodeThat(() => {})], registry: net.registry });
+  assert.equal(network.genesis, genesis);
+  const r = await network.contract(net.contract);
+  assert.equal(r.publicKey, record.publicKey);
+  assert.equal(r.codeUrl, record.codeUrl);
+  const members = await network.members(r.cluster);
+  assert.deepEqual(new Set(members.map((m) => m.commitSigner)),
+    new Set(net.workers.map((w) => w.commitSigner.toLowerCase())));
+  assert.ok(members.every((m) => m.active && m.simulated && m.url.startsWith('http://')));
+  const answer = await network.query(mineQuery());
+  assert.equal(BigInt(answer.result), 2n);
+  assert.ok((await network.query({ ...mineQuery(), worker: net.workers[1].address })).height >= answer.height);
+  await assert.rejects(network.query({ ...mineQuery(), worker: wallet.address }), /no 0x.* member/);
+});
+
+await test('a node that lies is named', async () => {
+  const flip = (hex) => hex.slice(0, -1) + (hex.endsWith('0') ? '1' : '0');
+  const calls = async (lie) => {
+    const liar = await nodeThat(lie);
+    const network = await connect({ nodes: [net.rpc, liar], registry: net.registry });
+    return { liar, network };
+  };
+  const key = await calls((request, answer) => { // another public key to seal to
+    if (request.method === 'eth_call') answer.result = answer.result.replace(record.publicKey.slice(2), '11'.repeat(32));
+  });
+  await assert.rejects(key.network.contract(net.contract), (e) => e instanceof NodesDisagree &&
+    e.answers.length === 2 && e.answers[1].node === key.liar && e.message.includes(key.liar));
+  const block = await calls((request, answer) => {
+    if (request.method === 'eth_getBlockByNumber' && request.params[0] !== '0x0') answer.result.hash = flip(answer.result.hash);
+  });
+  await assert.rejects(block.network.contract(net.contract), NodesDisagree);
+  let height;
+  const back = await calls((request, answer) => { // goes back
+    if (request.method === 'eth_blockNumber') height = answer.result = height === undefined ? answer.result : '0x1';
+  });
+  await back.network.contract(net.contract);
+  await assert.rejects(back.network.contract(net.contract), new RegExp(`${back.liar} is at block 1`));
+  await assert.rejects(connect({ nodes: [net.rpc, 'http://127.0.0.1:1'], registry: net.registry }), /127\.0\.0\.1:1/);
+});
+
+// One node alone, and it lies: what the worker signed does not fit what it says.
+await test('an answer that the chain does not bear out is refused', async () => {
+  const lying = async (lie) => connect({ nodes: [await nodeThat(lie)], registry: net.registry });
+  const signer = net.workers.map((w) => w.commitSigner.slice(2).toLowerCase());
+  const other = await lying((request, answer) => { // another commit signer
+    if (request.method === 'eth_call') for (const s of signer) answer.result = answer.result.replace(s, '22'.repeat(20));
+  });
+  await assert.rejects(other.query(mineQuery()), /not signed by the worker/);
+  const commitAt = new Interface(['function commitAt(uint64,uint64)']).getFunction('commitAt').selector;
+  const root = await lying((request, answer) => { // another root of every commit
+    if (request.method === 'eth_call' && request.params[0].data.startsWith(commitAt)) {
+      answer.result = answer.result.slice(0, 2 + 64 * 4) + '33'.repeat(32) + answer.result.slice(2 + 64 * 5);
+    }
+  });
+  await assert.rejects(root.query(mineQuery()), /not the one confirmed/);
 });
 
 console.log(`flow: ${passed} passed, 0 failed`);
