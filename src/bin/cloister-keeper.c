@@ -56,7 +56,6 @@ static enum rc read_network(struct options *o, const char *path, struct err *e)
 {
     struct network *n = &o->network;
     struct keeper_config *c = &o->c;
-    enum rc rc;
 
     TRY(network_read(n, path, e));
     if (c->rpc_url == NULL)
@@ -68,8 +67,8 @@ static enum rc read_network(struct options *o, const char *path, struct err *e)
     TRY(network_contract_unless_given(&c->council, n, "Council", e));
     TRY(network_contract_unless_given(&c->collateral, n, "Collateral", e));
     TRY(network_contract_unless_given(&c->tee_pool, n, "TeePool", e));
-    rc = network_contract_unless_given(&c->confidential, n, "ConfidentialContracts", e);
-    return rc == RC_NOTFOUND ? RC_OK : rc; /* a network from before there were any */
+    /* a network from before there were any */
+    return network_contract_if_any(&c->confidential, n, "ConfidentialContracts", e);
 }
 
 static enum rc take_poke(void *target, const char *arg, struct err *e)

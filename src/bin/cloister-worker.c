@@ -86,7 +86,6 @@ static enum rc read_network(struct options *o, const char *path, struct err *e)
 {
     struct network *n = &o->network;
     struct worker_config *c = &o->c;
-    enum rc rc;
 
     TRY(network_read(n, path, e));
     if (c->rpc_url == NULL)
@@ -103,14 +102,9 @@ static enum rc read_network(struct options *o, const char *path, struct err *e)
     TRY(network_contract_unless_given(&c->data_registry, n, "DataRegistry", e));
     TRY(network_contract_unless_given(&c->dlp_registry, n, "DLPRegistry", e));
     /* Chains without attestation have none. */
-    rc = network_contract_unless_given(&c->workers, n, "Workers", e);
-    if (rc != RC_OK && rc != RC_NOTFOUND)
-        return rc;
-    rc = network_contract_unless_given(&c->confidential, n, "ConfidentialContracts", e);
-    if (rc != RC_OK && rc != RC_NOTFOUND)
-        return rc;
-    rc = network_contract_unless_given(&c->gatekeepers, n, "Gatekeepers", e);
-    return rc == RC_NOTFOUND ? RC_OK : rc;
+    TRY(network_contract_if_any(&c->workers, n, "Workers", e));
+    TRY(network_contract_if_any(&c->confidential, n, "ConfidentialContracts", e));
+    return network_contract_if_any(&c->gatekeepers, n, "Gatekeepers", e);
 }
 
 static enum rc take_role(void *target, const char *arg, struct err *e)

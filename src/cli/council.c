@@ -21,17 +21,20 @@ enum { ACTION_NONE, ACTION_PROPOSED, ACTION_EXECUTED, ACTION_CANCELED };
 static struct cli_list keys, signatures;
 static const char *id_text;
 static bool only_sign;
+
+/* Of every command that acts as the council. */
+/* clang-format off */
+#define SIGNING_OPTIONS                                                                            \
+    {.name = "key", .arg = "KEY", .help = "sign with this member's key (repeat)", .values = &keys},\
+    {.name = "signature", .arg = "HEX|FILE",                                                       \
+     .help = "a signature made elsewhere with --sign (repeat)", .values = &signatures},            \
+    {.name = "id", .arg = "N", .help = "the number the action will have [the next one]",           \
+     .value = &id_text},                                                                           \
+    {.name = "sign", .help = "only print the signature, propose nothing", .flag = &only_sign}
+/* clang-format on */
+
 const struct cli_option COUNCIL_OPTIONS[] = {
-    {.name = "key", .arg = "KEY", .help = "sign with this member's key (repeat)", .values = &keys},
-    {.name = "signature",
-     .arg = "HEX|FILE",
-     .help = "a signature made elsewhere with --sign (repeat)",
-     .values = &signatures},
-    {.name = "id",
-     .arg = "N",
-     .help = "the number the action will have [the next one]",
-     .value = &id_text},
-    {.name = "sign", .help = "only print the signature, propose nothing", .flag = &only_sign},
+    SIGNING_OPTIONS,
     {0},
 };
 
@@ -656,16 +659,7 @@ static const struct cli_option ALLOW_OPTIONS[] = {
      .help = "of open, contract, analysis, keeper, separated by commas (needed)",
      .value = &roles_option},
     {.name = "label", .arg = "TEXT", .help = "what it is, for people", .value = &label_option},
-    {.name = "key", .arg = "KEY", .help = "sign with this member's key (repeat)", .values = &keys},
-    {.name = "signature",
-     .arg = "HEX|FILE",
-     .help = "a signature made elsewhere with --sign (repeat)",
-     .values = &signatures},
-    {.name = "id",
-     .arg = "N",
-     .help = "the number the action will have [the next one]",
-     .value = &id_text},
-    {.name = "sign", .help = "only print the signature, propose nothing", .flag = &only_sign},
+    SIGNING_OPTIONS,
     {0},
 };
 

@@ -97,6 +97,14 @@ enum rc network_contract_unless_given(struct address *out, const struct network 
     return address_is_zero(out) ? network_contract(out, n, name, e) : RC_OK;
 }
 
+enum rc network_contract_if_any(struct address *out, const struct network *n, const char *name,
+                                struct err *e)
+{
+    enum rc rc = network_contract_unless_given(out, n, name, e);
+
+    return rc == RC_NOTFOUND ? RC_OK : rc;
+}
+
 enum rc network_take_address(void *field, const char *arg, struct err *e)
 {
     return address_parse(field, bytes_str(arg), e);

@@ -33,6 +33,9 @@ enum rc network_contract(struct address *out, const struct network *n, const cha
 /* The same where no address was given by other means (*out is zero). */
 enum rc network_contract_unless_given(struct address *out, const struct network *n,
                                       const char *name, struct err *e);
+/* The same for one that not every network has: without it *out stays as it is. RC_MALFORMED. */
+enum rc network_contract_if_any(struct address *out, const struct network *n, const char *name,
+                                struct err *e);
 
 /* For tables of os/daemon.h: an option whose value is an address; field is a struct address. */
 enum rc network_take_address(void *field, const char *arg, struct err *e);

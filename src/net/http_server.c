@@ -3,8 +3,8 @@
  * event thread, keep an unbounded body, or leave a connection suspended without a live handler. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/num.h"
 #include "net/internal/exchange.h"
+#include "net/internal/listener.h"
 #include "net/internal/websocket.h"
 
 #include <arpa/inet.h>
@@ -16,8 +16,6 @@
 #include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 
 #define SMALL_BODY ((size_t)8 << 10)    /* bytes of a body that are not counted */
@@ -34,10 +32,7 @@ struct http_server {
     void *data;
     struct MHD_Daemon *daemon;
     struct guard *guard;
-    int listen_fd;
-    unsigned port;
-    char unix_path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* empty: an IP address */
-    char url[sizeof(((struct sockaddr_un *)0)->sun_path) + 8];
+    struct listener listener;
     char name[32];
     pthread_mutex_t mu;  /* guards what follows, but aborting */
     pthread_cond_t cond; /* for handler threads: a request, or the end */
@@ -527,134 +522,6 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *
 
 /* ---- start and stop ---- */
 
-static enum rc parse_listen(struct sockaddr_storage *out, socklen_t *len, const char *text,
-                            struct err *e)
-{
-    const char *colon = strrchr(text, ':');
-    char host[64] = "";
-    size_t n = colon ? (size_t)(colon - text) : 0;
-    uint64_t port = 0;
-    struct sockaddr_in v4 = {.sin_family = AF_INET};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-
-    if (n == 0 || n >= sizeof(host) || parse_u64(&port, bytes_str(colon + 1), 65535, NULL) != RC_OK)
-        return err_set(e, RC_MALFORMED, "listen address '%s': give IP:PORT, as 127.0.0.1:8545",
-                       text);
-    memcpy(host, text, n);
-    if (strcmp(host, "localhost") == 0)
-        memcpy(host, "127.0.0.1", sizeof("127.0.0.1"));
-    *out = (struct sockaddr_storage){0};
-    if (inet_pton(AF_INET, host, &v4.sin_addr) == 1) {
-        v4.sin_port = htons((uint16_t)port);
-        memcpy(out, &v4, *len = sizeof(v4));
-        return RC_OK;
-    }
-    if (host[0] == '[' && host[n - 1] == ']') {
-        host[n - 1] = '\0';
-        if (inet_pton(AF_INET6, host + 1, &v6.sin6_addr) == 1) {
-            v6.sin6_port = htons((uint16_t)port);
-            memcpy(out, &v6, *len = sizeof(v6));
-            return RC_OK;
-        }
-    }
-    return err_set(e, RC_MALFORMED, "listen address '%s': not a numeric IP address", text);
-}
-
-/* A socket that nobody listens on is what a killed server left. */
-static enum rc remove_stale_socket(const struct sockaddr_un *at, struct err *e)
-{
-    struct stat st;
-    AUTO_FD int fd = -1;
-
-    if (lstat(at->sun_path, &st) != 0)
-        return RC_OK;
-    if (!S_ISSOCK(st.st_mode))
-        return err_set(e, RC_EXISTS, "%s is there and is no socket", at->sun_path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return err_errno(e, errno, "socket for %s", at->sun_path);
-    if (connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 || errno != ECONNREFUSED)
-        return err_set(e, RC_EXISTS, "another server listens on %s", at->sun_path);
-    if (unlink(at->sun_path) != 0)
-        return err_errno(e, errno, "cannot replace %s", at->sun_path);
-    return RC_OK;
-}
-
-/* Nobody can connect before listen(), so the mode is set in time. */
-static enum rc open_unix(struct http_server *s, const char *path, struct err *e)
-{
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    size_t n = strlen(path);
-    AUTO_FD int fd = -1;
-
-    if (n == 0 || n >= sizeof(at.sun_path))
-        return err_set(e, RC_MALFORMED, "socket path of %zu bytes: give 1 to %zu", n,
-                       sizeof(at.sun_path) - 1);
-    memcpy(at.sun_path, path, n);
-    TRY(remove_stale_socket(&at, e));
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return err_errno(e, errno, "socket for %s", path);
-    if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) != 0)
-        return err_errno(e, errno, "cannot listen on %s", path);
-    memcpy(s->unix_path, at.sun_path, sizeof(s->unix_path));
-    if (chmod(path, 0600) != 0 || listen(fd, SOMAXCONN) != 0)
-        return err_errno(e, errno, "cannot listen on %s", path);
-    s->listen_fd = fd;
-    fd = -1;
-    return RC_OK;
-}
-
-static enum rc open_listener(struct http_server *s, struct err *e)
-{
-    struct sockaddr_storage at;
-    socklen_t len = 0;
-    int on = 1;
-    AUTO_FD int fd = -1;
-
-    if (strncmp(s->config.listen, "unix:", 5) == 0)
-        return open_unix(s, s->config.listen + 5, e);
-    TRY(parse_listen(&at, &len, s->config.listen, e));
-    fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return err_errno(e, errno, "socket for %s", s->config.listen);
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
-        return err_errno(e, errno, "setsockopt for %s", s->config.listen);
-    if (bind(fd, (const struct sockaddr *)&at, len) != 0)
-        return err_errno(e, errno, "cannot listen on %s", s->config.listen);
-    if (listen(fd, SOMAXCONN) != 0)
-        return err_errno(e, errno, "cannot listen on %s", s->config.listen);
-    len = sizeof(at);
-    if (getsockname(fd, (struct sockaddr *)&at, &len) != 0)
-        return err_errno(e, errno, "getsockname for %s", s->config.listen);
-    if (at.ss_family == AF_INET) {
-        struct sockaddr_in v4;
-
-        memcpy(&v4, &at, sizeof(v4));
-        s->port = ntohs(v4.sin_port);
-    } else {
-        struct sockaddr_in6 v6;
-
-        memcpy(&v6, &at, sizeof(v6));
-        s->port = ntohs(v6.sin6_port);
-    }
-    s->listen_fd = fd;
-    fd = -1;
-    return RC_OK;
-}
-
-static void set_url(struct http_server *s)
-{
-    const char *colon = strrchr(s->config.listen, ':');
-
-    if (s->unix_path[0] != '\0') {
-        (void)snprintf(s->url, sizeof(s->url), "unix:%s", s->unix_path);
-        return;
-    }
-    (void)snprintf(s->url, sizeof(s->url), "http://%.*s:%u", (int)(colon - s->config.listen),
-                   s->config.listen, s->port);
-}
-
 #define DEFAULT(field, value)                                                                      \
     do {                                                                                           \
         if (s->config.field == 0)                                                                  \
@@ -747,7 +614,7 @@ enum rc http_server_start(struct http_server **out, const struct http_server_con
     s->handler = handler;
     s->route = route;
     s->data = data;
-    s->listen_fd = -1;
+    s->listener.fd = -1;
     (void)snprintf(s->name, sizeof(s->name), "%s", config->name ? config->name : "http");
     CHECK(pthread_mutex_init(&s->mu, NULL) == 0);
     CHECK(pthread_condattr_init(&attr) == 0);
@@ -756,18 +623,17 @@ enum rc http_server_start(struct http_server **out, const struct http_server_con
     CHECK(pthread_cond_init(&s->idle, &attr) == 0);
     (void)pthread_condattr_destroy(&attr);
     apply_defaults(s);
-    rc = open_listener(s, e);
+    rc = listener_open(&s->listener, s->config.listen, e);
     if (rc == RC_OK)
         rc = start_pool(s, e);
     if (rc == RC_OK) {
         const struct guard_config gc = {.name = s->name,
-                                        .listen_fd = s->listen_fd,
+                                        .listen_fd = s->listener.fd,
                                         .max_connections = s->config.max_connections,
                                         .idle_ms = server_idle_ms(s),
                                         .memory_max = s->config.memory_max,
                                         .limits = &s->limits};
 
-        set_url(s);
         s->guard = guard_new(&gc);
         rc = start_daemon(s, e);
     }
@@ -783,12 +649,12 @@ enum rc http_server_start(struct http_server **out, const struct http_server_con
 
 unsigned http_server_port(const struct http_server *s)
 {
-    return s->port;
+    return s->listener.port;
 }
 
 const char *http_server_url(const struct http_server *s)
 {
-    return s->url;
+    return s->listener.url;
 }
 
 void http_server_measure(struct http_server *s, struct metrics *m)
@@ -843,10 +709,7 @@ void http_server_stop(struct http_server *s, unsigned grace_ms)
     if (s->daemon != NULL)
         MHD_stop_daemon(s->daemon);
     guard_free(s->guard);
-    if (s->listen_fd >= 0)
-        (void)close(s->listen_fd);
-    if (s->unix_path[0] != '\0')
-        (void)unlink(s->unix_path);
+    listener_close(&s->listener);
     free(s->threads);
     (void)pthread_mutex_destroy(&s->mu);
     (void)pthread_cond_destroy(&s->cond);
