@@ -11,6 +11,7 @@
 #include "chain/council.h"
 #include "client/enroll.h"
 #include "client/keeper_client.h"
+#include "client/keeper_group.h"
 #include "codec/json.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
@@ -27,6 +28,7 @@
 #define RESHARE 2
 #define PATIENCE_MS 30000 /* daemons are killed meanwhile, and start again */
 #define MAX ((size_t)1 << 20)
+#define GENESIS_MAX ((size_t)4 << 20)
 
 static struct err e;
 
@@ -35,6 +37,8 @@ struct net {
     json_t *file;
     struct chain_client *chain;
     struct keeper_client *client;
+    struct light_client *light; /* for the evidence of keepers at https: */
+    struct keepers_at at;
     uint64_t chain_id;
     struct address workers, gatekeepers, council, tee_pool;
     struct secp_key admin, me;
@@ -64,6 +68,19 @@ static const char *or_else(const char *variable, const char *text)
     return v != NULL ? v : text;
 }
 
+static void open_light(struct net *n, const char *rpc)
+{
+    struct light_client_config config = {.urls = &rpc, .n_urls = 1, .patience_ms = PATIENCE_MS};
+    AUTO_FREE char *path = xasprintf("%s/genesis.json", n->dir);
+    AUTO_CLEAR(buf) struct buf text = {0};
+
+    CHECK_OK(file_read(&text, path, GENESIS_MAX, &e), &e);
+    CHECK_OK(light_root_from_genesis(&config.root, &n->a, buf_bytes(&text), &e), &e);
+    CHECK_OK(light_client_new(&n->light, &config, &e), &e);
+    n->at = (struct keepers_at){
+        .light = n->light, .gatekeepers = n->gatekeepers, .workers = n->workers};
+}
+
 static void open_net(struct net *n, const char *who)
 {
     AUTO_CLEAR(buf) struct buf text = {0};
@@ -91,6 +108,7 @@ static void open_net(struct net *n, const char *who)
     n->gatekeepers = contract(n, "Gatekeepers");
     n->council = contract(n, "Council");
     n->tee_pool = contract(n, "TeePool");
+    open_light(n, rpc);
     CHECK_OK(json_hex_fixed(seed.b, 32, json_array_get(json_object_get(n->file, "accounts"), 0),
                             "private_key", &e),
              &e);
@@ -109,6 +127,7 @@ static void close_net(struct net *n)
 {
     chain_client_free(n->chain);
     keeper_client_free(n->client);
+    light_client_free(n->light);
     tee_close(n->tee);
     json_decref(n->file);
     arena_clear(&n->a);
@@ -223,8 +242,12 @@ static enum rc get_key(struct net *n, uint8_t key[32], uint64_t epoch, enum key_
                        const struct hash32 *digest, struct bytes context,
                        struct keeper_answer *answers)
 {
-    const struct keeper_group g = {
-        .keys = &n->keys, .urls = n->urls, .timeout_ms = 4000, .job = n->job};
+    const struct keeper_group g = {.keys = &n->keys,
+                                   .urls = n->urls,
+                                   .judge = keepers_judge,
+                                   .judge_ctx = &n->at,
+                                   .timeout_ms = 4000,
+                                   .job = n->job};
     const struct key_subject subject = {.account = n->tee_pool, .digest = *digest};
     AUTO_CLEAR(buf) struct buf s = {0};
     struct key_request q = {.genesis = n->keys.genesis,
