@@ -189,6 +189,8 @@ static enum rc put_body(struct buf *body, const struct asking *x, struct err *e)
         buf_u8(body, '"');
     }
     buf_u8(body, ']');
+    if (g->min_height != 0)
+        buf_printf(body, ",\"height\":%llu", (unsigned long long)g->min_height);
     if (g->app != NULL) {
         buf_put_str(body, ",\"app\":{\"event_log\":");
         buf_put_bytes(body, buf_bytes(&evidence.event_log));

@@ -187,6 +187,7 @@ static enum rc ask(struct worker *w, struct secret32 *out, uint64_t *generation,
                                  .judge = keepers_judge,
                                  .judge_ctx = &at,
                                  .timeout_ms = ASK_TIMEOUT_MS,
+                                 .min_height = at.min_height,
                                  .job = job};
     struct key_request q = {.purpose = wish->purpose,
                             .subject_n = wish->subject_n,

@@ -117,8 +117,9 @@ struct keeper {
     pthread_t thread, recovery_thread;
     bool has_thread, has_recovery_thread;
     atomic_bool stopping;
-    atomic_bool look_soon; /* a keeper does not answer where it was */
-    atomic_bool retired;   /* handed over, or replaced by a later build: no partials, no rounds */
+    atomic_uint n_awaiting; /* answers that wait for a block */
+    atomic_bool look_soon;  /* a keeper does not answer where it was */
+    atomic_bool retired;    /* handed over, or replaced by a later build: no partials, no rounds */
     struct keeper_round round;
 
     pthread_mutex_t send;
@@ -212,6 +213,7 @@ struct partial_request {
     size_t n_challenges;
     json_t *app; /* of an application's keys: its event log and approval, borrowed; NULL: none */
     json_t *job; /* of KEY_IMAGE: what the requester says it runs, borrowed; NULL: nothing */
+    uint64_t height; /* it wants to be judged by the state after this block, or a later one */
 };
 /* image_job.c: does the requester run a job of this image? Proved state, and the file owner's own
  * signature. *why says what does not fit. Not RC_OK: could not be read. */
