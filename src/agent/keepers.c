@@ -95,10 +95,12 @@ struct asking {
 static enum rc ask_once(struct asking *x, struct secret32 *out, enum key_purpose purpose,
                         const char *context, struct err *e)
 {
-    const struct keepers_at at = {
+    struct keepers_at at = {
         .light = x->light, .gatekeepers = x->k->gatekeepers, .workers = x->k->workers};
     struct keeper_group group = {.keys = &x->group.keys,
                                  .urls = x->group.url_of,
+                                 .judge = keepers_judge,
+                                 .judge_ctx = &at,
                                  .timeout_ms = ASK_TIMEOUT_MS,
                                  .app = x->k->approval.n != 0 ? (const char *)x->k->approval.p
                                                               : "null"};

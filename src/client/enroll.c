@@ -93,7 +93,8 @@ enum rc enroll_collateral_key(const struct enrollment *n, struct hash32 *out, st
     return collateral_get_keyOf(out, NULL, buf_bytes(&reply), e);
 }
 
-static enum rc transact(const struct enrollment *n, const struct buf *data, struct err *e)
+static enum rc transact(const struct enrollment *n, const struct buf *data, uint64_t *height,
+                        struct err *e)
 {
     const struct chain_send s = {.to = &n->workers, .data = buf_bytes(data)};
     AUTO_CLEAR(arena) struct arena a = {0};
@@ -114,10 +115,11 @@ static enum rc transact(const struct enrollment *n, const struct buf *data, stru
         (void)pthread_mutex_unlock(n->send);
     TRY(rc);
     TRY(chain_receipt_wait(n->chain, &receipt, &a, &hash, RECEIPT_WAIT_MS, e));
+    *height = receipt.height;
     return receipt.ok ? RC_OK : err_set(e, RC_DENIED, "the registration was reverted");
 }
 
-enum rc enroll_register(const struct enrollment *n, struct err *e)
+enum rc enroll_register(const struct enrollment *n, uint64_t *height, struct err *e)
 {
     AUTO_CLEAR(tee_evidence) struct tee_evidence evidence = {0};
     AUTO_CLEAR(buf) struct buf data = {0};
@@ -142,7 +144,7 @@ enum rc enroll_register(const struct enrollment *n, struct err *e)
     if (evidence.platform == TEE_PLATFORM_TDX)
         TRY(enroll_collateral_key(n, &key, buf_bytes(&evidence.quote), e));
     workers_put_register(&data, &c, buf_bytes(&evidence.quote), &key, buf_bytes(&evidence.certs));
-    return transact(n, &data, e);
+    return transact(n, &data, height, e);
 }
 
 enum rc enroll_standing(const struct enrollment *n, bool *soon, uint64_t *expires, struct err *e)

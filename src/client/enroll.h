@@ -26,9 +26,10 @@ enum rc enroll_measurement(struct hash32 *out, struct tee *t, struct err *e);
  * workers of `n` are used. As chain_rpc(); RC_MALFORMED: no such quote. */
 enum rc enroll_collateral_key(const struct enrollment *n, struct hash32 *out, struct bytes quote,
                               struct err *e);
-/* Make evidence over a recent block and register with it. RC_DENIED: the contract refuses. Else as
+/* Make evidence over a recent block and register with it, which stands in block *height. RC_DENIED:
+ * the contract refuses. Else as
  * chain_rpc() and tee_evidence_get(). */
-enum rc enroll_register(const struct enrollment *n, struct err *e);
+enum rc enroll_register(const struct enrollment *n, uint64_t *height, struct err *e);
 /* *soon: our registration ended, names another URL, or has a third of its life left at most.
  * *expires: its end, Unix seconds; 0: not active. */
 enum rc enroll_standing(const struct enrollment *n, bool *soon, uint64_t *expires, struct err *e);

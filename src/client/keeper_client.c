@@ -6,11 +6,9 @@
 #include "codec/json.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
-#include "net/http_set.h"
 #include "os/clock.h"
 
 #include <pthread.h>
-#include <stdio.h>
 
 #define ANSWER_MAX 8192
 #define LABEL "cloister/keeper/evidence/v1"
@@ -35,26 +33,14 @@ void keeper_evidence_data(uint8_t out64[64], const struct hash32 *request,
 
 #define LATE_MS 150       /* who has not answered by then gets company */
 #define LAST_FOR_MS 10000 /* who failed or was late is asked last for so long */
-#define KEPT_LINES 4      /* sets of open connections */
 #define LONGEST_WAIT_MS 1000
 
 /* ---- what is kept between keys ---- */
 
-/* Connections to the keepers of a group; one asker's at a time. */
-struct line {
-    struct line *next;
-    struct http_set *set;
-    struct {
-        char *url;
-        struct http_client *http; /* NULL: not asked yet */
-    } to[KEYS_MAX_KEEPERS];
-};
-
 struct keeper_client {
+    struct keeper_lines *lines;
     pthread_mutex_t lock; /* guards what follows */
-    struct line *idle;
-    size_t n_idle;
-    uint32_t turn; /* whoever is first next time */
+    uint32_t turn;        /* whoever is first next time */
     struct {
         struct address who;
         uint64_t last_until_ms;
@@ -66,69 +52,20 @@ struct keeper_client *keeper_client_new(void)
     struct keeper_client *c = xcalloc(1, sizeof(*c));
     uint8_t first;
 
+    c->lines = keeper_lines_new();
     (void)pthread_mutex_init(&c->lock, NULL);
     random_bytes(&first, sizeof(first));
     c->turn = first; /* not everybody begins with the same one */
     return c;
 }
 
-static void line_free(struct line *l)
-{
-    if (l == NULL)
-        return;
-    for (size_t i = 0; i < KEYS_MAX_KEEPERS; i++) {
-        if (l->to[i].http != NULL)
-            http_set_drop(l->set, l->to[i].http);
-        http_client_free(l->to[i].http);
-        free(l->to[i].url);
-    }
-    http_set_free(l->set);
-    free(l);
-}
-
 void keeper_client_free(struct keeper_client *c)
 {
     if (c == NULL)
         return;
-    while (c->idle != NULL) {
-        struct line *l = c->idle;
-
-        c->idle = l->next;
-        line_free(l);
-    }
+    keeper_lines_free(c->lines);
     (void)pthread_mutex_destroy(&c->lock);
     free(c);
-}
-
-static struct line *line_take(struct keeper_client *c)
-{
-    struct line *l;
-
-    (void)pthread_mutex_lock(&c->lock);
-    l = c->idle;
-    if (l != NULL) {
-        c->idle = l->next;
-        c->n_idle--;
-    }
-    (void)pthread_mutex_unlock(&c->lock);
-    if (l != NULL)
-        return l;
-    l = xcalloc(1, sizeof(*l));
-    l->set = http_set_new();
-    return l;
-}
-
-static void line_return(struct keeper_client *c, struct line *l)
-{
-    (void)pthread_mutex_lock(&c->lock);
-    if (c->n_idle < KEPT_LINES) {
-        l->next = c->idle;
-        c->idle = l;
-        c->n_idle++;
-        l = NULL;
-    }
-    (void)pthread_mutex_unlock(&c->lock);
-    line_free(l);
 }
 
 /* ---- one key ---- */
@@ -139,7 +76,6 @@ struct one {
     enum stage stage;
     uint64_t since_ms; /* when its call began */
     uint8_t challenge[32];
-    struct http_call call;
     struct http_reply reply;
     struct keeper_answer a;
 };
@@ -151,7 +87,8 @@ struct asking {
     struct hash32 hash; /* of q */
     struct tee *t;
     const struct secret32 *receive;
-    struct line *line;
+    struct keeper_ends ends;
+    struct keeper_line *line;
     struct arena mem;
     struct dprf d;
     uint32_t order[KEYS_MAX_KEEPERS]; /* indexes, from 0: whom to ask first */
@@ -200,23 +137,14 @@ static void fail(struct asking *x, uint32_t i)
 
 static void begin(struct asking *x, uint32_t i, enum stage stage, struct bytes body)
 {
-    const char *base = x->g->urls[i], *path = stage == CHALLENGE ? "/challenge" : "/partial";
+    const unsigned timeout_ms = x->g->timeout_ms != 0 ? x->g->timeout_ms : 10000;
     struct one *o = &x->all[i];
-    const size_t n = strlen(base) + strlen(path) + 1;
-    char *url = arena_alloc(&x->mem, n);
 
-    (void)snprintf(url, n, "%s%s", base, path);
-    if (x->line->to[i].http == NULL)
-        x->line->to[i].http = http_client_new();
     o->a.asked = true;
     o->stage = stage;
     o->since_ms = clock_mono_ms();
-    o->call = (struct http_call){.url = url,
-                                 .body = body,
-                                 .content_type = "application/json",
-                                 .body_max = ANSWER_MAX,
-                                 .timeout_ms = x->g->timeout_ms != 0 ? x->g->timeout_ms : 10000};
-    o->a.rc = http_set_begin(x->line->set, x->line->to[i].http, &o->reply, &o->call, &o->a.err);
+    o->a.rc = keeper_line_post(x->line, i, stage == CHALLENGE ? "/challenge" : "/partial", body,
+                               &o->reply, ANSWER_MAX, timeout_ms, &o->a.err);
     if (o->a.rc != RC_OK)
         fail(x, i);
 }
@@ -261,6 +189,8 @@ static enum rc put_body(struct buf *body, const struct asking *x, struct err *e)
         buf_u8(body, '"');
     }
     buf_u8(body, ']');
+    if (g->min_height != 0)
+        buf_printf(body, ",\"height\":%llu", (unsigned long long)g->min_height);
     if (g->app != NULL) {
         buf_put_str(body, ",\"app\":{\"event_log\":");
         buf_put_bytes(body, buf_bytes(&evidence.event_log));
@@ -335,15 +265,14 @@ static void ended(struct asking *x, uint32_t i)
 static void wait_for_one(struct asking *x, unsigned ms)
 {
     struct err e = {0};
-    enum rc rc = RC_OK;
-    const struct http_client *http = http_set_wait(x->line->set, ms, &rc, &e);
+    enum rc rc;
+    uint32_t i;
 
-    for (uint32_t i = 0; http != NULL && i < x->g->keys->n; i++)
-        if (x->line->to[i].http == http) {
-            x->all[i].a.rc = rc;
-            x->all[i].a.err = e;
-            ended(x, i);
-        }
+    if (!keeper_line_wait(x->line, ms, &i, &rc, &e))
+        return;
+    x->all[i].a.rc = rc;
+    x->all[i].a.err = e;
+    ended(x, i);
 }
 
 /* How many are where. Whose call is late is counted as nothing: he may still answer. */
@@ -443,32 +372,14 @@ static void leave(struct asking *x, struct keeper_answer *answers)
             o->a.rc = err_set(&o->a.err, RC_TIMEOUT, "%s: others answered first (after %llu ms)",
                               x->g->urls[i], (unsigned long long)took);
         }
-        if (x->line->to[i].http != NULL)
-            http_set_drop(x->line->set, x->line->to[i].http);
-        http_reply_clear(&o->reply);
         if (answers != NULL)
             answers[i] = o->a;
     }
-    line_return(x->c, x->line);
+    keeper_line_return(x->c->lines, x->line);
+    for (uint32_t i = 0; i < x->g->keys->n; i++)
+        http_reply_clear(&x->all[i].reply);
     dprf_clear(&x->d);
     arena_clear(&x->mem);
-}
-
-/* A line that was open to somebody else in a keeper's place is not gone on with. */
-static void get_line(struct asking *x)
-{
-    const char *url;
-
-    x->line = line_take(x->c);
-    for (uint32_t i = 0; i < KEYS_MAX_KEEPERS; i++) {
-        url = i < x->g->keys->n ? x->g->urls[i] : NULL;
-        if (x->line->to[i].url != NULL && url != NULL && strcmp(x->line->to[i].url, url) == 0)
-            continue;
-        http_client_free(x->line->to[i].http);
-        free(x->line->to[i].url);
-        x->line->to[i].http = NULL;
-        x->line->to[i].url = url != NULL ? xstrdup(url) : NULL;
-    }
 }
 
 enum rc keeper_client_key(struct keeper_client *c, uint8_t *out, size_t n,
@@ -485,7 +396,9 @@ enum rc keeper_client_key(struct keeper_client *c, uint8_t *out, size_t n,
     *x = (struct asking){.c = c, .g = g, .q = q, .t = t, .receive = receive};
     key_request_hash(&x->hash, q);
     TRY(dprf_begin(&x->d, g->keys, &in, &x->hash, e));
-    get_line(x);
+    x->ends = (struct keeper_ends){
+        .keys = g->keys, .urls = g->urls, .judge = g->judge, .judge_ctx = g->judge_ctx};
+    x->line = keeper_line_take(c->lines, &x->ends);
     put_order(x);
     for (uint32_t i = 0; i < g->keys->n; i++)
         if (g->urls[i] == NULL) {

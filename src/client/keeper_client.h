@@ -4,6 +4,7 @@
  * application. Thread-safe. */
 #pragma once
 
+#include "client/keeper_line.h"
 #include "keys/dprf.h"
 #include "keys/request.h"
 #include "tee/tee.h"
@@ -23,10 +24,14 @@ void keeper_client_free(struct keeper_client *c);
 struct keeper_group {
     const struct keyset *keys;
     const char *const *urls; /* urls[i - 1] of keeper i; NULL: not asked */
-    unsigned timeout_ms;     /* of each call; 0: 10,000 */
-    const char *app;         /* an application's keys: JSON of its owner's approval, or "null"; the
-                                event log goes with it. Else NULL */
-    const char *job;         /* KEY_IMAGE: JSON of the running job (docs/keys.md); else NULL */
+    keeper_judge_fn *judge;  /* of evidence at https: URLs; NULL: those are not asked */
+    void *judge_ctx;
+    unsigned timeout_ms; /* of each call; 0: 10,000 */
+    uint64_t min_height; /* keepers are to judge by the state after this block or a later one, if
+                            they see it in time; 0: by what they see */
+    const char *app;     /* an application's keys: JSON of its owner's approval, or "null"; the
+                            event log goes with it. Else NULL */
+    const char *job;     /* KEY_IMAGE: JSON of the running job (docs/keys.md); else NULL */
 };
 
 /* What became of one keeper. */

@@ -2,6 +2,7 @@
  * what asking them (client/keeper_client.h) begins with. Thread-safe. */
 #pragma once
 
+#include "client/keeper_line.h"
 #include "client/light_client.h"
 #include "keys/keyset.h"
 
@@ -25,3 +26,10 @@ struct keepers_found {
 };
 /* The same, and where they are by their registrations. */
 enum rc keepers_find(struct keepers_found *out, const struct keepers_at *at, struct err *e);
+
+/* A keeper_judge_fn (client/keeper_line.h); at is a struct keepers_at. The certificate's evidence
+ * binds its key and the account, verifies with the collateral that the chain has for that keeper
+ * under the chain's roots, passes the chain's policy, and is of the measurement registered for it,
+ * all by proved state. RC_DENIED, naming what does not fit; as ratls_verify() and
+ * light_client_read(). */
+enum rc keepers_judge(void *at, const struct address *who, struct bytes cert_der, struct err *e);

@@ -140,29 +140,43 @@ static enum rc await_minimum(struct rpc_call *c, struct err *e)
     return RC_OK;
 }
 
-/* [[[address, storage key or null], …], height or latest, minimum]: all under one header. */
+/* [[[address, storage key or null], …], height or latest, minimum, app hash known]: all under one
+ * header. Who has the values under the app hash that is there now gets only the header. */
 enum rc rpc_cloister_getProofs(struct rpc_call *c, struct err *e)
 {
     AUTO_CLEAR(engine_block_p) struct engine_block *next = NULL;
     const json_t *keys = rpc_param(c, 0);
-    size_t n = json_array_size(keys);
+    size_t n = json_array_size(keys), start;
+    struct hash32 known = {{0}};
     uint64_t height;
+    bool same = false;
 
     if (!json_is_array(keys) || n == 0 || n > LIGHT_PROOFS_MAX)
         return err_set(e, RC_MALFORMED, "parameter 1 is not a list of 1 to %d keys",
                        LIGHT_PROOFS_MAX);
     TRY(height_or_newest(c, 1, &height, e));
     TRY(await_minimum(c, e));
-    buf_put_str(c->out, "{\"values\":[");
-    for (size_t i = 0; i < n; i++) {
+    if (rpc_param(c, 3) != NULL)
+        TRY(rpc_param_hash(c, 3, &known, e));
+    buf_put_str(c->out, "{\"values\":");
+    start = c->out->n;
+    buf_u8(c->out, '[');
+    for (size_t i = 0; i < n && !same; i++) {
         struct light_key key;
 
         if (i > 0)
             buf_u8(c->out, ',');
         TRY(key_of(c, json_array_get(keys, i), &key, e));
         TRY(put_value(c, &key, &height, &next, e));
+        same = bytes_eq(bytes_of(next->header->app_hash, 32), BYTES_OF(&known));
     }
-    buf_put_str(c->out, "],\"height\":");
+    if (same) {
+        c->out->n = start;
+        buf_put_str(c->out, "null");
+    } else {
+        buf_u8(c->out, ']');
+    }
+    buf_put_str(c->out, ",\"height\":");
     rpc_put_quantity(c->out, height);
     buf_put_str(c->out, ",\"appHash\":");
     rpc_put_hex(c->out, bytes_of(next->header->app_hash, 32));

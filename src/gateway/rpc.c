@@ -18,7 +18,7 @@ static const struct method {
            "state proof under a header: [address, storage key or null, height or latest]"),
     METHOD(cloister, getProofs,
            "state proofs under one header: [[[address, storage key or null], ...], height or "
-           "latest]"),
+           "latest, minimum, app hash known]"),
     METHOD(cloister, getTransactionProof, "a transaction under the header of its block: [hash]"),
     METHOD(cloister, lightBlock, "header, commit, validators, next validators: [height or latest]"),
     METHOD(eth, accounts, "always empty: keys stay with clients"),

@@ -5,11 +5,10 @@
 #include "chain/contracts.h"
 #include "codec/json.h"
 #include "keeper/internal/state.h"
-#include "net/http_client.h"
+#include "light/contracts.h"
 #include "os/clock.h"
 
 #define ANSWER_MAX 4096
-#define ASK_TIMEOUT_MS 700
 #define TURN_MS 400 /* what each keeper waits longer than the one before, so that one brings it */
 
 static enum rc evaluate(struct dprf_partial *out, const struct keeper_serving *s, uint64_t height,
@@ -53,112 +52,81 @@ enum rc beacon_part(struct keeper *k, struct dprf_partial *out, uint64_t height,
 
 /* ---- the other keepers ---- */
 
-struct ask {
-    const char *url;
+struct parts {
+    struct dprf *d;
+    struct dprf_partial *of; /* those that are good, t at most */
+    size_t n;
+    const struct keeper_serving *s;
     uint64_t height;
-    pthread_t thread;
-    bool started;
-    enum rc rc;
-    struct dprf_partial part;
-    struct err err;
+    uint32_t *silent; /* who has given no part, bits */
 };
 
-static enum rc ask_once(struct ask *a, struct err *e)
+static enum rc read_part(struct dprf_partial *out, const json_t *o, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf url = {0};
-    AUTO_CLEAR(buf) struct buf body = {0};
     AUTO_CLEAR(buf) struct buf part = {0};
-    struct http_reply reply = {0};
-    json_auto_t *o = NULL;
-    enum rc rc;
 
-    buf_printf(&url, "%s/beacon", a->url);
-    buf_printf(&body, "{\"height\":%llu}", (unsigned long long)a->height);
-    rc = http_post(&reply, buf_cstr(&url), "application/json", buf_bytes(&body), ANSWER_MAX,
-                   ASK_TIMEOUT_MS, e);
-    if (rc == RC_OK)
-        rc = json_parse(&o, buf_bytes(&reply.body), ANSWER_MAX, e);
-    http_reply_clear(&reply);
-    TRY(rc);
     TRY(json_hex(&part, o, "partial", DPRF_PARTIAL_SIZE, e));
-    return dprf_partial_decode(&a->part, buf_bytes(&part), e);
-}
-
-static void *ask_main(void *arg)
-{
-    struct ask *a = arg;
-
-    a->rc = ask_once(a, &a->err);
-    return NULL;
+    return dprf_partial_decode(out, buf_bytes(&part), e);
 }
 
 /* A part that is not good is passed over, and its keeper named. */
-static void take(struct dprf *d, struct dprf_partial *parts, size_t *n, const struct ask *a,
-                 uint32_t index)
+static void take(void *ctx, uint32_t i, const json_t *answer, struct err *e)
 {
-    struct err e;
+    struct parts *x = ctx;
+    const char *url = x->s->urls[i];
+    struct dprf_partial part;
 
-    if (a->rc != RC_OK) {
-        log_debug("keeper", "beacon: %s", a->err.msg);
-    } else if (a->part.round != d->keys->round) {
-        log_debug("keeper", "beacon: %s is at round %llu", a->url,
-                  (unsigned long long)a->part.round);
-    } else if (a->part.index != index || dprf_add(d, &a->part, &e) != RC_OK) {
+    if (answer == NULL || read_part(&part, answer, e) != RC_OK) {
+        log_debug("keeper", "beacon: %s", e->msg);
+    } else if (part.round != x->d->keys->round) {
+        log_debug("keeper", "beacon: %s is at round %llu", url, (unsigned long long)part.round);
+    } else if (part.index != i + 1 || dprf_add(x->d, &part, e) != RC_OK) {
         log_warn("keeper", "beacon of height %llu: keeper %u at %s lies: %s",
-                 (unsigned long long)a->height, index, a->url,
-                 a->part.index != index ? "it answers for another" : e.msg);
-    } else if (*n < d->keys->t) {
-        parts[(*n)++] = a->part;
+                 (unsigned long long)x->height, i + 1, url,
+                 part.index != i + 1 ? "it answers for another" : e->msg);
+    } else {
+        *x->silent &= ~(1u << i);
+        if (x->n < x->d->keys->t)
+            x->of[x->n++] = part;
     }
 }
 
-/* All of `who` (bits, our index - 1) at once. */
-static void ask_some(struct keeper *k, struct dprf *d, struct dprf_partial *parts, size_t *n,
-                     const struct keeper_serving *s, uint64_t height, uint32_t who)
+/* All of `whom` (bits, our index - 1) at once. */
+static void ask_some(struct keeper *k, struct parts *x, uint32_t whom)
 {
-    struct ask asks[KEYS_MAX_KEEPERS] = {{0}};
+    AUTO_CLEAR(buf) struct buf body = {0};
 
-    for (uint32_t i = 0; i < s->keys.n; i++) {
-        struct ask *a = &asks[i];
-
-        if ((who & 1u << i) == 0)
-            continue;
-        *a = (struct ask){.url = s->urls[i], .height = height};
-        a->started = pthread_create(&a->thread, NULL, ask_main, a) == 0;
-    }
-    for (uint32_t i = 0; i < s->keys.n; i++) {
-        size_t had = *n;
-
-        if (!asks[i].started)
-            continue;
-        (void)pthread_join(asks[i].thread, NULL);
-        take(d, parts, n, &asks[i], i + 1);
-        k->round.silent &= ~(1u << i);
-        k->round.silent |= *n == had ? 1u << i : 0;
-    }
+    if (whom == 0)
+        return;
+    buf_printf(&body, "{\"height\":%llu}", (unsigned long long)x->height);
+    k->round.silent |= whom;
+    x->silent = &k->round.silent;
+    ask_each(k, x->s, whom,
+             &(struct ask){.path = "/beacon",
+                           .body = buf_bytes(&body),
+                           .answer_max = ANSWER_MAX,
+                           .taken = take,
+                           .ctx = x});
 }
 
 /* First no more than are needed, of those that answered last time; then the others. */
-static void ask_others(struct keeper *k, struct dprf *d, struct dprf_partial *parts, size_t *n,
-                       const struct keeper_serving *s, uint64_t height)
+static void ask_enough(struct keeper *k, struct parts *x)
 {
-    uint32_t first = 0, rest = 0, chosen = 0;
+    const struct keeper_serving *s = x->s;
+    const uint32_t others = ask_others(s);
+    uint32_t first = 0, chosen = 0;
 
-    for (uint32_t i = 1; i < s->keys.n; i++) {
-        uint32_t at = (s->index - 1 + i) % s->keys.n, bit = 1u << at;
+    for (uint32_t i = 1; i < s->keys.n && chosen + 1 < s->keys.t; i++) {
+        const uint32_t bit = 1u << (s->index - 1 + i) % s->keys.n;
 
-        if (s->urls[at][0] == '\0')
+        if ((others & bit & ~k->round.silent) == 0)
             continue;
-        if (chosen + 1 < s->keys.t && (k->round.silent & bit) == 0) {
-            first |= bit;
-            chosen++;
-        } else {
-            rest |= bit;
-        }
+        first |= bit;
+        chosen++;
     }
-    ask_some(k, d, parts, n, s, height, first);
-    if (*n < s->keys.t)
-        ask_some(k, d, parts, n, s, height, rest);
+    ask_some(k, x, first);
+    if (x->n < s->keys.t)
+        ask_some(k, x, others & ~first);
 }
 
 static enum rc make(struct keeper *k, struct buf *out, const struct keeper_serving *s,
@@ -168,18 +136,18 @@ static enum rc make(struct keeper *k, struct buf *out, const struct keeper_servi
     AUTO_CLEAR(dprf) struct dprf d = {0};
     struct dprf_input in;
     struct hash32 request;
-    size_t n = 1;
+    struct parts x = {.d = &d, .of = parts, .n = 1, .s = s, .height = height};
 
     beacon_input(&in, height);
     beacon_request_hash(&request, &s->keys, height);
     TRY(dprf_begin(&d, &s->keys, &in, &request, e));
     TRY(evaluate(&parts[0], s, height, e));
     TRY(dprf_add(&d, &parts[0], e));
-    ask_others(k, &d, parts, &n, s, height);
-    if (n < s->keys.t)
+    ask_enough(k, &x);
+    if (x.n < s->keys.t)
         return err_set(e, RC_AGAIN, "beacon of height %llu: %zu keepers of %u have given a part",
-                       (unsigned long long)height, n, s->keys.t);
-    return beacon_encode(out, &s->keys, height, parts, n, e);
+                       (unsigned long long)height, x.n, s->keys.t);
+    return beacon_encode(out, &s->keys, height, parts, x.n, e);
 }
 
 /* ---- whose turn it is ---- */

@@ -113,7 +113,7 @@ static enum rc ask(struct visit *v, struct err *e)
 
     random_bytes(c->b, sizeof(c->b));
     c->until_ms = clock_mono_ms() + CHALLENGE_MS;
-    TRY(peer_post(&o, v->url, "/custody/ask",
+    TRY(peer_post(&o, &(struct peer){.base = v->url}, "/custody/ask",
                   json_pack("{s:I, s:o}", "custodian", (json_int_t)v->j, "challenge",
                             json_hex_new(BYTES_OF(&c->b))),
                   CALL_MS, NULL, e));
@@ -168,7 +168,7 @@ static enum rc hand_over(struct visit *v, struct custodian_returned *out, struct
     recovery_evidence_hash(&evidence, &v->in.r.hash, v->in.r.evidence);
     TRY(custody_return(&piece, v->place.backup, &v->place.keys, &v->k->genesis.custodians, v->j,
                        v->key, v->q.receive32, &evidence, NULL, e));
-    TRY(peer_post(&o, v->url, "/custody/return",
+    TRY(peer_post(&o, &(struct peer){.base = v->url}, "/custody/return",
                   json_pack("{s:I, s:o, s:o}", "custodian", (json_int_t)v->j, "evidence",
                             json_hex_new(BYTES_OF(&evidence)), "piece",
                             json_hex_new(buf_bytes(&piece))),

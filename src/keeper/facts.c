@@ -6,6 +6,10 @@
 #include "light/contracts.h"
 #include "os/clock.h"
 
+#define AWAIT_MS 500
+#define AWAIT_PAUSE_MS 10
+#define AWAIT_MANY 4 /* of the 16 that answer */
+
 static void note_removal(void *ctx, const struct hash32 *measurement, uint64_t id)
 {
     struct keeper *k = ctx;
@@ -305,6 +309,22 @@ static enum rc follow_council(struct keeper *k, const struct chain_facts *c, str
     return settled ? RC_OK : facts_follow_council(k, c->min_height, e);
 }
 
+/* A requester whose transaction is in block `height` knows of it before we do: the state after a
+ * block stands in the next one's header. Not for long and not for many, as anybody may ask; who is
+ * not waited for is judged by what there is. */
+static void await_state(struct keeper *k, uint64_t height)
+{
+    const uint64_t give_up = clock_mono_ms() + AWAIT_MS;
+
+    if (light_client_height(k->light) > height)
+        return;
+    if (atomic_fetch_add(&k->n_awaiting, 1) < AWAIT_MANY)
+        while (heads_follow(k, NULL) == RC_OK && light_client_height(k->light) <= height &&
+               clock_mono_ms() < give_up && !k->stopping)
+            clock_sleep_ms(AWAIT_PAUSE_MS);
+    atomic_fetch_sub(&k->n_awaiting, 1);
+}
+
 enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
                     const struct partial_request *r, enum release_reason *out, struct err *why,
                     struct err *e)
@@ -317,6 +337,7 @@ enum rc facts_judge(struct keeper *k, const struct keeper_serving *s,
     struct keeper_head head;
     struct chain_facts chain = {0};
 
+    await_state(k, r->height);
     if (app_is_purpose(r->q.purpose))
         return facts_judge_app(k, s, r, out, why, e);
     TRY(heads_agree(k, s, &f.head_age_ms, &f.head_agreements, e));

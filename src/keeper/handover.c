@@ -309,11 +309,11 @@ static enum rc ask(struct keeper *k, const char *url, const struct request *q,
     uint8_t challenge[1][32];
     json_t *body;
 
-    TRY(peer_challenge(challenge[0], url, CALL_MS, e));
+    TRY(peer_challenge(challenge[0], &(struct peer){.base = url}, CALL_MS, e));
     request_encode(&encoded, q);
     TRY(peer_body(&body, &evidence, k->tee, buf_bytes(&encoded), hash,
                   (const uint8_t(*)[32])challenge, 1, e));
-    TRY(peer_post(&o, url, "/hand-over", body, CALL_MS, NULL, e));
+    TRY(peer_post(&o, &(struct peer){.base = url}, "/hand-over", body, CALL_MS, NULL, e));
     TRY(json_hex(sealed, o, "state", STATE_MAX, e));
     return json_hex(theirs, o, "evidence", TEE_QUOTE_MAX, e);
 }

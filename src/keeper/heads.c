@@ -6,11 +6,9 @@
 #include "codec/json.h"
 #include "crypto/random.h"
 #include "keeper/internal/state.h"
-#include "net/http_client.h"
 #include "os/clock.h"
 
 #define ANSWER_MAX ((size_t)1 << 20)
-#define ASK_TIMEOUT_MS 700
 #define TRIES 3
 #define COUNT_FOR_MS 2000 /* an agreement is counted again after this */
 
@@ -113,128 +111,107 @@ void heads_digest(struct hash32 *out, uint64_t chain_id, const struct address *g
     eip712_digest(out, &domain, &hash);
 }
 
-struct ask {
+/* ---- what the other keepers see ---- */
+
+struct count {
     struct keeper *k;
-    const char *url;
-    struct address who;
+    const struct keeper_serving *s;
     struct keeper_head ours;
-    pthread_t thread;
-    bool started, agrees, contradicts, lies;
+    struct hash32 nonce;
+    uint32_t agreements;
+    uint32_t again; /* who is to be asked once more */
+    bool contradicted;
 };
 
-/* What the other keeper says of the block at ours.height, or of its newest one. */
-static enum rc ask_once(const struct ask *a, struct keeper_head *theirs, json_t **block,
-                        struct err *e)
+/* What keeper i says of the block at ours.height, or of its newest one. */
+static enum rc read_answer(struct keeper_head *theirs, const struct count *x, uint32_t i,
+                           const json_t *o, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf url = {0};
-    AUTO_CLEAR(buf) struct buf body = {0};
-    struct http_reply reply = {0};
-    json_auto_t *o = NULL;
-    struct hash32 nonce, digest;
+    struct hash32 digest;
     struct address signer;
     struct secp_sig sig;
-    enum rc rc;
 
-    random_bytes(nonce.b, sizeof(nonce.b));
-    buf_printf(&url, "%s/head", a->url);
-    buf_printf(&body, "{\"height\":%llu,\"nonce\":\"", (unsigned long long)a->ours.height);
-    hex_put_0x(&body, BYTES_OF(&nonce));
-    buf_put_str(&body, "\"}");
-    rc = http_post(&reply, buf_cstr(&url), "application/json", buf_bytes(&body), ANSWER_MAX,
-                   ASK_TIMEOUT_MS, e);
-    if (rc == RC_OK)
-        rc = json_parse(&o, buf_bytes(&reply.body), ANSWER_MAX, e);
-    http_reply_clear(&reply);
-    TRY(rc);
     TRY(json_u64(&theirs->height, o, "height", UINT64_MAX, e));
     TRY(json_hex_fixed(theirs->hash.b, sizeof(theirs->hash.b), o, "hash", e));
     TRY(json_hex_fixed(sig.b, sizeof(sig.b), o, "signature", e));
-    heads_digest(&digest, a->k->chain_id, &a->k->config.gatekeepers, theirs, &nonce);
+    heads_digest(&digest, x->k->chain_id, &x->k->config.gatekeepers, theirs, &x->nonce);
     TRY(secp_recover_address(&signer, &digest, sig.b, SECP_S_LOW, e));
-    if (!address_eq(&signer, &a->who))
+    if (!address_eq(&signer, &x->s->keys.members[i].who))
         return err_set(e, RC_DENIED, "signed by another account");
-    *block = json_incref(json_object_get(o, "block"));
     return RC_OK;
 }
 
 /* Only a block that validators signed says that there is another chain; its word alone would let
  * one liar stop all others. */
-static void judge(struct ask *a, const struct light_block *ours, const struct keeper_head *theirs,
-                  const json_t *block)
+static void judge(struct count *x, const char *url, const struct light_block *ours,
+                  const struct keeper_head *theirs, const json_t *block)
 {
     unsigned long long height = theirs->height;
     struct err why;
 
     switch (heads_judge(ours, &theirs->hash, block, &why)) {
     case HEADS_AGREES:
-        a->agrees = true;
+        x->agreements++;
         break;
     case HEADS_LIES:
-        a->lies = true;
-        log_error("keeper", "keeper at %s lies about block %llu: %s", a->url, height, why.msg);
+        log_error("keeper", "keeper at %s lies about block %llu: %s", url, height, why.msg);
         break;
     case HEADS_CONFLICTS:
-        a->contradicts = true;
-        log_error("keeper", "keeper at %s shows another signed block of height %llu than ours",
-                  a->url, height);
+        x->contradicted = true;
+        log_error("keeper", "keeper at %s shows another signed block of height %llu than ours", url,
+                  height);
         break;
     }
 }
 
-static void *ask_main(void *arg)
+static void take(void *ctx, uint32_t i, const json_t *answer, struct err *e)
 {
-    struct ask *a = arg;
+    AUTO_CLEAR(arena) struct arena mem = {0};
+    struct count *x = ctx;
+    struct keeper_head theirs;
+    struct light_block ours;
 
-    for (int i = 0; i < TRIES && !a->agrees && !a->contradicts && !a->lies; i++) {
-        AUTO_CLEAR(arena) struct arena mem = {0};
-        json_auto_t *block = NULL;
-        struct keeper_head theirs;
-        struct light_block ours;
-        struct err e;
-
-        if (ask_once(a, &theirs, &block, &e) != RC_OK) {
-            log_debug("keeper", "%s: %s", a->url, e.msg);
-            a->k->look_soon = true; /* it may have moved */
-            break;
-        }
-        /* An older block than the one we ask about would prove nothing about now. */
-        if (theirs.height >= a->ours.height && heads_block(a->k, theirs.height, &ours, &mem)) {
-            judge(a, &ours, &theirs, block);
-            continue;
-        }
-        clock_sleep_ms(20);
-        if (heads_follow(a->k, NULL) == RC_OK)
-            heads_newest(a->k, &a->ours);
+    if (answer == NULL || read_answer(&theirs, x, i, answer, e) != RC_OK) {
+        log_debug("keeper", "%s: %s", x->s->urls[i], e->msg);
+        x->k->look_soon = true; /* it may have moved */
+        return;
     }
-    return NULL;
+    /* An older block than the one we ask about would prove nothing about now. */
+    if (theirs.height >= x->ours.height && heads_block(x->k, theirs.height, &ours, &mem))
+        judge(x, x->s->urls[i], &ours, &theirs, json_object_get(answer, "block"));
+    else
+        x->again |= 1u << i;
 }
 
 static enum rc ask_all(struct keeper *k, const struct keeper_serving *s, uint32_t *agreements,
                        struct err *e)
 {
-    struct ask asks[KEYS_MAX_KEEPERS] = {{0}};
-    struct keeper_head ours;
-    bool contradicted = false;
-    uint32_t n = 1;
+    struct count x = {.k = k, .s = s, .agreements = 1, .again = ask_others(s)};
 
-    heads_newest(k, &ours);
-    for (uint32_t i = 0; i < s->keys.n; i++) {
-        struct ask *a = &asks[i];
+    heads_newest(k, &x.ours);
+    for (int i = 0; i < TRIES && x.again != 0; i++) {
+        AUTO_CLEAR(buf) struct buf body = {0};
+        const uint32_t whom = x.again;
 
-        if (i + 1 == s->index || s->urls[i][0] == '\0')
-            continue;
-        *a = (struct ask){.k = k, .url = s->urls[i], .who = s->keys.members[i].who, .ours = ours};
-        a->started = pthread_create(&a->thread, NULL, ask_main, a) == 0;
+        if (i > 0) {
+            clock_sleep_ms(20);
+            if (heads_follow(k, NULL) == RC_OK)
+                heads_newest(k, &x.ours);
+        }
+        x.again = 0;
+        random_bytes(x.nonce.b, sizeof(x.nonce.b));
+        buf_printf(&body, "{\"height\":%llu,\"nonce\":\"", (unsigned long long)x.ours.height);
+        hex_put_0x(&body, BYTES_OF(&x.nonce));
+        buf_put_str(&body, "\"}");
+        ask_each(k, s, whom,
+                 &(struct ask){.path = "/head",
+                               .body = buf_bytes(&body),
+                               .answer_max = ANSWER_MAX,
+                               .taken = take,
+                               .ctx = &x});
     }
-    for (uint32_t i = 0; i < s->keys.n; i++) {
-        if (!asks[i].started)
-            continue;
-        (void)pthread_join(asks[i].thread, NULL);
-        n += asks[i].agrees;
-        contradicted = contradicted || asks[i].contradicts;
-    }
-    *agreements = n;
-    return contradicted ? err_set(e, RC_DENIED, "another keeper sees another chain") : RC_OK;
+    *agreements = x.agreements;
+    return x.contradicted ? err_set(e, RC_DENIED, "another keeper sees another chain") : RC_OK;
 }
 
 enum rc heads_agree(struct keeper *k, const struct keeper_serving *s, uint64_t *age_ms,

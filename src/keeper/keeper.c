@@ -88,7 +88,10 @@ static enum rc open_chain(struct keeper *k, struct err *e)
         return err_wrap(e, RC_MALFORMED, "%s", k->config.genesis_path);
     k->council.governors = k->genesis.governors;
     k->chain = chain_client_new(k->config.rpc_url);
-    return light_client_new(&k->light, &config, e);
+    TRY(light_client_new(&k->light, &config, e));
+    k->at = (struct keepers_at){
+        .light = k->light, .gatekeepers = k->config.gatekeepers, .workers = k->config.workers};
+    return RC_OK;
 }
 
 /* Nothing is left to be a keeper with. */
@@ -179,6 +182,7 @@ static enum rc new_keeper(struct keeper **out, const struct keeper_config *confi
     k->custody = custody_new();
     k->metrics = metrics_new();
     k->collateral = collateral_new();
+    k->lines = keeper_lines_new();
     (void)pthread_mutex_init(&k->lock, NULL);
     (void)pthread_mutex_init(&k->send, NULL);
     (void)pthread_mutex_init(&k->ask, NULL);
@@ -252,6 +256,7 @@ void keeper_stop(struct keeper *k)
         (void)pthread_join(k->thread, NULL);
     if (k->has_recovery_thread)
         (void)pthread_join(k->recovery_thread, NULL);
+    keeper_lines_free(k->lines);
     light_client_free(k->light);
     chain_client_free(k->chain);
     council_view_clear(&k->council);

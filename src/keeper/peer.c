@@ -2,6 +2,7 @@
 
 #include "client/keeper_client.h"
 #include "net/http_client.h"
+#include "net/tls.h"
 
 #define ANSWER_MAX ((size_t)128 << 10)
 
@@ -24,38 +25,65 @@ static void read_refusal(struct peer_refusal *r, const struct http_reply *reply,
     (void)err_set(e, RC_DENIED, "%s: %s: %s", base, rule, message);
 }
 
-enum rc peer_post(json_t **out, const char *base, const char *path, json_t *body,
-                  unsigned timeout_ms, struct peer_refusal *refusal, struct err *e)
+static enum rc judge(void *data, struct bytes cert_der, struct err *e)
+{
+    const struct peer *p = data;
+
+    if (p->at == NULL)
+        return err_set(e, RC_UNSUPPORTED, "a keeper whose account is not known yet: give http:");
+    return keepers_judge(p->at, p->who, cert_der, e);
+}
+
+static enum rc call(struct http_reply *reply, struct peer *p, const char *path, struct bytes body,
+                    unsigned timeout_ms, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf url = {0};
+    struct http_client *c = http_client_new();
+    struct http_call post = {.method = "POST",
+                             .body = body,
+                             .content_type = "application/json",
+                             .body_max = ANSWER_MAX,
+                             .timeout_ms = timeout_ms};
+    enum rc rc;
+
+    buf_printf(&url, "%s%s", p->base, path);
+    post.url = buf_cstr(&url);
+    http_client_set_peer(c, judge, p);
+    rc = http_client_do(c, reply, &post, e);
+    http_client_free(c);
+    return rc;
+}
+
+enum rc peer_post(json_t **out, const struct peer *p, const char *path, json_t *body,
+                  unsigned timeout_ms, struct peer_refusal *refusal, struct err *e)
+{
     AUTO_CLEAR(buf) struct buf text = {0};
     struct http_reply reply = {0};
     struct peer_refusal ignored;
+    struct peer to = *p;
     enum rc rc;
 
     refusal = refusal != NULL ? refusal : &ignored;
     *refusal = (struct peer_refusal){0};
     json_put(&text, body);
     json_decref(body);
-    buf_printf(&url, "%s%s", base, path);
-    rc = http_post(&reply, buf_cstr(&url), "application/json", buf_bytes(&text), ANSWER_MAX,
-                   timeout_ms, e);
+    rc = call(&reply, &to, path, buf_bytes(&text), timeout_ms, e);
     refusal->status = reply.status;
     if (rc == RC_OK) {
         rc = json_parse(out, buf_bytes(&reply.body), ANSWER_MAX, e);
     } else if (reply.status != 0) {
-        read_refusal(refusal, &reply, base, e);
+        read_refusal(refusal, &reply, p->base, e);
         rc = reply.status == 503 ? RC_AGAIN : RC_DENIED;
     }
     http_reply_clear(&reply);
     return rc;
 }
 
-enum rc peer_challenge(uint8_t out[32], const char *base, unsigned timeout_ms, struct err *e)
+enum rc peer_challenge(uint8_t out[32], const struct peer *p, unsigned timeout_ms, struct err *e)
 {
     json_auto_t *o = NULL;
 
-    TRY(peer_post(&o, base, "/challenge", json_object(), timeout_ms, NULL, e));
+    TRY(peer_post(&o, p, "/challenge", json_object(), timeout_ms, NULL, e));
     return json_hex_fixed(out, 32, o, "challenge", e);
 }
 

@@ -294,6 +294,11 @@ static uint32_t pick(const struct run *run, uint32_t from, uint32_t need, uint32
     for (uint32_t i = 0; i < (run)->keys.n; i++)                                                   \
         if (((helpers) >> (i) & 1) != 0)
 
+static struct peer peer_of(const struct run *run, uint32_t i)
+{
+    return (struct peer){.base = run->urls[i], .at = &run->k->at, .who = &run->keys.members[i].who};
+}
+
 static bool get_challenges(struct run *run, uint32_t helpers, uint8_t (*out)[32], size_t *n)
 {
     struct err e;
@@ -301,7 +306,9 @@ static bool get_challenges(struct run *run, uint32_t helpers, uint8_t (*out)[32]
     *n = 0;
     EACH_HELPER(i, run, helpers)
     {
-        if (peer_challenge(out[(*n)++], run->urls[i], CALL_MS, &e) != RC_OK) {
+        const struct peer p = peer_of(run, i);
+
+        if (peer_challenge(out[(*n)++], &p, CALL_MS, &e) != RC_OK) {
             leave_out(run, i, "gives no challenge", &e);
             return false;
         }
@@ -313,10 +320,10 @@ static bool get_splits(struct run *run, const struct recovery *r, json_t *body)
 {
     EACH_HELPER(i, run, r->helpers)
     {
+        const struct peer p = peer_of(run, i);
         json_auto_t *o = NULL;
         struct err e;
-        enum rc rc =
-            peer_post(&o, run->urls[i], "/recovery/split", json_incref(body), CALL_MS, NULL, &e);
+        enum rc rc = peer_post(&o, &p, "/recovery/split", json_incref(body), CALL_MS, NULL, &e);
 
         if (rc == RC_OK)
             rc = json_hex(&run->splits[i], o, "split", RECOVERY_SPLIT_MAX, &e);
@@ -353,11 +360,11 @@ static bool get_sums(struct run *run, const struct recovery *r)
     CHECK(json_object_set_new(body, "splits", list) == 0);
     EACH_HELPER(i, run, r->helpers)
     {
+        const struct peer p = peer_of(run, i);
         json_auto_t *o = NULL;
         struct peer_refusal refusal;
         struct err e;
-        enum rc rc =
-            peer_post(&o, run->urls[i], "/recovery/sum", json_incref(body), CALL_MS, &refusal, &e);
+        enum rc rc = peer_post(&o, &p, "/recovery/sum", json_incref(body), CALL_MS, &refusal, &e);
 
         if (rc == RC_OK)
             rc = json_hex(&run->sums[i], o, "sum", RECOVERY_SUM_SIZE, &e);

@@ -451,7 +451,7 @@ static enum rc enroll(struct keeper *k, struct err *e)
               .operator= address_is_zero(&k->config.operator) ? k->address : k->config.operator,
               .role = WORKER_KEEPER },
               .send = &k->send};
-    uint64_t expires;
+    uint64_t expires, height;
     bool soon, ours;
 
     TRY(handover_look(k, &ours, e));
@@ -460,7 +460,7 @@ static enum rc enroll(struct keeper *k, struct err *e)
     memcpy(n.r.receive_key, k->receive_pub, sizeof(n.r.receive_key));
     TRY(enroll_standing(&n, &soon, &expires, e));
     if (soon || !ours) {
-        TRY(enroll_register(&n, e));
+        TRY(enroll_register(&n, &height, e));
         poke(k); /* a block after it, which proves it */
         TRY(enroll_standing(&n, &soon, &expires, e));
         log_info("keeper", "registered with evidence by %s", tee_describe(k->tee));

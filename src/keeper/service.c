@@ -221,7 +221,7 @@ enum rc keeper_shown_read(struct keeper_shown *in, const json_t *body, size_t ma
     in->r.n_challenges = json_array_size(list);
     in->r.app = json_object_get(body, "app");
     in->r.job = json_object_get(body, "job");
-    return RC_OK;
+    return json_u64_opt(&in->r.height, body, "height", INT64_MAX, 0, e);
 }
 
 void keeper_shown_clear(struct keeper_shown *in)

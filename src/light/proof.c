@@ -101,6 +101,8 @@ static enum rc from_json(struct light_proofs *out, struct arena *a, const json_t
     if (out->header.height != out->height + 1)
         return err_set(e, RC_DENIED, "state of height %llu comes with header %llu",
                        (unsigned long long)out->height, (unsigned long long)out->header.height);
+    if (json_is_null(json_object_get(v, "values")))
+        return RC_OK;
     TRY(json_arr(&list, v, "values", LIGHT_PROOFS_MAX, e));
     if (json_array_size(list) != n)
         return err_set(e, RC_DENIED, "the answer has %zu values, %zu were asked for",

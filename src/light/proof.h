@@ -45,13 +45,14 @@ enum rc light_value_verify(const struct header *h, const struct light_value *v, 
 
 /* An answer of cloister_getProofs (docs/rpc.md): the values of `keys`, in that order, and the
  * header they are under with its commit. Nothing is verified yet, but that the keys are those asked
- * for. */
+ * for. Without values: they are those under the app hash that was shown, says the node, and the
+ * header tells whether it is that one. */
 struct light_proofs {
     uint64_t height; /* the state's; header.height - 1 */
     struct header header;
     struct bytes header_raw; /* encodings, in the arena */
     struct bytes commit_raw;
-    struct light_value *values;
+    struct light_value *values; /* NULL: those known */
     size_t n;
 };
 /* RC_MALFORMED, RC_LIMIT, RC_DENIED (another key, header or height than it says). */

@@ -10,6 +10,7 @@
 #include "os/file.h"
 #include "tee/simulator.h"
 #include "tee/tee.h"
+#include "worker/proof/onchain.h"
 
 #define PROGRAM_MAX ((size_t)256 << 20)
 #define GENESIS_MAX ((size_t)4 << 20)
@@ -144,7 +145,7 @@ void enroll_keep(struct worker *w)
 {
     struct enrollment n;
     struct err e = {0};
-    uint64_t expires = 0;
+    uint64_t expires = 0, height = 0;
     bool soon = false;
     enum rc rc;
 
@@ -153,7 +154,8 @@ void enroll_keep(struct worker *w)
     enrollment_of(&n, w);
     rc = enroll_standing(&n, &soon, &expires, &e);
     if (rc == RC_OK && soon) {
-        rc = enroll_register(&n, &e);
+        rc = enroll_register(&n, &height, &e);
+        onchain_saw(w, height); /* keepers judge us by no older state */
         if (rc == RC_OK)
             rc = enroll_standing(&n, &soon, &expires, &e);
         if (rc == RC_OK)

@@ -181,9 +181,14 @@ static enum rc ask(struct worker *w, struct secret32 *out, uint64_t *generation,
 {
     AUTO_FREE struct keeper_answer *answers = xcalloc(KEYS_MAX_KEEPERS, sizeof(*answers));
     AUTO_FREE struct keepers_found *g = xcalloc(1, sizeof(*g));
-    const struct keepers_at at = keepers_at(w);
-    struct keeper_group group = {
-        .keys = &g->keys, .urls = g->url_of, .timeout_ms = ASK_TIMEOUT_MS, .job = job};
+    struct keepers_at at = keepers_at(w);
+    struct keeper_group group = {.keys = &g->keys,
+                                 .urls = g->url_of,
+                                 .judge = keepers_judge,
+                                 .judge_ctx = &at,
+                                 .timeout_ms = ASK_TIMEOUT_MS,
+                                 .min_height = at.min_height,
+                                 .job = job};
     struct key_request q = {.purpose = wish->purpose,
                             .subject_n = wish->subject_n,
                             .epoch = wish->epoch,

@@ -86,6 +86,57 @@ TEST(reads_are_proved_and_fresh)
     rig_clear(&r);
 }
 
+/* Values known under an app hash are not sent again while it stays; a transaction changes it. */
+TEST(known_values_are_not_read_again)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct light_client *c, *other;
+    struct light_value *v, *again;
+    struct light_key keys[2];
+    struct light_root root;
+    uint64_t height, later = 0;
+    const char *url;
+    struct err e;
+    struct rig r;
+
+    rig_init(&r);
+    root_of(&r, &root, &a);
+    url = gateway_url(r.g);
+    c = follow(&root, &url, 1, NULL);
+    rig_deploy(&r);
+    store(&r, "k", "v1");
+    keys[0] = light_key_storage(&r.guest, bytes_str("k"));
+    keys[1] = light_key_storage(&r.guest, bytes_str("none"));
+    CHECK_OK(light_client_read(c, &v, &a, keys, 2, 3, &height, &e), &e);
+    CHECK_TRUE(v[0].proof.n_siblings != 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(light_client_read(c, &again, &a, keys, 2, 3, &later, &e), &e);
+        CHECK_TRUE(again[0].proof.n_siblings == 0); /* it came without one */
+        CHECK_TRUE(later >= height);
+        CHECK_MEM(again[0].value, bytes_str("v1"));
+        CHECK_TRUE(again[1].value.p == NULL && again != v);
+    }
+    store(&r, "k", "v2");
+    CHECK_OK(light_client_read(c, &again, &a, keys, 2, engine_height(r.en), NULL, &e), &e);
+    CHECK_MEM(again[0].value, bytes_str("v2"));
+    /* Others in between, more than are kept. */
+    for (int i = 0; i < 40; i++) {
+        AUTO_FREE char *name = xasprintf("key %d", i);
+        struct light_key one = light_key_storage(&r.guest, bytes_str(name));
+
+        CHECK_OK(light_client_read(c, &again, &a, &one, 1, 0, NULL, &e), &e);
+        CHECK_TRUE(again[0].value.p == NULL);
+    }
+    CHECK_OK(light_client_read(c, &again, &a, keys, 2, 0, NULL, &e), &e);
+    CHECK_MEM(again[0].value, bytes_str("v2"));
+    other = follow(&root, &url, 1, NULL);
+    CHECK_OK(light_client_read(other, &again, &a, keys, 1, 0, NULL, &e), &e);
+    CHECK_MEM(again[0].value, bytes_str("v2"));
+    light_client_free(other);
+    light_client_free(c);
+    rig_clear(&r);
+}
+
 /* The node's folder as it was. */
 static void copy_folder(const char *from, const char *to)
 {

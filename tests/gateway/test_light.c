@@ -139,6 +139,26 @@ static size_t flip_texts(const json_t *whole, json_t *part, const struct light_k
     return n;
 }
 
+/* Who shows the app hash that is there gets no values, with another one all. */
+static void check_known(struct rig *r, struct buf *params, const struct light_proofs *p)
+{
+    AUTO_CLEAR(buf) struct buf with = {0};
+    const json_t *answer;
+
+    buf_put(&with, params->p, params->n - 1);
+    buf_put_str(&with, ",null,\"");
+    hex_put_0x(&with, BYTES_OF(&p->header.app_hash));
+    buf_put_str(&with, "\"]");
+    answer = rig_ask(r, "cloister_getProofs", buf_cstr(&with));
+    CHECK_TRUE(json_is_null(json_object_get(answer, "values")));
+    CHECK_TRUE(json_is_string(json_object_get(answer, "header")));
+    with.p[with.n - 3] = with.p[with.n - 3] == '0' ? '1' : '0';
+    answer = rig_ask(r, "cloister_getProofs", buf_cstr(&with));
+    CHECK_INT(json_array_size(json_object_get(answer, "values")), p->n);
+    rig_refused(r, "cloister_getProofs",
+                "[[[\"0x0000000000000000000000000000000000000000\"]],null,null,5]", -32602, "");
+}
+
 TEST(proofs_of_many_keys)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
@@ -196,6 +216,7 @@ TEST(proofs_of_many_keys)
     CHECK_MEM(p.values[1].value, bytes_str("the value"));
     CHECK_TRUE(p.values[2].value.p == NULL && p.values[3].value.p == NULL);
     CHECK_TRUE(flip_texts(answer, answer, keys, &root, &like) > 1500);
+    check_known(&r, &params, &p);
 
     /* A present key given as absent, an absent one as present. */
     CHECK_TRUE(json_object_set_new(json_array_get(json_object_get(answer, "values"), 1), "value",

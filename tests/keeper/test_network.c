@@ -11,6 +11,7 @@
 #include "chain/council.h"
 #include "client/enroll.h"
 #include "client/keeper_client.h"
+#include "client/keeper_group.h"
 #include "codec/json.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
@@ -27,6 +28,7 @@
 #define RESHARE 2
 #define PATIENCE_MS 30000 /* daemons are killed meanwhile, and start again */
 #define MAX ((size_t)1 << 20)
+#define GENESIS_MAX ((size_t)4 << 20)
 
 static struct err e;
 
@@ -35,6 +37,8 @@ struct net {
     json_t *file;
     struct chain_client *chain;
     struct keeper_client *client;
+    struct light_client *light; /* for the evidence of keepers at https: */
+    struct keepers_at at;
     uint64_t chain_id;
     struct address workers, gatekeepers, council, tee_pool;
     struct secp_key admin, me;
@@ -44,6 +48,7 @@ struct net {
     struct tee *tee;
     struct hash32 measurement;
     struct arena a;
+    uint64_t height; /* of our registration */
     const char *job; /* goes along with requests */
     struct keyset keys;
     const char *urls[KEYS_MAX_KEEPERS];
@@ -62,6 +67,19 @@ static const char *or_else(const char *variable, const char *text)
     const char *v = getenv(variable);
 
     return v != NULL ? v : text;
+}
+
+static void open_light(struct net *n, const char *rpc)
+{
+    struct light_client_config config = {.urls = &rpc, .n_urls = 1, .patience_ms = PATIENCE_MS};
+    AUTO_FREE char *path = xasprintf("%s/genesis.json", n->dir);
+    AUTO_CLEAR(buf) struct buf text = {0};
+
+    CHECK_OK(file_read(&text, path, GENESIS_MAX, &e), &e);
+    CHECK_OK(light_root_from_genesis(&config.root, &n->a, buf_bytes(&text), &e), &e);
+    CHECK_OK(light_client_new(&n->light, &config, &e), &e);
+    n->at = (struct keepers_at){
+        .light = n->light, .gatekeepers = n->gatekeepers, .workers = n->workers};
 }
 
 static void open_net(struct net *n, const char *who)
@@ -91,6 +109,7 @@ static void open_net(struct net *n, const char *who)
     n->gatekeepers = contract(n, "Gatekeepers");
     n->council = contract(n, "Council");
     n->tee_pool = contract(n, "TeePool");
+    open_light(n, rpc);
     CHECK_OK(json_hex_fixed(seed.b, 32, json_array_get(json_object_get(n->file, "accounts"), 0),
                             "private_key", &e),
              &e);
@@ -109,6 +128,7 @@ static void close_net(struct net *n)
 {
     chain_client_free(n->chain);
     keeper_client_free(n->client);
+    light_client_free(n->light);
     tee_close(n->tee);
     json_decref(n->file);
     arena_clear(&n->a);
@@ -171,7 +191,7 @@ static void register_as(struct net *n, enum worker_role role)
     workers_put_allowMeasurement(&data, &n->measurement, 1u << WORKER_OPEN | 1u << WORKER_KEEPER,
                                  bytes_str("a requester of the tests"));
     act(n, &n->workers, &data);
-    CHECK_OK(enroll_register(&r, &e), &e);
+    CHECK_OK(enroll_register(&r, &n->height, &e), &e);
 }
 
 /* "ACCOUNT=URL ACCOUNT=URL ...": keepers that devnet.json does not know, or others in their place.
@@ -223,8 +243,13 @@ static enum rc get_key(struct net *n, uint8_t key[32], uint64_t epoch, enum key_
                        const struct hash32 *digest, struct bytes context,
                        struct keeper_answer *answers)
 {
-    const struct keeper_group g = {
-        .keys = &n->keys, .urls = n->urls, .timeout_ms = 4000, .job = n->job};
+    const struct keeper_group g = {.keys = &n->keys,
+                                   .urls = n->urls,
+                                   .judge = keepers_judge,
+                                   .judge_ctx = &n->at,
+                                   .timeout_ms = 4000,
+                                   .min_height = n->height,
+                                   .job = n->job};
     const struct key_subject subject = {.account = n->tee_pool, .digest = *digest};
     AUTO_CLEAR(buf) struct buf s = {0};
     struct key_request q = {.genesis = n->keys.genesis,
@@ -242,8 +267,7 @@ static enum rc get_key(struct net *n, uint8_t key[32], uint64_t epoch, enum key_
     return keeper_client_key(n->client, key, 32, &g, &q, context, n->tee, &n->receive, answers, &e);
 }
 
-/* Keepers judge by proved state, a block behind what the node says: just registered, we may not be
- * known to them yet. */
+/* A keeper that waits for others, or is under load, may not have seen our block in time. */
 static void wait_until_known(struct net *n)
 {
     const uint64_t give_up = clock_mono_ms() + PATIENCE_MS;
@@ -265,6 +289,37 @@ static void register_me(struct net *n)
     read_keepers(n);
     register_as(n, WORKER_OPEN);
     wait_until_known(n);
+}
+
+static void leave(struct net *n)
+{
+    struct chain_receipt receipt;
+    struct buf data = {0};
+
+    workers_put_deregister(&data, &n->my_address);
+    const struct chain_send s = {.to = &n->workers, .data = buf_bytes(&data)};
+    CHECK_OK(chain_transact(n->chain, &receipt, &n->a, &n->me, &s, &e), &e);
+    buf_clear(&data);
+}
+
+/* Keepers judge by proved state, a block behind what the node says; told the height of our
+ * registration they wait for it. */
+TEST(who_has_just_registered_is_known)
+{
+    const struct hash32 none = {{0}};
+    struct net n = {0};
+    uint8_t key[32];
+
+    open_net(&n, "requester");
+    register_me(&n); /* keepers have agreed on a head of just now */
+    for (int i = 0; i < 5; i++) {
+        leave(&n);
+        register_as(&n, WORKER_OPEN);
+        CHECK_OK(get_key(&n, key, 0, KEY_POOL_SECRETS, &none, bytes_str("known"), NULL), &e);
+    }
+    n.height = UINT32_MAX; /* never comes: judged all the same */
+    CHECK_OK(get_key(&n, key, 0, KEY_POOL_SECRETS, &none, bytes_str("known"), NULL), &e);
+    close_net(&n);
 }
 
 TEST(a_registered_worker_gets_its_key)
@@ -289,17 +344,6 @@ TEST(a_registered_worker_gets_its_key)
     hex_encode(text, BYTES_OF(&key));
     CHECK_OK(file_write_atomic(out, bytes_str(text), 0600, &e), &e);
     close_net(&n);
-}
-
-static void leave(struct net *n)
-{
-    struct chain_receipt receipt;
-    struct buf data = {0};
-
-    workers_put_deregister(&data, &n->my_address);
-    const struct chain_send s = {.to = &n->workers, .data = buf_bytes(&data)};
-    CHECK_OK(chain_transact(n->chain, &receipt, &n->a, &n->me, &s, &e), &e);
-    buf_clear(&data);
 }
 
 /* Keys by context, a line each, and a line for each keeper that lied or did not answer. Registered

@@ -106,6 +106,10 @@ class Keepers:
         i = int(name.split("-")[1])
         return f"http://127.0.0.1:{self.net.port + 50 + i}"
 
+    def tls_url(self, name):
+        i = int(name.split("-")[1])
+        return f"https://127.0.0.1:{self.net.port + 57 + i}"
+
     def get(self, name, path):
         try:
             with urllib.request.urlopen(self.url(name) + path, timeout=3) as r:
@@ -130,7 +134,7 @@ class Keepers:
         pid = until("a keeper to take after", lambda: self.net.pid("keeper-1"))
         argv = [a.decode() for a in open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")[:-1]]
         for option, value in [("--dir", f"{self.net.dir}/{name}"), ("--listen", f"127.0.0.1:{self.net.port + 50 + i}"),
-                              ("--tls-listen", f"127.0.0.1:{self.net.port + 57 + i}"),
+                              ("--tls-listen", self.tls_url(name).removeprefix("https://")),
                               ("--tee", f"simulator:{self.net.dir}/simulator/{name}")]:
             argv[argv.index(option) + 1] = value
         self.argv[name] = argv + (["--url", url] if url else [])

@@ -5,8 +5,22 @@
 
 #include <pthread.h>
 
+#define LIGHT_KNOWN 16                     /* reads whose values are kept */
+#define LIGHT_KNOWN_MAX ((size_t)64 << 10) /* bytes of values of one of them */
+
+/* The values of a list of keys under an app hash, as they were proved. */
+struct light_known {
+    struct arena mem;
+    struct hash32 keys; /* SHA-256 of the list; zeros: free */
+    struct hash32 app_hash;
+    struct light_value *values; /* without proofs */
+    uint64_t used;              /* by light_client.uses */
+};
+
 struct light_client {
     pthread_mutex_t lock;
+    struct light_known known[LIGHT_KNOWN];
+    uint64_t uses;
     struct chain_client *nodes[LIGHT_CLIENT_MAX_NODES];
     size_t n_nodes;
     char *path;

@@ -3,6 +3,7 @@
 
 #include "attest/policy.h"
 #include "client/chain_client.h"
+#include "client/keeper_group.h"
 #include "client/light_client.h"
 #include "keeper/internal/council.h"
 #include "keeper/internal/evidence.h"
@@ -108,14 +109,17 @@ struct keeper {
     uint64_t chain_id;
     struct chain_client *chain;
     struct light_client *light;
+    struct keepers_at at;       /* the same chain, for the evidence of other keepers */
+    struct keeper_lines *lines; /* open to them */
     struct http_server *http;
     struct ratls_server *tls;
     struct metrics *metrics;
     pthread_t thread, recovery_thread;
     bool has_thread, has_recovery_thread;
     atomic_bool stopping;
-    atomic_bool look_soon; /* a keeper does not answer where it was */
-    atomic_bool retired;   /* handed over, or replaced by a later build: no partials, no rounds */
+    atomic_uint n_awaiting; /* answers that wait for a block */
+    atomic_bool look_soon;  /* a keeper does not answer where it was */
+    atomic_bool retired;    /* handed over, or replaced by a later build: no partials, no rounds */
     struct keeper_round round;
 
     pthread_mutex_t send;
@@ -149,6 +153,21 @@ enum rc keeper_transact(struct keeper *k, const struct address *to, struct buf *
 /* keeper.c: what a view of the chain needs, and no keeper: no folder, no keys. keeper_stop() ends
  * it. */
 enum rc keeper_view(struct keeper **out, const struct keeper_config *config, struct err *e);
+
+/* ask.c: POST a body to other keepers of the sharing, side by side; waits until all have answered
+ * or ASK_TIMEOUT_MS are over. taken() is told what each (from 0) says; answer NULL: nothing that is
+ * JSON, e says why; it may write to e. whom: bit i of keeper i (from 0). */
+#define ASK_TIMEOUT_MS 700
+struct ask {
+    const char *path;
+    struct bytes body;
+    size_t answer_max;
+    void (*taken)(void *ctx, uint32_t i, const json_t *answer, struct err *e);
+    void *ctx;
+};
+void ask_each(struct keeper *k, const struct keeper_serving *s, uint32_t whom, const struct ask *a);
+/* All but us that say where they are. */
+uint32_t ask_others(const struct keeper_serving *s);
 
 /* beacon.c: our part of the beacon of a block that has come. RC_AGAIN: not yet, as far as we see;
  * RC_NOTFOUND: we have no share. */
@@ -194,6 +213,7 @@ struct partial_request {
     size_t n_challenges;
     json_t *app; /* of an application's keys: its event log and approval, borrowed; NULL: none */
     json_t *job; /* of KEY_IMAGE: what the requester says it runs, borrowed; NULL: nothing */
+    uint64_t height; /* it wants to be judged by the state after this block, or a later one */
 };
 /* image_job.c: does the requester run a job of this image? Proved state, and the file owner's own
  * signature. *why says what does not fit. Not RC_OK: could not be read. */
