@@ -258,7 +258,7 @@ static enum rc go_back(struct audit *x, const struct range *r, struct err *e)
         TRY(machine_load(x->machine, r->before[i].key, r->before[i].value, e));
         TRY(cluster_roots_load(x->roots, r->before[i].key, r->before[i].value, e));
     }
-    cluster_roots_loaded(x->roots, &root);
+    TRY(cluster_roots_loaded(x->roots, &root, e));
     for (size_t i = 0; i < x->n_codes; i++)
         if (x->codes[i].elf.p != NULL) {
             elf = x->codes[i].elf;
