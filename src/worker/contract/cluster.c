@@ -77,6 +77,8 @@ void cluster_free(struct cluster *c)
     for (size_t i = 0; i < CLUSTER_RECEIPTS; i++)
         buf_clear(&c->receipts[i].sealed);
     free(c->receipts);
+    records_stop(c);
+    free(c->fetches);
     free(c->held_back);
     keyring_free(c->keys);
     (void)pthread_mutex_destroy(&c->lock);
@@ -568,6 +570,7 @@ static enum rc step(struct cluster *c, struct err *e)
     c->seen_epoch = v.epoch;
     if (!v.is_member) {
         cluster_unload(c);
+        records_stop(c);
         keyring_clear(c->keys);
         return join(c, &v, e);
     }
@@ -623,9 +626,10 @@ static void *cluster_main(void *data)
             rc = step(c, &e);
             if (rc == RC_OK)
                 seen = height;
-            still_ms = c->awaits || c->writes.is_running || c->looks.is_running
-                           ? 0
-                           : clock_mono_ms() - moved_ms;
+            still_ms =
+                c->awaits || c->writes.is_running || c->looks.is_running || c->n_fetching != 0
+                    ? 0
+                    : clock_mono_ms() - moved_ms;
             next_look =
                 clock_mono_ms() + between(LOOK_EVERY_MS, still_ms / LOOK_SHARE, LOOK_SELDOM_MS);
         }

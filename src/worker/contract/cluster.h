@@ -108,6 +108,8 @@ struct cluster {
     unsigned look_tries;         /* at the checkpoint of commit looked_at */
     struct held_back *held_back; /* records.c */
     size_t n_held_back;
+    struct code_fetch *fetches; /* records.c: code that is being fetched */
+    unsigned n_fetching;
     bool awaits; /* the chain has work that only time or others bring on */
 
     pthread_mutex_t lock;          /* guards what follows */
@@ -157,6 +159,10 @@ void cluster_keep_receipt(struct cluster *c, uint64_t index, struct bytes sealed
  * names, sealed for something else, or no program. */
 enum rc cluster_fetch_code(struct cluster *c, const struct address *contract,
                            const struct hash32 *code_hash, uint64_t min_height, struct err *e);
+/* Fetch it, and keep it here for cluster_fetch_code. In any thread. As cluster_fetch_code. */
+enum rc cluster_keep_code(struct cluster *c, const struct address *contract,
+                          const struct hash32 *code_hash, const char *url, uint64_t newest_epoch,
+                          struct err *e);
 /* Code from a contract's part of a state file: given to the runtime and kept. *code_hash is what it
  * is. */
 enum rc cluster_put_code(struct cluster *c, const struct address *contract, struct bytes program,
@@ -232,6 +238,8 @@ void checkpoint_vouch_stop(struct cluster *c);
 
 /* Publish our key records for contracts that lack ours. */
 enum rc records_publish(struct cluster *c, const struct cluster_view *v, struct err *e);
+/* End what is being fetched for them. */
+void records_stop(struct cluster *c);
 
 /* ---- outbox.c ---- */
 
