@@ -1,6 +1,6 @@
 /* A checkpoint of one contract with N keys of 1 KiB: written, opened, its leaves keyed (in one
- * thread, then in two), its root computed. Processor seconds of each part, for they hardly change
- * with what else the machine does; the wall clock of the whole last. Rows for bench/run. */
+ * thread, then in two), its tree put together. Processor seconds of each part, for they hardly
+ * change with what else the machine does; the wall clock of the whole last. Rows for bench/run. */
 #include "cluster/roots.h"
 #include "cluster/state_file.h"
 
@@ -51,7 +51,7 @@ static void write_file(struct buf *out, size_t n)
 }
 
 /* Leaves of one section. */
-static size_t make_leaves(struct keyed_leaf *out, struct bytes plain)
+static size_t make_leaves(struct tree_leaf *out, struct bytes plain)
 {
     struct bytes item, key, value;
     enum state_item tag;
@@ -61,14 +61,14 @@ static size_t make_leaves(struct keyed_leaf *out, struct bytes plain)
         if (tag != ITEM_CHANGE)
             continue;
         CHECK(state_item_change(&key, &value, &contract, item, NULL) == RC_OK);
-        keyed_leaf_make(&out[n++], &blinder, key, value);
+        keyed_tree_leaf_make(&out[n++], &blinder, key, value);
     }
     return n;
 }
 
 static void *load(void *unused)
 {
-    struct keyed_leaf *leaves = xcalloc(STATE_SECTION_MAX / VALUE_SIZE, sizeof(*leaves));
+    struct tree_leaf *leaves = xcalloc(STATE_SECTION_MAX / VALUE_SIZE, sizeof(*leaves));
     AUTO_CLEAR(secbuf) struct secbuf plain = {0};
     double t[4];
 
@@ -90,8 +90,7 @@ static void *load(void *unused)
         n = make_leaves(leaves, secbuf_bytes(&plain));
         t[2] = seconds(CLOCK_THREAD_CPUTIME_ID);
         (void)pthread_mutex_lock(&lock);
-        for (size_t i = 0; i < n; i++)
-            CHECK(cluster_roots_load_leaf(roots, &contract, &leaves[i], NULL) == RC_OK);
+        CHECK(cluster_roots_load_leaves(roots, &contract, leaves, n, NULL) == RC_OK);
         t[3] = seconds(CLOCK_THREAD_CPUTIME_ID);
         opened += t[1] - t[0];
         keyed += t[2] - t[1];
@@ -116,13 +115,13 @@ static void run(struct bytes rest, size_t threads, struct hash32 *root)
     for (size_t i = 0; i < threads; i++)
         CHECK(pthread_join(t[i], NULL) == 0);
     cpu = seconds(CLOCK_THREAD_CPUTIME_ID);
-    cluster_roots_loaded(roots, root);
+    CHECK(cluster_roots_loaded(roots, root, NULL) == RC_OK);
     cpu = seconds(CLOCK_THREAD_CPUTIME_ID) - cpu;
     wall = seconds(CLOCK_MONOTONIC) - wall;
     printf("roots|open sections, processor time (%zu threads)|%.2f s||\n"
            "roots|key leaves, processor time (%zu threads)|%.2f s||\n"
-           "roots|insert leaves, processor time (%zu threads)|%.2f s||\n"
-           "roots|compute the root, processor time (%zu threads)|%.2f s||\n"
+           "roots|gather leaves, processor time (%zu threads)|%.2f s||\n"
+           "roots|tree and root, processor time (%zu threads)|%.2f s||\n"
            "roots|all of it, by the clock (%zu threads)|%.2f s||\n"
            "roots|memory of the roots (%zu threads)|%zu MiB||\n",
            threads, opened, threads, keyed, threads, loaded, threads, cpu, threads, wall, threads,

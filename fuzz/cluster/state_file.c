@@ -32,6 +32,35 @@ static void walk_items(struct bytes plain, const struct address *contract)
     CHECK(plain.n == 0);
 }
 
+/* The same file in pieces has the same sections, as far as it goes. */
+static void walk_pieces(struct bytes file)
+{
+    AUTO_CLEAR(arena) struct arena mem = {0};
+    struct state_file_head h;
+    struct state_sections whole, cut;
+    struct bytes rest, none;
+    size_t size;
+
+    if (state_file_parse(&h, &rest, file, &mem, NULL) != RC_OK)
+        return;
+    CHECK(state_file_head_size(&size, file, NULL) == RC_OK && size == file.n - rest.n);
+    CHECK(state_file_parse(&h, &none, bytes_of(file.p, size), &mem, NULL) == RC_OK && none.n == 0);
+    state_sections_begin(&whole, &h, rest);
+    state_sections_begin(&cut, &h, none);
+    for (;;) {
+        struct state_section a, b;
+        enum rc rc = state_section_size(&size, rest, NULL);
+
+        cut.rest = rc == RC_OK && size != 0 && size <= rest.n ? bytes_of(rest.p, size) : rest;
+        rc = state_sections_next(&a, &whole, NULL);
+        CHECK(state_sections_next(&b, &cut, NULL) == rc);
+        if (rc != RC_OK)
+            return;
+        CHECK(a.sealed.p == b.sealed.p && a.sealed.n == b.sealed.n && a.last == b.last);
+        rest = whole.rest;
+    }
+}
+
 static void walk_file(struct bytes file)
 {
     AUTO_CLEAR(arena) struct arena mem = {0};
@@ -107,6 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     switch (data[0] % 3) {
     case 0:
         walk_file(bytes_of(data + 1, size - 1));
+        walk_pieces(bytes_of(data + 1, size - 1));
         break;
     case 1:
         walk_items(bytes_of(data + 1, size - 1), &contract);

@@ -7,6 +7,8 @@
 /* Above any command's gas, and small enough that gas in the VM's units does not overflow. */
 #define GAS_MAX (1ULL << 50)
 
+const uint8_t COMMAND_TOO_LARGE[4] = {0x59, 0x4a, 0xa8, 0x49};
+
 struct code {
     struct hash32 hash;
     struct bytes elf; /* owned */
@@ -64,7 +66,7 @@ static bool value_ok(struct bytes key, struct bytes value)
 
 static enum rc too_large(const struct machine *m, struct err *e)
 {
-    return err_set(e, RC_LIMIT, "cluster: state above its limit of %zu bytes",
+    return err_set(e, RC_LIMIT, "cluster: state weighs more than its limit of %zu bytes",
                    m->config.state_limit);
 }
 
@@ -75,7 +77,8 @@ enum rc machine_load(struct machine *m, struct bytes key, struct bytes value, st
                        key.n, value.n);
     if (state_map_get(&m->state, key).p != NULL)
         return err_set(e, RC_EXISTS, "cluster: a key is loaded twice");
-    if (m->config.state_limit != 0 && m->state.size + key.n + value.n > m->config.state_limit)
+    if (m->config.state_limit != 0 &&
+        machine_state_size(m) + key.n + value.n + STATE_KEY_WEIGHT > m->config.state_limit)
         return too_large(m, e);
     state_map_set(&m->state, key, value);
     return RC_OK;
@@ -84,7 +87,7 @@ enum rc machine_load(struct machine *m, struct bytes key, struct bytes value, st
 enum rc machine_apply(struct machine *m, const struct state_change *changes, size_t n,
                       struct err *e)
 {
-    size_t size = m->state.size;
+    size_t before = machine_state_size(m), size = before;
 
     for (size_t i = 0; i < n; i++) {
         struct bytes key = changes[i].key, value = changes[i].value, old;
@@ -94,10 +97,10 @@ enum rc machine_apply(struct machine *m, const struct state_change *changes, siz
         if (i != 0 && bytes_cmp(changes[i - 1].key, key) >= 0)
             return err_set(e, RC_MALFORMED, "cluster: changes are not in order at %zu", i);
         old = state_map_get(&m->state, key);
-        size += value.n != 0 ? key.n + value.n : 0;
-        size -= old.n != 0 ? key.n + old.n : 0;
+        size += value.n != 0 ? key.n + value.n + STATE_KEY_WEIGHT : 0;
+        size -= old.n != 0 ? key.n + old.n + STATE_KEY_WEIGHT : 0;
     }
-    if (m->config.state_limit != 0 && size > m->config.state_limit && size > m->state.size)
+    if (m->config.state_limit != 0 && size > m->config.state_limit && size > before)
         return too_large(m, e);
     for (size_t i = 0; i < n; i++)
         state_map_set(&m->state, changes[i].key, changes[i].value);
@@ -106,7 +109,7 @@ enum rc machine_apply(struct machine *m, const struct state_change *changes, siz
 
 size_t machine_state_size(const struct machine *m)
 {
-    return m->state.size;
+    return m->state.size + m->state.n * STATE_KEY_WEIGHT;
 }
 
 /* ---- code ---- */
@@ -187,18 +190,47 @@ static enum rc source_get(void *data, struct bytes key, struct arena *out, struc
     return RC_OK;
 }
 
+/* Addresses are copied, or every comparison would go through all of memory. */
+struct placed {
+    struct address contract;
+    const struct map_item *item;
+};
+
+static int by_contract(const void *a, const void *b)
+{
+    const struct placed *x = a, *y = b;
+
+    return memcmp(x->contract.b, y->contract.b, sizeof(x->contract.b));
+}
+
+static struct placed *in_order(const struct machine *m)
+{
+    struct placed *all = xcalloc(m->state.n + 1, sizeof(*all));
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->state.n_slots; i++) {
+        const struct map_item *item = m->state.slots[i].item;
+
+        if (item == NULL)
+            continue;
+        all[n].item = item;
+        memcpy(all[n++].contract.b, item->bytes + 1, sizeof(all->contract.b));
+    }
+    qsort(all, n, sizeof(*all), by_contract);
+    return all;
+}
+
 enum rc machine_each(const struct machine *m,
                      enum rc (*fn)(void *data, struct bytes key, struct bytes value, struct err *e),
                      void *data, struct err *e)
 {
     AUTO_FREE bool *used = xcalloc(m->n_codes + 1, sizeof(*used));
+    AUTO_FREE struct placed *all = in_order(m);
 
-    for (size_t i = 0; i < m->state.n_slots; i++) {
-        const struct map_item *item = m->state.slots[i].item;
+    for (size_t i = 0; i < m->state.n; i++) {
+        const struct map_item *item = all[i].item;
         struct account acc;
 
-        if (item == NULL)
-            continue;
         TRY(fn(data, map_item_key(item), map_item_value(item), e));
         if (item->bytes[0] != STATE_ACCOUNT)
             continue;
@@ -333,7 +365,7 @@ static bool above_limit(const struct run *r, int64_t grown_before)
     size_t limit = r->m->config.state_limit;
 
     return limit != 0 && r->journal.grown > grown_before &&
-           (int64_t)r->m->state.size + r->journal.grown > (int64_t)limit;
+           (int64_t)machine_state_size(r->m) + r->journal.grown > (int64_t)limit;
 }
 
 /* Call the contract; it has code. The coin comes out of nowhere into the sender's account, from
@@ -354,10 +386,11 @@ static enum rc call_contract(struct run *r, const struct command *c, struct comm
     out->status = status_of(x.code);
     if (x.output.n > RECEIPT_OUTPUT_MAX)
         x.output.n = RECEIPT_OUTPUT_MAX;
-    if (x.code == TX_OK && above_limit(r, grown)) {
+    if (journal_is_full(&r->journal) || (x.code == TX_OK && above_limit(r, grown))) {
         journal_revert(&r->journal, (struct journal_mark){0});
         out->status = RECEIPT_REVERTED;
-        x.output = bytes_of(NULL, 0);
+        x.output =
+            journal_is_full(&r->journal) ? bytes_of(COMMAND_TOO_LARGE, 4) : bytes_of(NULL, 0);
     }
     out->output = arena_dup(r->mem, x.output);
     arena_reset(&r->scratch);
@@ -436,13 +469,17 @@ static enum rc check_commands(const struct machine *m, const struct command *c, 
 static enum rc run_all(struct run *r, const struct command *c, size_t n,
                        struct command_result *results, struct err *e)
 {
+    uint64_t limit =
+        r->m->config.command_limit != 0 ? r->m->config.command_limit : MACHINE_COMMAND_MAX;
+
     for (size_t i = 0; i < n; i++) {
         results[i] = (struct command_result){.status = RECEIPT_REVERTED};
         journal_settle(&r->journal);
+        r->journal.work_limit = r->journal.work + limit;
         TRY(run_command(r, &c[i], &results[i], e));
         if (results[i].status != RECEIPT_DONE)
             give_back(r, &c[i]);
-        if (r->size > MACHINE_RANGE_MAX)
+        if (n > 1 && (r->size > MACHINE_RANGE_MAX || r->journal.work > MACHINE_RANGE_MAX))
             return err_set(e, RC_LIMIT, "cluster: %zu commands make above %u bytes: run fewer", n,
                            MACHINE_RANGE_MAX);
     }

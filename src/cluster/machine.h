@@ -32,8 +32,9 @@ struct command_result {
 struct machine_config {
     uint64_t chain_id;
     struct hash32 genesis;
-    size_t state_limit; /* bytes of keys and values; 0: no limit. RC_LIMIT at load; a command that
-                           would go beyond reverts */
+    size_t state_limit;     /* what state may weigh; 0: no limit. RC_LIMIT at load; a command that
+                               would go beyond reverts */
+    uint64_t command_limit; /* 0: MACHINE_COMMAND_MAX */
 };
 
 struct machine;
@@ -48,19 +49,25 @@ enum rc machine_load(struct machine *m, struct bytes key, struct bytes value, st
 enum rc machine_put_code(struct machine *m, struct bytes elf, struct hash32 *hash, struct err *e);
 bool machine_has_code(const struct machine *m, const struct hash32 *hash);
 
-/* Most bytes of changes, outputs, events and messages of one machine_run. */
+/* Most bytes of changes, outputs, events and messages of one machine_run, and most that it keeps
+ * while it runs. */
 #define MACHINE_RANGE_MAX (256u << 20)
-/* Bytes of keys and values that a cluster may have: the same in every member, and what a process of
- * 4 GiB holds with all that belongs to it. */
-#define MACHINE_STATE_LIMIT ((size_t)512 << 20)
+/* Most that one command may have the machine keep (`work` of ledger/journal.h): one beyond it
+ * reverts with COMMAND_TOO_LARGE, and any single command stays below MACHINE_RANGE_MAX. */
+#define MACHINE_COMMAND_MAX (96u << 20)
+/* The first four bytes of keccak256("CommandTooLarge()"), as its revert data. */
+extern const uint8_t COMMAND_TOO_LARGE[4];
+/* What a cluster's state may weigh (STATE_KEY_WEIGHT): the same in every member, and what a process
+ * of 4 GiB holds with all that belongs to it. */
+#define MACHINE_STATE_LIMIT ((size_t)1280 << 20)
 
 /* Run the commands of a commit's range, in order. Results (n of them), messages and changes live in
  * `mem`; changes are sorted, each key once, `old` is what was there before: applied backwards they
  * undo it. State has moved on when this returns RC_OK, and only then. RC_NOTFOUND: an activate or
  * upgrade names code that is not known: put the code and run again. RC_LIMIT: what the range makes
- * is above MACHINE_RANGE_MAX: run fewer commands at a time. RC_RANGE: a value of 2^192 and more,
- * which no chain has. RC_CORRUPT: a contract's code was never put. Any other failure of a command
- * is its result. */
+ * is above MACHINE_RANGE_MAX: run fewer commands at a time; never of one alone. RC_RANGE: a value
+ * of 2^192 and more, which no chain has. RC_CORRUPT: a contract's code was never put. Any other
+ * failure of a command is its result. */
 enum rc machine_run(struct machine *m, const struct command *commands, size_t n, struct arena *mem,
                     struct command_result *results, const struct out_message **messages,
                     size_t *n_messages, struct state_changes *changes, struct err *e);
@@ -80,8 +87,10 @@ struct machine_query {
 enum rc machine_query(struct machine *m, const struct machine_query *q, struct arena *mem,
                       struct command_result *out, struct err *e);
 
-/* Walk the whole state: RC_OK from fn goes on. For checkpoints. Codes in use come as 0x03 keys. */
+/* Walk the whole state, contract by contract in the order of their addresses: RC_OK from fn goes
+ * on. For checkpoints. Codes in use come last, as 0x03 keys. */
 enum rc machine_each(const struct machine *m,
                      enum rc (*fn)(void *data, struct bytes key, struct bytes value, struct err *e),
                      void *data, struct err *e);
+/* What the state weighs. */
 size_t machine_state_size(const struct machine *m);

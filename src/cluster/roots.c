@@ -12,7 +12,7 @@ struct contract {
     struct blinder blinder;
     struct tree *tree;
     struct hash32 root;
-    bool fresh; /* loaded since the root was computed */
+    struct tree_leaves loading; /* until loaded() */
 };
 
 struct cluster_roots {
@@ -66,6 +66,15 @@ void keyed_leaf_make(struct keyed_leaf *out, const struct blinder *b, struct byt
     keyed(&out->leaf, b, 1, BYTES_OF(&out->path_key), value);
 }
 
+void keyed_tree_leaf_make(struct tree_leaf *out, const struct blinder *b, struct bytes key,
+                          struct bytes value)
+{
+    struct keyed_leaf leaf;
+
+    keyed_leaf_make(&leaf, b, key, value);
+    tree_leaf_make(out, BYTES_OF(&leaf.path_key), BYTES_OF(&leaf.leaf));
+}
+
 enum rc state_key_owner(struct address *out, struct bytes key, struct err *e)
 {
     bool account = key.n == 21 && key.p[0] == STATE_ACCOUNT;
@@ -97,6 +106,7 @@ void cluster_roots_free(struct cluster_roots *r)
         return;
     for (size_t i = 0; i < r->n; i++) {
         tree_free(r->contracts[i]->tree);
+        free(r->contracts[i]->loading.items);
         wipe(r->contracts[i], sizeof(*r->contracts[i]));
         free(r->contracts[i]);
     }
@@ -175,14 +185,15 @@ const struct secret32 *cluster_roots_blind(const struct cluster_roots *r,
 
 /* ---- loading ---- */
 
-enum rc cluster_roots_load_leaf(struct cluster_roots *r, const struct address *contract,
-                                const struct keyed_leaf *leaf, struct err *e)
+enum rc cluster_roots_load_leaves(struct cluster_roots *r, const struct address *contract,
+                                  const struct tree_leaf *leaves, size_t n, struct err *e)
 {
     struct contract *c;
 
     TRY(known(&c, r, contract, e));
-    TRY(tree_load(c->tree, BYTES_OF(&leaf->path_key), BYTES_OF(&leaf->leaf), e));
-    c->fresh = true;
+    CHECK(tree_n_keys(c->tree) == 0);
+    for (size_t i = 0; i < n; i++)
+        tree_leaves_put(&c->loading, &leaves[i]);
     return RC_OK;
 }
 
@@ -190,13 +201,13 @@ enum rc cluster_roots_load(struct cluster_roots *r, struct bytes key, struct byt
                            struct err *e)
 {
     struct address owner;
-    struct keyed_leaf leaf;
+    struct tree_leaf leaf;
     struct contract *c;
 
     TRY(state_key_owner(&owner, key, e));
     TRY(known(&c, r, &owner, e));
-    keyed_leaf_make(&leaf, &c->blinder, key, value);
-    return cluster_roots_load_leaf(r, &owner, &leaf, e);
+    keyed_tree_leaf_make(&leaf, &c->blinder, key, value);
+    return cluster_roots_load_leaves(r, &owner, &leaf, 1, e);
 }
 
 /* The change of the tree of contracts that a contract's new root makes. */
@@ -208,23 +219,23 @@ static struct state_change root_change(const struct contract *c)
     };
 }
 
-void cluster_roots_loaded(struct cluster_roots *r, struct hash32 *root)
+enum rc cluster_roots_loaded(struct cluster_roots *r, struct hash32 *root, struct err *e)
 {
-    struct state_change *changes = xcalloc(r->n + 1, sizeof(*changes));
+    AUTO_FREE struct state_change *changes = xcalloc(r->n + 1, sizeof(*changes));
     struct state_changes all = {.items = changes};
 
+    *root = (struct hash32){0};
     r->height++;
     for (size_t i = 0; i < r->n; i++) {
         struct contract *c = r->contracts[i];
 
-        if (!c->fresh)
+        if (c->loading.n == 0)
             continue;
-        tree_loaded(c->tree, r->height, &c->root);
-        c->fresh = false;
+        TRY(tree_build(c->tree, &c->loading, r->height, &c->root, e));
         changes[all.n++] = root_change(c);
     }
     tree_apply(r->tree, r->height, &all, root);
-    free(changes);
+    return RC_OK;
 }
 
 /* ---- changes ---- */
@@ -303,6 +314,18 @@ enum rc cluster_roots_apply(struct cluster_roots *r, const struct state_change *
 void cluster_roots_root(const struct cluster_roots *r, struct hash32 *root)
 {
     tree_root(r->tree, root);
+}
+
+size_t cluster_roots_list(const struct cluster_roots *r, struct contract_root **list)
+{
+    size_t n = 0;
+
+    *list = xcalloc(r->n + 1, sizeof(**list));
+    for (size_t i = 0; i < r->n; i++)
+        if (!hash32_eq(&r->contracts[i]->root, &STATE_EMPTY))
+            (*list)[n++] = (struct contract_root){.contract = r->contracts[i]->address,
+                                                  .root = r->contracts[i]->root};
+    return n;
 }
 
 void cluster_roots_of(const struct cluster_roots *r, const struct address *contract,

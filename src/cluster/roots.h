@@ -8,6 +8,7 @@
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "ledger/state.h"
+#include "ledger/tree.h"
 
 struct cluster_roots;
 struct cluster_roots *cluster_roots_new(void);
@@ -20,11 +21,13 @@ enum rc cluster_roots_add(struct cluster_roots *r, const struct address *contrac
 const struct secret32 *cluster_roots_blind(const struct cluster_roots *r,
                                            const struct address *contract);
 
-/* Load a checkpoint: one call a key, any order, then loaded(). RC_NOTFOUND: a key of a contract
- * that was not added; RC_EXISTS: twice; RC_MALFORMED: neither account nor storage. */
+/* Load a checkpoint: one call a key, any order, then loaded(). A contract that has state already is
+ * our bug. RC_NOTFOUND: a key of a contract that was not added; RC_MALFORMED: neither account nor
+ * storage. */
 enum rc cluster_roots_load(struct cluster_roots *r, struct bytes key, struct bytes value,
                            struct err *e);
-void cluster_roots_loaded(struct cluster_roots *r, struct hash32 *root);
+/* RC_EXISTS: a key came twice; nothing is to be done with r then but to free it. */
+enum rc cluster_roots_loaded(struct cluster_roots *r, struct hash32 *root, struct err *e);
 
 /* The same in two steps, for large states: making leaves is nearly all of the work, touches no
  * cluster_roots and may be done in many threads; loading them is for one thread at a time. */
@@ -39,10 +42,13 @@ struct blinder {
 void blinder_init(struct blinder *b, const struct secret32 *blind);
 void keyed_leaf_make(struct keyed_leaf *out, const struct blinder *b, struct bytes key,
                      struct bytes value);
+/* What the tree holds of a keyed leaf. */
+void keyed_tree_leaf_make(struct tree_leaf *out, const struct blinder *b, struct bytes key,
+                          struct bytes value);
 /* The contract whose state a natural key is. RC_MALFORMED. */
 enum rc state_key_owner(struct address *out, struct bytes key, struct err *e);
-enum rc cluster_roots_load_leaf(struct cluster_roots *r, const struct address *contract,
-                                const struct keyed_leaf *leaf, struct err *e);
+enum rc cluster_roots_load_leaves(struct cluster_roots *r, const struct address *contract,
+                                  const struct tree_leaf *leaves, size_t n, struct err *e);
 
 /* Changes of one commit's range (natural keys, sorted, each once; value p NULL deletes). *root is
  * the new cluster root. RC_NOTFOUND: a contract that was not added; RC_MALFORMED: a key that is
@@ -51,6 +57,9 @@ enum rc cluster_roots_apply(struct cluster_roots *r, const struct state_change *
                             struct hash32 *root, struct err *e);
 
 void cluster_roots_root(const struct cluster_roots *r, struct hash32 *root);
+/* The contracts that have state, in the order of their addresses; *list is the caller's to free. */
+struct contract_root;
+size_t cluster_roots_list(const struct cluster_roots *r, struct contract_root **list);
 /* STATE_EMPTY for a contract without state. */
 void cluster_roots_of(const struct cluster_roots *r, const struct address *contract,
                       struct hash32 *root);

@@ -82,13 +82,19 @@ enum rc state_file_end(struct state_file_writer *w, struct err *e);
  * found to give new_root. RC_MALFORMED, RC_UNSUPPORTED, RC_LIMIT. */
 enum rc state_file_parse(struct state_file_head *out, struct bytes *rest, struct bytes file,
                          struct arena *a, struct err *e);
+/* For a file that comes in pieces: bytes that its head, or a section, takes, as far as what has
+ * come of it tells; 0: not yet. RC_LIMIT: more than it may have. */
+enum rc state_file_head_size(size_t *size, struct bytes begun, struct err *e);
+enum rc state_section_size(size_t *size, struct bytes begun, struct err *e);
+
 struct state_section {
     uint32_t contract, number;
     bool last; /* of its contract */
     struct bytes sealed;
 };
-/* The sections one by one, in the only order there is. next: RC_NOTFOUND: the file has ended and is
- * whole; RC_MALFORMED, also for one that was cut. */
+/* The sections one by one, in the only order there is; where a file comes in pieces, `rest` is set
+ * to a whole section, or to nothing at the end, before each call. next: RC_NOTFOUND: the file has
+ * ended and is whole; RC_MALFORMED, also for one that was cut. */
 struct state_sections {
     const struct state_file_head *head;
     struct bytes rest;

@@ -56,6 +56,39 @@ static enum rc read_contracts(struct state_file_head *out, struct reader *r, str
     return RC_OK;
 }
 
+/* Before the number of contracts: magic and kind, genesis, four numbers, two roots. */
+#define HEAD_FIXED (STATE_FILE_MAGIC_SIZE + 1 + 32 + 4 * 8 + 2 * 32)
+
+enum rc state_file_head_size(size_t *size, struct bytes begun, struct err *e)
+{
+    size_t n;
+
+    *size = 0;
+    if (begun.n < HEAD_FIXED + 4)
+        return RC_OK;
+    n = load_u32be(begun.p + HEAD_FIXED);
+    if (n > STATE_FILE_CONTRACTS_MAX)
+        return err_set(e, RC_LIMIT, "state file: %zu contracts, at most %d", n,
+                       STATE_FILE_CONTRACTS_MAX);
+    *size = HEAD_FIXED + 4 + n * STATE_CONTRACT_SIZE;
+    return RC_OK;
+}
+
+enum rc state_section_size(size_t *size, struct bytes begun, struct err *e)
+{
+    size_t n;
+
+    *size = 0;
+    if (begun.n < STATE_SECTION_HEAD + 4)
+        return RC_OK;
+    n = load_u32be(begun.p + STATE_SECTION_HEAD);
+    if (n > STATE_SECTION_MAX + AEAD_TAG_SIZE)
+        return err_set(e, RC_LIMIT, "state file: a section of %zu bytes, at most %zu", n,
+                       (size_t)STATE_SECTION_MAX + AEAD_TAG_SIZE);
+    *size = STATE_SECTION_HEAD + 4 + n;
+    return RC_OK;
+}
+
 /* A checkpoint's own roots: they must agree before a key is needed. */
 static enum rc check_checkpoint(const struct state_file_head *h, struct arena *a, struct err *e)
 {

@@ -327,6 +327,8 @@ enum vm_host_action host_call(void *frame, struct vm *vm, uint64_t number, const
     struct frame *f = frame;
 
     (void)vm;
+    if (journal_is_full(f->run->journal)) /* whoever set the limit undoes all of it */
+        return VM_HOST_OUT_OF_GAS;
     switch (number) {
     case HOST_CALLDATA_READ:
         return read_from(f, number, f->input, a, result);

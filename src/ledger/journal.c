@@ -4,8 +4,9 @@
 
 struct journal_entry {
     struct bytes key;
-    struct bytes value; /* p NULL: absent */
-    struct bytes old;   /* as committed */
+    struct bytes value;  /* p NULL: absent */
+    struct bytes old;    /* as committed */
+    uint32_t touched_by; /* transaction */
 };
 
 struct journal_undo {
@@ -20,11 +21,16 @@ struct journal_slot {
 
 enum { SLOTS_MIN = 64 };
 
+#define WORK_ENTRY 128u /* besides the bytes of a key */
+#define WORK_SET 128u   /* ... of key and values */
+#define WORK_LOG 256u   /* ... of the data */
+
 void journal_init(struct journal *j, struct state_source source)
 {
     memset(j, 0, sizeof(*j));
     j->source = source;
     j->n_slots = SLOTS_MIN;
+    j->transaction = 1;
     j->slots = xcalloc(j->n_slots, sizeof(*j->slots));
 }
 
@@ -90,6 +96,14 @@ static void slots_grow(struct journal *j)
     free(old);
 }
 
+static void touch(struct journal *j, struct journal_entry *en)
+{
+    if (en->touched_by == j->transaction)
+        return;
+    en->touched_by = j->transaction;
+    j->work += WORK_ENTRY + en->key.n;
+}
+
 /* Index of the key's entry, read from the source the first time. */
 static enum rc entry_of(struct journal *j, struct bytes key, uint32_t *entry, struct err *e)
 {
@@ -100,6 +114,7 @@ static enum rc entry_of(struct journal *j, struct bytes key, uint32_t *entry, st
     *entry = 0;
     if (j->slots[at].entry != 0) {
         *entry = j->slots[at].entry - 1;
+        touch(j, &j->entries[*entry]);
         return RC_OK;
     }
     TRY(j->source.get(j->source.data, key, &j->mem, &value, e));
@@ -112,15 +127,16 @@ static enum rc entry_of(struct journal *j, struct bytes key, uint32_t *entry, st
         (struct journal_entry){.key = arena_dup(&j->mem, key), .value = value, .old = value};
     *entry = (uint32_t)j->n_entries++;
     j->slots[at] = (struct journal_slot){.hash = hash, .entry = *entry + 1};
+    touch(j, &j->entries[*entry]);
     if (j->n_entries * 2 > j->n_slots)
         slots_grow(j);
     return RC_OK;
 }
 
-/* Bytes of state that an entry takes with this value. */
+/* What an entry weighs with this value. */
 static int64_t entry_size(const struct journal_entry *en, struct bytes value)
 {
-    return value.n == 0 ? 0 : (int64_t)(en->key.n + value.n);
+    return value.n == 0 ? 0 : (int64_t)(en->key.n + value.n + STATE_KEY_WEIGHT);
 }
 
 static void entry_put(struct journal *j, struct journal_entry *en, struct bytes value)
@@ -149,6 +165,7 @@ void journal_settle(struct journal *j)
 {
     j->n_undo = 0;
     j->n_logs = 0;
+    j->transaction++;
 }
 
 enum rc journal_get(struct journal *j, struct bytes key, struct bytes *value, struct err *e)
@@ -174,6 +191,7 @@ enum rc journal_set(struct journal *j, struct bytes key, struct bytes value, str
         j->cap_undo = j->cap_undo == 0 ? SLOTS_MIN : j->cap_undo * 2;
         j->undo = xreallocarray(j->undo, j->cap_undo, sizeof(*j->undo));
     }
+    j->work += WORK_SET + en->key.n + en->value.n + value.n;
     j->undo[j->n_undo++] = (struct journal_undo){.entry = at, .value = en->value};
     entry_put(j, en, value.n == 0 ? bytes_of(NULL, 0) : arena_dup(&j->mem, value));
     return RC_OK;
@@ -219,6 +237,7 @@ void journal_add_log(struct journal *j, const struct address *a, const struct ha
     for (size_t i = 0; i < n_topics; i++)
         log->topics[i] = topics[i];
     log->data = arena_dup(&j->mem, data);
+    j->work += WORK_LOG + data.n;
 }
 
 static int change_cmp(const void *a, const void *b)

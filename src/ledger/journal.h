@@ -22,8 +22,22 @@ struct journal {
     size_t n_undo, cap_undo;
     struct log *logs; /* of the current transaction; data lives in mem */
     size_t n_logs, cap_logs;
-    int64_t grown; /* bytes of keys and values in state, against the committed ones */
+    int64_t grown; /* what keys and values in state weigh, against the committed ones */
+    uint64_t work; /* bytes that transactions have had us keep, whether undone or not: of each key
+                      that one touched, each value that it set with the one before, each log */
+    uint64_t work_limit;  /* 0: none */
+    uint32_t transaction; /* number of the current one */
 };
+
+/* A transaction has had us keep more than it may: the caller set work_limit. What a transaction
+ * adds to `work` depends on the state before it alone, not on what else the journal has seen. */
+static inline bool journal_is_full(const struct journal *j)
+{
+    return j->work_limit != 0 && j->work > j->work_limit;
+}
+
+/* A key weighs its bytes, those of its value, and this: what it takes to have it in memory. */
+#define STATE_KEY_WEIGHT 64
 
 /* A point to return to. Points nest: revert the inner before the outer. */
 struct journal_mark {

@@ -22,11 +22,7 @@ struct inner {
 _Static_assert(sizeof(struct inner) == TREE_INNER_SIZE, "inner node");
 
 /* A free leaf keeps the next free one in the first bytes of its path. */
-struct leaf {
-    struct hash32 path;
-    struct hash32 value_hash;
-};
-_Static_assert(sizeof(struct leaf) == TREE_LEAF_SIZE, "leaf");
+_Static_assert(sizeof(struct tree_leaf) == TREE_LEAF_SIZE, "leaf");
 
 struct tree_item {
     struct hash32 path;
@@ -43,7 +39,7 @@ struct undo_list {
 
 struct tree {
     struct inner *inners;
-    struct leaf *leaves;
+    struct tree_leaf *leaves;
     uint32_t n_inners, cap_inners, free_inner;
     uint32_t n_leaves, cap_leaves, free_leaf;
     size_t n_keys;
@@ -154,7 +150,7 @@ static ref leaf_alloc(struct tree *t, const struct tree_item *item)
         }
         i = t->n_leaves++;
     }
-    t->leaves[i] = (struct leaf){.path = item->path, .value_hash = item->value_hash};
+    t->leaves[i] = (struct tree_leaf){.path = item->path, .value_hash = item->value_hash};
     t->n_keys++;
     return i << 1 | 1;
 }
@@ -262,7 +258,7 @@ static void remove_leaf(struct tree *t, const struct hash32 *path)
 static bool set_item(struct tree *t, const struct tree_item *item, struct tree_item *was)
 {
     ref near = nearest(t, &item->path);
-    struct leaf *leaf = &t->leaves[near >> 1];
+    struct tree_leaf *leaf = &t->leaves[near >> 1];
     unsigned depth = near == 0 ? 0 : first_difference(&leaf->path, &item->path);
     struct tree_item old = {.path = item->path};
 
@@ -294,7 +290,7 @@ static bool set_item(struct tree *t, const struct tree_item *item, struct tree_i
 
 static void leaf_hash(const struct tree *t, ref r, struct hash32 *out)
 {
-    const struct leaf *l = &t->leaves[r >> 1];
+    const struct tree_leaf *l = &t->leaves[r >> 1];
 
     state_leaf_hash(out, &l->path, &l->value_hash);
 }
@@ -389,6 +385,90 @@ void tree_loaded(struct tree *t, uint64_t height, struct hash32 *root)
     t->height = height;
     rehash(t, t->root);
     tree_root(t, root);
+}
+
+/* ---- all at once ---- */
+
+void tree_leaf_make(struct tree_leaf *out, struct bytes key, struct bytes value)
+{
+    state_path(&out->path, key);
+    sha256(&out->value_hash, value);
+}
+
+void tree_leaves_put(struct tree_leaves *l, const struct tree_leaf *leaf)
+{
+    if (l->n + 1 >= l->cap) {
+        l->cap = l->cap == 0 ? POOL_MIN : grown(l->cap);
+        l->items = xreallocarray(l->items, l->cap, sizeof(*l->items));
+    }
+    l->items[++l->n] = *leaf;
+}
+
+/* Puts those with bit 0 before those with bit 1; where the second begin. */
+static uint32_t part(struct tree_leaf *leaves, uint32_t lo, uint32_t hi, unsigned depth)
+{
+    while (lo < hi) {
+        struct tree_leaf swapped;
+
+        if (bit_at(&leaves[lo].path, depth) == 0) {
+            lo++;
+            continue;
+        }
+        swapped = leaves[--hi];
+        leaves[hi] = leaves[lo];
+        leaves[lo] = swapped;
+    }
+    return lo;
+}
+
+/* Leaves [lo, hi), which agree in all bits before `depth`, become a subtree. It has one inner node
+ * fewer than leaves: the node itself gets index `node`, those of its left the next ones, then those
+ * of its right. So neighbours in the tree are neighbours in memory. 0: a path came twice. */
+static ref build_part(struct tree *t, uint32_t lo, uint32_t hi, unsigned depth, uint32_t node)
+{
+    uint32_t middle = lo;
+    ref left, right;
+
+    if (hi - lo == 1)
+        return lo << 1 | 1;
+    while (depth < 256 && ((middle = part(t->leaves, lo, hi, depth)) == lo || middle == hi))
+        depth++;
+    if (depth == 256)
+        return 0;
+    left = build_part(t, lo, middle, depth + 1, node + 1);
+    right = left == 0 ? 0 : build_part(t, middle, hi, depth + 1, node + (middle - lo));
+    if (right == 0)
+        return 0;
+    t->inners[node] = (struct inner){.child = {left, right}, .depth = (uint8_t)depth, .dirty = 1};
+    return node << 1;
+}
+
+enum rc tree_build(struct tree *t, struct tree_leaves *l, uint64_t height, struct hash32 *root,
+                   struct err *e)
+{
+    CHECK(t->n_keys == 0 && t->n_undo == 0);
+    *root = STATE_EMPTY;
+    if (l->n != 0) {
+        free(t->inners);
+        free(t->leaves);
+        t->cap_inners = l->n > POOL_MIN ? l->n : POOL_MIN;
+        t->inners = xcalloc(t->cap_inners, sizeof(*t->inners));
+        t->leaves = l->items;
+        t->cap_leaves = l->cap;
+        t->root = build_part(t, 1, l->n + 1, 0, 1);
+        t->n_inners = l->n;
+        t->n_leaves = l->n + 1;
+        t->free_inner = t->free_leaf = 0;
+        t->n_keys = l->n;
+        *l = (struct tree_leaves){0};
+    }
+    if (t->n_keys != 0 && t->root == 0) {
+        t->n_keys = 0;
+        t->n_inners = t->n_leaves = 1;
+        return err_set(e, RC_EXISTS, "tree: a key came twice in the scan");
+    }
+    tree_loaded(t, height, root);
+    return RC_OK;
 }
 
 static void push_undo(struct tree *t, struct undo_list list)
@@ -514,7 +594,7 @@ static struct view view_of(const struct tree *t, ref r, unsigned depth, struct s
     if (s.n == 0 && r == 0)
         return v;
     if (s.n == 0) {
-        const struct leaf *l = &t->leaves[r >> 1];
+        const struct tree_leaf *l = &t->leaves[r >> 1];
 
         return view_leaf(
             &(struct tree_item){.path = l->path, .value_hash = l->value_hash, .present = true});

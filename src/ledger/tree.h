@@ -44,6 +44,25 @@ uint64_t tree_height(const struct tree *t);
 enum rc tree_load(struct tree *t, struct bytes key, struct bytes value, struct err *e);
 void tree_loaded(struct tree *t, uint64_t height, struct hash32 *root);
 
+/* The same faster, for large scans: leaves are made one by one, in any thread, and the tree is put
+ * together once from all of them, in order and in place: no more memory than the tree needs. */
+struct tree_leaf {
+    struct hash32 path;       /* SHA256(natural key) */
+    struct hash32 value_hash; /* SHA256(value) */
+};
+void tree_leaf_make(struct tree_leaf *out, struct bytes key, struct bytes value);
+/* Leaves that grow: room for one more is made as they come. Zero it to begin; free(items) to give
+ * it up. */
+struct tree_leaves {
+    struct tree_leaf *items; /* items[0] is not used: the tree takes them over as they lie */
+    uint32_t n, cap;
+};
+void tree_leaves_put(struct tree_leaves *l, const struct tree_leaf *leaf);
+/* Of an empty tree. Takes the leaves over, whatever comes of it, and leaves *l zeroed. No undo is
+ * kept. RC_EXISTS: a path came twice; the tree is empty then. */
+enum rc tree_build(struct tree *t, struct tree_leaves *l, uint64_t height, struct hash32 *root,
+                   struct err *e);
+
 /* Apply one block's changes, making `height` the newest (it must be above tree_height). Computes
  * the root once. Changes may come in any order; value p NULL deletes; a delete of an absent key
  * changes nothing. */

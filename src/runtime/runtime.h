@@ -49,12 +49,20 @@ void snapshot_free(struct snapshot *s); /* after the last query of it has return
  * too long. RC_IO: the snapshot is gone. */
 enum rc snapshot_query(struct snapshot *s, const struct machine_query *q, struct arena *mem,
                        struct command_result *out, struct err *e);
-/* Every key once, codes as 0x03 keys. What is in keys and values is the process's word: check it
- * against the root. */
+/* Every key once, in the order of machine_each, codes as 0x03 keys. What is in keys and values, and
+ * their order, is the process's word: check it. */
 enum rc snapshot_each(struct snapshot *s,
                       enum rc (*fn)(void *data, struct bytes key, struct bytes value,
                                     struct err *e),
                       void *data, struct err *e);
+/* The same step by step. next: RC_NOTFOUND: that was all; RC_AGAIN, RC_MALFORMED: it went wrong,
+ * and nothing more comes. Key and value live until the next call. In any thread, one a walk; end it
+ * in any case before the snapshot is freed. */
+struct state_walk;
+enum rc state_walk_begin(struct state_walk **out, struct snapshot *s, struct err *e);
+enum rc state_walk_next(struct state_walk *w, struct bytes *key, struct bytes *value,
+                        struct err *e);
+void state_walk_end(struct state_walk *w); /* NULL is let pass */
 
 /* What cloister-runtime's main() returns: serves the worker at the other end of descriptor 3 and
  * does not come back, or 2 when it was not started by one. */

@@ -254,49 +254,79 @@ enum rc snapshot_query(struct snapshot *s, const struct machine_query *q, struct
 
 /* ---- the whole state ---- */
 
-static enum rc walk_items(struct bytes body,
-                          enum rc (*fn)(void *data, struct bytes key, struct bytes value,
-                                        struct err *e),
-                          void *data, bool *stopped, struct err *e)
+struct state_walk {
+    struct snapshot *s;
+    struct slot *slot;
+    struct reader items; /* of the last frame, that are not given yet */
+    bool is_over;        /* the process has said that it was all, or that it failed */
+    bool is_broken;
+};
+
+enum rc state_walk_begin(struct state_walk **out, struct snapshot *s, struct err *e)
 {
-    struct reader r = reader_init(body);
-    struct bytes key, value;
+    struct slot *slot;
+    struct state_walk *w;
+    enum rc rc;
 
-    for (;;) {
-        enum rc rc = wire_next_item(&r, &key, &value, e);
-
-        if (rc == RC_NOTFOUND)
-            return RC_OK;
-        if (rc == RC_OK && value.n == 0)
-            rc = err_set(e, RC_MALFORMED, "state items: a key without a value");
-        TRY(rc);
-        rc = fn(data, key, value, e);
-        *stopped = rc != RC_OK;
-        TRY(rc);
+    *out = NULL;
+    TRY(begin(s, &slot, clock_mono_ms() + s->query_wall_ms, e));
+    rc = channel_send(&slot->fork.channel, FRAME_EACH, bytes_of(NULL, 0), bytes_of(NULL, 0), NULL,
+                      clock_mono_ms() + EACH_STALL_MS, e);
+    if (rc != RC_OK) {
+        end(s, slot, false);
+        return err_wrap(e, RC_AGAIN, "state of the snapshot");
     }
+    w = xcalloc(1, sizeof(*w));
+    *w = (struct state_walk){.s = s, .slot = slot, .items = reader_init(bytes_of(NULL, 0))};
+    *out = w;
+    return RC_OK;
 }
 
-static enum rc each_of(struct channel *c,
-                       enum rc (*fn)(void *data, struct bytes key, struct bytes value,
-                                     struct err *e),
-                       void *data, bool *stopped, bool *is_over, struct err *e)
+static enum rc next_item(struct state_walk *w, struct bytes *key, struct bytes *value,
+                         struct err *e)
 {
-    TRY(channel_send(c, FRAME_EACH, bytes_of(NULL, 0), bytes_of(NULL, 0), NULL,
-                     clock_mono_ms() + EACH_STALL_MS, e));
     for (;;) {
+        enum rc rc = wire_next_item(&w->items, key, value, e);
         struct bytes body;
         uint8_t type;
 
-        TRY(channel_recv(c, &type, &body, WIRE_ITEMS_MAX, clock_mono_ms() + EACH_STALL_MS, e));
-        *is_over = type == FRAME_DONE || type == FRAME_FAILED;
-        if (type == FRAME_DONE)
-            return RC_OK;
+        if (rc == RC_OK && value->n == 0)
+            return err_set(e, RC_MALFORMED, "state items: a key without a value");
+        if (rc != RC_NOTFOUND || w->is_over)
+            return rc;
+        TRY(channel_recv(&w->slot->fork.channel, &type, &body, WIRE_ITEMS_MAX,
+                         clock_mono_ms() + EACH_STALL_MS, e));
+        w->is_over = type == FRAME_DONE || type == FRAME_FAILED;
         if (type == FRAME_FAILED)
             return wire_get_failed(body, e);
-        if (type != FRAME_ITEMS)
+        if (type == FRAME_ITEMS)
+            w->items = reader_init(body);
+        else if (type != FRAME_DONE)
             return err_set(e, RC_MALFORMED, "an answer of type %u", type);
-        TRY(walk_items(body, fn, data, stopped, e));
     }
+}
+
+enum rc state_walk_next(struct state_walk *w, struct bytes *key, struct bytes *value, struct err *e)
+{
+    enum rc rc = RC_AGAIN;
+
+    *key = *value = bytes_of(NULL, 0);
+    if (w->is_broken)
+        return err_set(e, RC_AGAIN, "state of the snapshot: it went wrong before");
+    rc = next_item(w, key, value, e);
+    if (rc == RC_OK || rc == RC_NOTFOUND)
+        return rc;
+    w->is_broken = true;
+    *key = *value = bytes_of(NULL, 0);
+    return w->is_over ? rc : err_wrap(e, RC_AGAIN, "state of the snapshot");
+}
+
+void state_walk_end(struct state_walk *w)
+{
+    if (w == NULL)
+        return;
+    end(w->s, w->slot, w->is_over);
+    free(w);
 }
 
 enum rc snapshot_each(struct snapshot *s,
@@ -304,14 +334,19 @@ enum rc snapshot_each(struct snapshot *s,
                                     struct err *e),
                       void *data, struct err *e)
 {
-    bool stopped = false, is_over = false;
-    struct slot *slot;
-    enum rc rc;
+    struct state_walk *w;
+    struct bytes key, value;
+    enum rc rc = state_walk_begin(&w, s, e);
 
-    TRY(begin(s, &slot, clock_mono_ms() + s->query_wall_ms, e));
-    rc = each_of(&slot->fork.channel, fn, data, &stopped, &is_over, e);
-    end(s, slot, is_over);
-    if (rc == RC_OK || stopped || is_over)
-        return rc;
-    return err_wrap(e, RC_AGAIN, "state of the snapshot");
+    while (rc == RC_OK) {
+        rc = state_walk_next(w, &key, &value, e);
+        if (rc == RC_NOTFOUND) {
+            rc = RC_OK;
+            break;
+        }
+        if (rc == RC_OK)
+            rc = fn(data, key, value, e);
+    }
+    state_walk_end(w);
+    return rc;
 }

@@ -48,6 +48,7 @@ void wire_put_config(struct buf *b, const struct wire_config *c)
     buf_u64be(b, c->machine.chain_id);
     buf_put(b, c->machine.genesis.b, 32);
     buf_u64be(b, c->machine.state_limit);
+    buf_u64be(b, c->machine.command_limit);
     buf_u64be(b, c->memory_limit);
 }
 
@@ -58,6 +59,7 @@ enum rc wire_get_config(struct wire_config *c, struct bytes in, struct err *e)
     c->machine.chain_id = reader_u64be(&r);
     reader_copy(&r, c->machine.genesis.b, 32);
     c->machine.state_limit = reader_u64be(&r);
+    c->machine.command_limit = reader_u64be(&r);
     c->memory_limit = reader_u64be(&r);
     return reader_done(&r, "configuration", e);
 }

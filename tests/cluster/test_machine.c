@@ -196,6 +196,43 @@ TEST(codes_in_use)
     rig_clear(&r);
 }
 
+struct walked {
+    struct address last;
+    size_t n_keys, n_codes;
+};
+
+static enum rc in_order(void *data, struct bytes key, struct bytes value, struct err *e)
+{
+    struct walked *w = data;
+
+    (void)value, (void)e;
+    if (key.p[0] == STATE_CODE) {
+        w->n_codes++;
+        return RC_OK;
+    }
+    CHECK_INT(w->n_codes, 0);
+    CHECK_TRUE(memcmp(w->last.b, key.p + 1, 20) <= 0);
+    memcpy(w->last.b, key.p + 1, 20);
+    w->n_keys++;
+    return RC_OK;
+}
+
+TEST(state_is_walked_contract_by_contract)
+{
+    struct walked w = {0};
+    struct rig r;
+    struct err e;
+
+    rig_init(&r, 0);
+    rig_contracts(&r);
+    for (uint64_t i = 0; i < 200; i++)
+        (void)rig_one(&r, command_to(&r, 1 + (unsigned)t_rand_below(2), store(&r, i, 1, false)));
+    CHECK_OK(machine_each(r.m, in_order, &w, &e), &e);
+    CHECK_INT(w.n_keys, 2 + 200);
+    CHECK_INT(w.n_codes, 2);
+    rig_clear(&r);
+}
+
 /* ---- out of the cluster ---- */
 
 TEST(messages_out)
@@ -504,7 +541,7 @@ TEST(state_limit)
 
     rig_init(&r, 0);
     rig_contracts(&r);
-    room = machine_state_size(r.m) + 29 + 8; /* one stored word */
+    room = machine_state_size(r.m) + 29 + 8 + STATE_KEY_WEIGHT; /* one stored word */
     rig_clear(&r);
     rig_init(&r, room);
     rig_contracts(&r);
@@ -529,9 +566,82 @@ TEST(state_limit)
     rig_clear(&r);
 }
 
+/* Calldata that sets one key n times. */
+static struct bytes store_often(struct rig *r, uint64_t key, unsigned n)
+{
+    struct script s = script_new(40);
+    uint64_t k = script_data(&s, BYTES_OF(&key));
+
+    for (uint64_t i = 1; i <= n; i++)
+        STEP(&s, HOST_STORAGE_SET, k, 8, script_data(&s, BYTES_OF(&i)), 8, 0, 0, 0);
+    return script_bytes(r, &s);
+}
+
+TEST(command_limit)
+{
+    const struct machine_config config = {
+        .chain_id = 1337, .genesis = {{0xaa}}, .command_limit = 3000};
+    struct hash32 name;
+    struct rig r;
+
+    keccak256(&name, bytes_str("CommandTooLarge()"));
+    CHECK_MEM(bytes_of(COMMAND_TOO_LARGE, 4), bytes_of(name.b, 4));
+    /* Alone, and after others that touched the same: it is the same. */
+    for (unsigned alone = 0; alone < 2; alone++) {
+        struct command c[4];
+        unsigned n = 0;
+
+        r = (struct rig){.m = machine_new(&config)};
+        rig_code(&r);
+        rig_contracts(&r);
+        if (!alone)
+            c[n++] = command_to(&r, 1, store_often(&r, 1, 5));
+        c[n] = command_to(&r, 1, store_often(&r, 1, 32));
+        c[n++].value_wei = u256_from_u64(7);
+        c[n++] = command_to(&r, 1, store_often(&r, 2, 5));
+        rig_run(&r, c, n);
+        CHECK_INT(r.results[n - 2].status, RECEIPT_REVERTED);
+        CHECK_MEM(r.results[n - 2].output, bytes_of(COMMAND_TOO_LARGE, 4));
+        CHECK_INT(r.n_messages, 1); /* the value goes back */
+        CHECK_INT(r.results[n - 1].status, RECEIPT_DONE);
+        CHECK_INT(stored(&r, 2, 2).n, 0);
+        CHECK_INT(load_u64le(stored(&r, 1, 2).p), 5);
+        if (alone)
+            CHECK_INT(stored(&r, 1, 1).n, 0);
+        else
+            CHECK_INT(load_u64le(stored(&r, 1, 1).p), 5);
+        CHECK_INT(rig_balance(&r, contract_at(1)), 1000);
+        rig_clear(&r);
+    }
+    /* It is for each command, not for all of them. */
+    rig_init(&r, 0);
+    rig_contracts(&r);
+    CHECK_INT(rig_one(&r, command_to(&r, 1, store_often(&r, 1, 32))).status, RECEIPT_DONE);
+    rig_clear(&r);
+}
+
+/* A first call that is too large leaves no contract. */
+TEST(command_limit_of_activations)
+{
+    const struct machine_config config = {
+        .chain_id = 1337, .genesis = {{0xaa}}, .command_limit = 3000};
+    struct rig r = {.m = machine_new(&config)};
+    struct command c;
+
+    rig_code(&r);
+    c = activation(&r, 1, 0);
+    c.calldata = store_often(&r, 1, 32);
+    CHECK_INT(rig_one(&r, c).status, RECEIPT_REVERTED);
+    CHECK_INT(machine_state_size(r.m), 0);
+    c.calldata = store_often(&r, 1, 5);
+    CHECK_INT(rig_one(&r, c).status, RECEIPT_DONE);
+    rig_clear(&r);
+}
+
 TEST(load_is_checked)
 {
-    struct machine *m = machine_new(&(struct machine_config){.state_limit = 200});
+    struct machine *m =
+        machine_new(&(struct machine_config){.state_limit = 200 + 2 * STATE_KEY_WEIGHT});
     struct address a = contract_at(1);
     struct account acc = {.nonce = 1};
     uint8_t record[STATE_ACCOUNT_SIZE], none[STATE_ACCOUNT_SIZE] = {0};
@@ -554,8 +664,8 @@ TEST(load_is_checked)
     CHECK_OK(machine_load(m, state_key_bytes(&slot), bytes_of(record, 72), &e), &e);
     slot = state_key_storage(&a, bytes_str("l"));
     CHECK_RC(machine_load(m, state_key_bytes(&slot), bytes_of(record, 72), &e), RC_LIMIT, &e,
-             "200");
-    CHECK_INT(machine_state_size(m), 21 + 72 + 22 + 72);
+             "328");
+    CHECK_INT(machine_state_size(m), 21 + 72 + 22 + 72 + 2 * STATE_KEY_WEIGHT);
     machine_free(m);
 }
 
@@ -608,7 +718,7 @@ TEST(map_property)
         CHECK_OK(machine_each(m, look, &l, &e), &e);
         CHECK_INT(l.value.n, naive[k]);
         CHECK_TRUE(naive[k] == 0 || l.value.p[naive[k] - 1] == naive[k]);
-        size += naive[k] == 0 ? 0 : 25u + naive[k];
+        size += naive[k] == 0 ? 0 : 25u + naive[k] + STATE_KEY_WEIGHT;
     }
     CHECK_INT(machine_state_size(m), size);
     arena_clear(&mem);
@@ -625,12 +735,12 @@ TEST(apply_is_checked)
                                   {.key = state_key_bytes(&k1), .value = bytes_str("y")}};
     struct err e;
 
-    rig_init(&r, 23);
+    rig_init(&r, 23 + STATE_KEY_WEIGHT);
     CHECK_RC(machine_apply(r.m, two, 2, &e), RC_MALFORMED, &e, "order");
     CHECK_INT(machine_state_size(r.m), 0);
     two[0].key = state_key_bytes(&k1);
     two[1].key = state_key_bytes(&k2);
-    CHECK_RC(machine_apply(r.m, two, 2, &e), RC_LIMIT, &e, "23");
+    CHECK_RC(machine_apply(r.m, two, 2, &e), RC_LIMIT, &e, "87");
     CHECK_OK(machine_apply(r.m, two, 1, &e), &e);
     CHECK_MEM(rig_state(&r, k1), bytes_str("x"));
     two[0].key.n = 3;

@@ -66,7 +66,7 @@ TEST(roots_are_those_of_the_document)
         for (size_t k = 0; i == 0 && k < n; k++)
             CHECK_OK(cluster_roots_load(loaded, c[k].key, c[k].value, &e), &e);
         if (i == 0)
-            cluster_roots_loaded(loaded, &root);
+            CHECK_OK(cluster_roots_loaded(loaded, &root, &e), &e);
         else
             CHECK_OK(cluster_roots_apply(loaded, c, n, &root, &e), &e);
         check_roots(loaded, state, &root);
@@ -112,7 +112,6 @@ TEST(wrong_calls_change_nothing)
              "not known");
     CHECK_RC(cluster_roots_load(r, state_key_bytes(&code), bytes_str("v"), &e), RC_MALFORMED, &e,
              "kind 3");
-    CHECK_RC(cluster_roots_load(r, c[1].key, c[1].value, &e), RC_EXISTS, &e, "twice");
     CHECK_OK(cluster_roots_apply(r, NULL, 0, &root, &e), &e);
     CHECK_TRUE(hash32_eq(&root, &before));
     cluster_roots_free(r);
@@ -156,20 +155,36 @@ TEST(roots_depend_on_the_state_alone)
             for (size_t k = 0; k < KEYS; k++) {
                 uint8_t name = (uint8_t)k;
                 struct state_key key = state_key_storage(&a[i], BYTES_OF(&name));
-                struct keyed_leaf leaf;
+                struct tree_leaf leaf;
 
                 if (value[i][k] == 0)
                     continue;
-                keyed_leaf_make(&leaf, &b, state_key_bytes(&key), BYTES_OF(&value[i][k]));
-                CHECK_OK(cluster_roots_load_leaf(once, &a[i], &leaf, &e), &e);
+                keyed_tree_leaf_make(&leaf, &b, state_key_bytes(&key), BYTES_OF(&value[i][k]));
+                CHECK_OK(cluster_roots_load_leaves(once, &a[i], &leaf, 1, &e), &e);
             }
         }
-        cluster_roots_loaded(once, &again);
+        CHECK_OK(cluster_roots_loaded(once, &again, &e), &e);
         cluster_roots_root(steps, &root);
         CHECK_MEM(BYTES_OF(&again), BYTES_OF(&root));
         cluster_roots_free(steps);
         cluster_roots_free(once);
     }
+}
+
+TEST(a_key_that_is_loaded_twice_is_found)
+{
+    struct cluster_roots *r = two_contracts();
+    const struct state_change *c;
+    struct hash32 root;
+    struct err e;
+    size_t n;
+
+    c = changes_of(json_array_get(v_of(v_all(), "states"), 0), &n);
+    for (size_t i = 0; i < n; i++)
+        CHECK_OK(cluster_roots_load(r, c[i].key, c[i].value, &e), &e);
+    CHECK_OK(cluster_roots_load(r, c[n / 2].key, bytes_str("another"), &e), &e);
+    CHECK_RC(cluster_roots_loaded(r, &root, &e), RC_EXISTS, &e, "twice");
+    cluster_roots_free(r);
 }
 
 TEST(many_small_contracts_need_little_memory)
@@ -190,7 +205,7 @@ TEST(many_small_contracts_need_little_memory)
             CHECK_OK(cluster_roots_load(r, state_key_bytes(&key), bytes_str("v"), &e), &e);
         }
     }
-    cluster_roots_loaded(r, &root);
+    CHECK_OK(cluster_roots_loaded(r, &root, &e), &e);
     CHECK_TRUE(cluster_roots_ram_size(r) < (size_t)1000 * 4096 + 4096 * 108);
     cluster_roots_free(r);
 }

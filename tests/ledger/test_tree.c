@@ -217,6 +217,101 @@ TEST(batch_splits_do_not_matter)
     CHECK_MEM(BYTES_OF(&a), BYTES_OF(&b));
 }
 
+static void check_tree(const struct tree *t, const uint32_t *values)
+{
+    struct hash32 root, want;
+
+    tree_root(t, &root);
+    root_of_model(values, &want);
+    CHECK_MEM(BYTES_OF(&root), BYTES_OF(&want));
+}
+
+/* Put together at once, in any order, a tree is the same as one that grew, and goes on as one. */
+TEST(built_at_once)
+{
+    for (uint64_t times = t_times(20); times > 0; times--) {
+        AUTO_TREE struct tree *t = tree_new_bare();
+        struct tree_leaves leaves = {0};
+        uint32_t values[KEYS] = {0}, n = 0;
+        struct hash32 root;
+        struct err e;
+
+        for (uint32_t i = (uint32_t)t_rand_below(3 * KEYS); i > 0; i--)
+            values[t_rand_below(KEYS)] = (uint32_t)t_rand_below(3);
+        for (uint32_t k = KEYS; k-- > 0;) {
+            struct tree_leaf leaf;
+            static struct batch one;
+
+            if (values[k] == 0)
+                continue;
+            memset(&one.changes, 0, sizeof(one.changes));
+            batch_add(&one, k, values[k]);
+            tree_leaf_make(&leaf, one.items[0].key, one.items[0].value);
+            tree_leaves_put(&leaves, &leaf);
+            n++;
+        }
+        CHECK_OK(tree_build(t, &leaves, 7, &root, &e), &e);
+        CHECK_TRUE(leaves.items == NULL && leaves.n == 0);
+        CHECK_INT(tree_n_keys(t), n);
+        CHECK_INT(tree_height(t), 7);
+        check_tree(t, values);
+        for (uint64_t h = 8; h < 12; h++) {
+            static struct batch some;
+
+            memset(&some.changes, 0, sizeof(some.changes));
+            for (uint32_t k = 0; k < KEYS; k++)
+                if (t_rand_below(4) == 0)
+                    batch_add(&some, k, values[k] = (uint32_t)t_rand_below(3));
+            tree_apply(t, h, &some.changes, &root);
+            check_tree(t, values);
+        }
+    }
+}
+
+TEST(built_of_paths_that_hardly_differ)
+{
+    AUTO_TREE struct tree *t = tree_new_bare();
+    struct tree_leaf a = {.path = {{0x5a}}, .value_hash = {{1}}}, b = a;
+    struct tree_leaves leaves = {0};
+    struct hash32 root, want, left, right;
+    struct err e;
+
+    b.path.b[31] = 1;
+    tree_leaves_put(&leaves, &b);
+    tree_leaves_put(&leaves, &a);
+    CHECK_OK(tree_build(t, &leaves, 1, &root, &e), &e);
+    state_leaf_hash(&left, &a.path, &a.value_hash);
+    state_leaf_hash(&right, &b.path, &b.value_hash);
+    state_inner_hash(&want, &left, &right);
+    for (unsigned d = 255; d-- > 0;) {
+        bool is_one = (a.path.b[d / 8] >> (7 - d % 8) & 1) != 0;
+
+        state_inner_hash(&want, is_one ? &STATE_EMPTY : &want, is_one ? &want : &STATE_EMPTY);
+    }
+    CHECK_MEM(BYTES_OF(&root), BYTES_OF(&want));
+}
+
+TEST(built_of_a_path_that_comes_twice)
+{
+    AUTO_TREE struct tree *t = tree_new_bare();
+    struct tree_leaves leaves = {0};
+    struct hash32 root;
+    struct err e;
+
+    for (uint32_t i = 0; i < 1000; i++) {
+        uint32_t k = i == 777 ? 3 : i;
+        struct tree_leaf leaf;
+
+        tree_leaf_make(&leaf, BYTES_OF(&k), BYTES_OF(&i));
+        tree_leaves_put(&leaves, &leaf);
+    }
+    CHECK_RC(tree_build(t, &leaves, 1, &root, &e), RC_EXISTS, &e, "twice");
+    CHECK_TRUE(leaves.items == NULL);
+    CHECK_INT(tree_n_keys(t), 0);
+    CHECK_OK(tree_build(t, &leaves, 1, &root, &e), &e);
+    CHECK_TRUE(hash32_eq(&root, &STATE_EMPTY));
+}
+
 TEST(a_key_costs_108_bytes)
 {
     AUTO_TREE struct tree *t = tree_new();

@@ -28,13 +28,10 @@
 #define JOIN_EVERY_MS 2000
 #define JOIN_SELDOM_MS 30000 /* where it is refused again and again: each try costs gas */
 #define SAY_AGAIN_MS 60000
-#define LOOK_TRIES 3 /* at a checkpoint that cannot be had */
-#define LOOK_AGAIN_MS 5000
 #define AWAIT_TRIES 20
 #define AWAIT_EACH_MS 1000
 #define COMMIT_GAS 3000000
 #define JOIN_GAS 1500000
-#define VOUCH_GAS 500000
 #define CLAIM_GAS 500000
 #define TURN_MS 400u /* how long another member has to begin a round */
 
@@ -80,6 +77,8 @@ void cluster_free(struct cluster *c)
     for (size_t i = 0; i < CLUSTER_RECEIPTS; i++)
         buf_clear(&c->receipts[i].sealed);
     free(c->receipts);
+    records_stop(c);
+    free(c->fetches);
     free(c->held_back);
     keyring_free(c->keys);
     (void)pthread_mutex_destroy(&c->lock);
@@ -215,6 +214,8 @@ void cluster_unload(struct cluster *c)
 {
     struct snapshot *idle;
 
+    checkpoint_write_stop(c);
+    checkpoint_vouch_stop(c);
     (void)pthread_mutex_lock(&c->lock);
     idle = retire(c);
     (void)pthread_mutex_unlock(&c->lock);
@@ -488,43 +489,6 @@ static enum rc settle(struct cluster *c, const struct cluster_view *v, struct er
     return cluster_serve_now(c, v->height, e);
 }
 
-/* A checkpoint that a confirmed commit named counts when enough members have looked at it: that its
- * root is the confirmed one, and that it opens. */
-static enum rc vouch(struct cluster *c, const struct cluster_view *v, struct err *e)
-{
-    AUTO_CLEAR(arena) struct arena a = {0};
-    AUTO_CLEAR(buf) struct buf data = {0};
-    struct commit_view k;
-
-    if (c->looked_at >= v->n_commits || clock_mono_ms() < c->next_vouch_ms)
-        return RC_OK;
-    if (c->looked_at < v->accepted_checkpoint)
-        c->looked_at = v->accepted_checkpoint;
-    for (; c->looked_at < v->n_commits; c->looked_at++) {
-        arena_reset(&a);
-        TRY(view_commits(c->w, &k, &a, c->id, c->looked_at, 1, v->height, e));
-        if (k.checkpoint[0] == '\0' || v->vouched > c->looked_at)
-            continue;
-        if (history_check_checkpoint(c, k.checkpoint, c->looked_at, k.checkpoint_epoch, v->height,
-                                     e) != RC_OK) {
-            cluster_say(c, "checkpoint", e != NULL ? e->msg : "");
-            /* Keepers or the store may be away for a moment. */
-            if (++c->look_tries < LOOK_TRIES) {
-                c->next_vouch_ms = clock_mono_ms() + LOOK_AGAIN_MS;
-                return RC_OK;
-            }
-            c->look_tries = 0;
-            continue;
-        }
-        c->look_tries = 0;
-        buf_reset(&data);
-        confidential_contracts_put_vouch(&data, c->id, c->looked_at);
-        if (cluster_transact(c, buf_bytes(&data), NULL, VOUCH_GAS, e) != RC_OK)
-            cluster_say(c, "vouching for a checkpoint", e != NULL ? e->msg : "");
-    }
-    return RC_OK;
-}
-
 static enum rc claim(struct cluster *c, const struct cluster_view *v, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf data = {0};
@@ -610,6 +574,7 @@ static enum rc step(struct cluster *c, struct err *e)
     c->seen_epoch = v.epoch;
     if (!v.is_member) {
         cluster_unload(c);
+        records_stop(c);
         keyring_clear(c->keys);
         return join(c, &v, e);
     }
@@ -618,12 +583,12 @@ static enum rc step(struct cluster *c, struct err *e)
     worker_metrics_cluster(c->w->metrics, c->id, true, c->n_waiting, 0);
     TRY(records_publish(c, &v, e));
     if (!c->pending.is_set)
-        files_checkpoint(c, &v); /* the roots are those of the state that is served */
+        checkpoint_write(c, &v); /* the roots are those of the state that is served */
     TRY(answer_round(c, &v, e));
     if (outbox_deliver(c, &v, &why) != RC_OK)
         cluster_say(c, "delivering messages", why.msg);
     TRY(claim(c, &v, e));
-    return vouch(c, &v, e);
+    return checkpoint_vouch(c, &v, e);
 }
 
 static uint64_t between(uint64_t least, uint64_t v, uint64_t most)
@@ -666,7 +631,10 @@ static void *cluster_main(void *data)
             rc = step(c, &e);
             if (rc == RC_OK)
                 seen = height;
-            still_ms = c->awaits ? 0 : clock_mono_ms() - moved_ms;
+            still_ms =
+                c->awaits || c->writes.is_running || c->looks.is_running || c->n_fetching != 0
+                    ? 0
+                    : clock_mono_ms() - moved_ms;
             next_look =
                 clock_mono_ms() + between(LOOK_EVERY_MS, still_ms / LOOK_SHARE, LOOK_SELDOM_MS);
         }

@@ -1,12 +1,14 @@
 /* worker/contract/cluster.h - one cluster in one worker. Its thread (cluster.c) follows the queue;
- * range.c executes, history.c catches up, files.c makes deltas and checkpoints, records.c publishes
- * keys, outbox.c delivers; serve.c answers queries from other threads. */
+ * range.c executes, history.c catches up, checkpoint_read.c reads checkpoints, files.c makes
+ * deltas, checkpoint_write.c checkpoints, looked.c vouches for them, records.c publishes keys,
+ * outbox.c delivers; serve.c answers queries from other threads. */
 #pragma once
 
 #include "client/store_client.h"
 #include "cluster/roots.h"
 #include "cluster/state_file.h"
 #include "runtime/runtime.h"
+#include "worker/contract/background.h"
 #include "worker/contract/keyring.h"
 #include "worker/contract/view.h"
 
@@ -92,8 +94,11 @@ struct cluster {
     uint64_t n_checkpoints;                      /* made or loaded here */
     uint64_t distrusted[CLUSTER_DISTRUSTED_MAX]; /* commits whose deltas were wrong */
     unsigned n_distrusted;
-    uint64_t next_checkpoint_ms; /* after one that could not be made */
-    unsigned deliver_at_once;    /* messages; 0: as many as fit */
+    uint64_t next_checkpoint_ms;     /* after one that could not be made */
+    struct background writes, looks; /* a checkpoint that is being made; one that is looked at */
+    struct checkpoint_writing *writing;
+    struct checkpoint_look *look;
+    unsigned deliver_at_once; /* messages; 0: as many as fit */
     struct said {
         char text[240];
         uint64_t again_ms;
@@ -103,6 +108,8 @@ struct cluster {
     unsigned look_tries;         /* at the checkpoint of commit looked_at */
     struct held_back *held_back; /* records.c */
     size_t n_held_back;
+    struct code_fetch *fetches; /* records.c: code that is being fetched */
+    unsigned n_fetching;
     bool was_member; /* since we began */
     bool awaits;     /* the chain has work that only time or others bring on */
 
@@ -153,6 +160,10 @@ void cluster_keep_receipt(struct cluster *c, uint64_t index, struct bytes sealed
  * names, sealed for something else, or no program. */
 enum rc cluster_fetch_code(struct cluster *c, const struct address *contract,
                            const struct hash32 *code_hash, uint64_t min_height, struct err *e);
+/* Fetch it, and keep it here for cluster_fetch_code. In any thread. As cluster_fetch_code. */
+enum rc cluster_keep_code(struct cluster *c, const struct address *contract,
+                          const struct hash32 *code_hash, const char *url, uint64_t newest_epoch,
+                          struct err *e);
 /* Code from a contract's part of a state file: given to the runtime and kept. *code_hash is what it
  * is. */
 enum rc cluster_put_code(struct cluster *c, const struct address *contract, struct bytes program,
@@ -177,15 +188,26 @@ struct delta_extra {
 };
 enum rc files_put_delta(struct cluster *c, const struct state_file_contract *touched,
                         size_t n_touched, const struct delta_extra *x, struct err *e);
-/* A checkpoint of our confirmed state, when enough has changed since the last; its CID goes to
- * c->checkpoint. Failing is no failure: later. */
-void files_checkpoint(struct cluster *c, const struct cluster_view *v);
+/* ---- checkpoint_write.c ---- */
+
+/* A checkpoint of our confirmed state, when enough has changed since the last: begun here, made
+ * beside this thread; in a later call its CID goes to c->checkpoint. Failing is no failure: later.
+ * Only while nothing is pending. */
+void checkpoint_write(struct cluster *c, const struct cluster_view *v);
+/* Give up what is being made. */
+void checkpoint_write_stop(struct cluster *c);
 
 /* ---- history.c ---- */
 
 /* Bring our state from nothing, or from where we stand, to the confirmed end of v. RC_AGAIN,
  * RC_IO: try again. RC_CORRUPT: what is missing is said. */
 enum rc history_catch_up(struct cluster *c, const struct cluster_view *v, struct err *e);
+
+/* Is the head of a state file of this cluster, and have we the keys of its contracts (to keys[])?
+ * RC_DENIED, RC_AGAIN. In any thread. */
+enum rc history_head_keys(struct cluster *c, const struct contract_keys **keys,
+                          const struct state_file_head *h, const char *cid, uint64_t newest_epoch,
+                          struct err *e);
 
 /* The confirmed commit that ends with end_batch, at most number *number, which becomes its own.
  * Without its texts. */
@@ -199,15 +221,26 @@ enum rc history_count_outboxes(struct cluster *c, const struct cluster_view *v, 
 /* {"contract","events","next"} (docs/worker.md) from the deltas in the store. */
 enum rc history_logs(struct cluster *c, struct buf *out, const struct address *contract,
                      uint64_t first_batch, uint64_t end_batch, struct err *e);
-/* Does it open with keys of `epoch` and newer, and give the root confirmed for its batch? number:
- * of the commit that names it. */
-enum rc history_check_checkpoint(struct cluster *c, const char *cid, uint64_t number,
-                                 uint64_t epoch, uint64_t min_height, struct err *e);
+/* Does it open with keys of `epoch` and newer, give the root confirmed for its batch, and hold the
+ * messages that v says are to be delivered? number: of the commit that names it. In any thread. */
+enum rc history_check_checkpoint(struct cluster *c, const struct cluster_view *v, const char *cid,
+                                 uint64_t number, uint64_t epoch, const atomic_bool *is_cancelled,
+                                 struct err *e);
+
+/* ---- looked.c ---- */
+
+/* A checkpoint that a confirmed commit named counts when enough members have looked at it: that its
+ * root is the confirmed one, that it opens, and that it has all messages that are yet to be
+ * delivered. Looking is done beside this thread. */
+enum rc checkpoint_vouch(struct cluster *c, const struct cluster_view *v, struct err *e);
+void checkpoint_vouch_stop(struct cluster *c);
 
 /* ---- records.c ---- */
 
 /* Publish our key records for contracts that lack ours. */
 enum rc records_publish(struct cluster *c, const struct cluster_view *v, struct err *e);
+/* End what is being fetched for them. */
+void records_stop(struct cluster *c);
 
 /* ---- outbox.c ---- */
 
@@ -217,6 +250,26 @@ struct outgoing *outgoing_new(uint64_t number);
 void outgoing_free(struct outgoing *o); /* NULL is fine */
 /* The message at a place, encoded, copied; in any order. RC_LIMIT. */
 enum rc outgoing_put(struct outgoing *o, uint32_t place, struct bytes message, struct err *e);
+/* Of a checkpoint: into the list at the number, in the order of numbers. */
+enum rc outgoing_put_in(struct outgoing **list, uint64_t number, uint32_t place,
+                        struct bytes message, struct err *e);
+void outgoing_list_free(struct outgoing *list);
+/* Has a checkpoint of the state after commit `number` the messages of all outboxes up to there that
+ * are not delivered as of v, as they were confirmed? RC_DENIED. In any thread. */
+enum rc outbox_check(struct cluster *c, const struct cluster_view *v, uint64_t number,
+                     struct outgoing *list, struct err *e);
+/* Keep those for delivery; takes the list over, and leaves NULL. As outbox_check. */
+enum rc outbox_keep_list(struct cluster *c, const struct cluster_view *v, uint64_t number,
+                         struct outgoing **list, struct err *e);
+/* Messages that are not delivered yet, one after the other: place and outbox number with each.
+ * RC_AGAIN: one that is to be delivered is not here. */
+struct outgoing_message {
+    uint64_t number;
+    uint32_t place;
+    struct bytes message; /* copied to mem */
+};
+enum rc outbox_list(const struct cluster *c, const struct cluster_view *v, struct arena *mem,
+                    struct outgoing_message **out, size_t *n, struct err *e);
 /* Keep it for delivery if it is what was confirmed; takes it over. */
 void outbox_keep(struct cluster *c, struct outgoing *o, const struct hash32 *digest);
 /* That of c->pending, which is confirmed. */

@@ -111,21 +111,10 @@ enum rc cluster_put_code(struct cluster *c, const struct address *contract, stru
 
 /* ---- from the store ---- */
 
-static enum rc put_as(struct cluster *c, const struct address *contract, struct bytes program,
-                      const struct hash32 *code_hash, struct err *e)
+static enum rc open_sealed(struct cluster *c, struct secbuf *out, const struct address *contract,
+                           const struct hash32 *code_hash, struct bytes file, uint64_t newest_epoch,
+                           struct err *e)
 {
-    struct hash32 h;
-
-    keccak256(&h, program);
-    if (!hash32_eq(&h, code_hash))
-        return err_set(e, RC_DENIED, "the code is not what the chain names");
-    return cluster_put_code(c, contract, program, &h, e);
-}
-
-static enum rc put_sealed(struct cluster *c, const struct address *contract, struct bytes file,
-                          const struct hash32 *code_hash, struct err *e)
-{
-    AUTO_CLEAR(secbuf) struct secbuf program = {0};
     struct code_context context = {.chain_id = c->w->chain_id,
                                    .genesis = c->genesis,
                                    .cluster = c->id,
@@ -135,12 +124,11 @@ static enum rc put_sealed(struct cluster *c, const struct address *contract, str
 
     TRY(code_file_epoch(&context.epoch, file, e));
     /* Keepers are not bothered with what cannot be. */
-    if (context.epoch == 0 || context.epoch > c->seen_epoch)
+    if (context.epoch == 0 || context.epoch > newest_epoch)
         return err_set(e, RC_DENIED, "encrypted code: sealed for epoch %llu, it is %llu now",
-                       (unsigned long long)context.epoch, (unsigned long long)c->seen_epoch);
+                       (unsigned long long)context.epoch, (unsigned long long)newest_epoch);
     TRY(keyring_get(c->keys, &keys, contract, context.epoch, CLUSTER_KEY_WAIT_MS, e));
-    TRY(code_open(&program, &context, &keys->receive, file, e));
-    return put_as(c, contract, secbuf_bytes(&program), code_hash, e);
+    return code_open(out, &context, &keys->receive, file, e);
 }
 
 static enum rc fetch(struct cluster *c, struct buf *out, struct bytes url, uint64_t max,
@@ -160,27 +148,69 @@ static enum rc fetch(struct cluster *c, struct buf *out, struct bytes url, uint6
                     (int)url.n, (const char *)url.p);
 }
 
+/* What is at the URL, opened, and found to be what the chain names. */
+static enum rc fetch_program(struct cluster *c, struct secbuf *out, const struct address *contract,
+                             const struct hash32 *code_hash, const char *url_text,
+                             uint64_t newest_epoch, struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf file = {0};
+    struct hash32 h;
+    struct bytes url;
+    bool is_sealed = code_url_is_sealed(&url, bytes_str(url_text));
+
+    TRY(fetch(c, &file, url, is_sealed ? CODE_FILE_MAX : CLUSTER_CODE_MAX, e));
+    if (is_sealed)
+        TRY(open_sealed(c, out, contract, code_hash, buf_bytes(&file), newest_epoch, e));
+    else
+        secbuf_put_bytes(out, buf_bytes(&file));
+    keccak256(&h, secbuf_bytes(out));
+    return hash32_eq(&h, code_hash) ? RC_OK
+                                    : err_set(e, RC_DENIED, "the code is not what the chain names");
+}
+
+enum rc cluster_keep_code(struct cluster *c, const struct address *contract,
+                          const struct hash32 *code_hash, const char *url, uint64_t newest_epoch,
+                          struct err *e)
+{
+    AUTO_CLEAR(secbuf) struct secbuf program = {0};
+
+    TRY(fetch_program(c, &program, contract, code_hash, url, newest_epoch, e));
+    return keep(c, contract, code_hash, secbuf_bytes(&program), e);
+}
+
+/* What the runtime does not take is not kept. */
+static enum rc put_kept(struct cluster *c, const struct address *contract, struct bytes program,
+                        const struct hash32 *code_hash, struct err *e)
+{
+    struct hash32 h;
+    enum rc rc = runtime_put_code(c->runtime, program, &h, e);
+
+    for (unsigned is_public = 0;
+         is_public < 2 && (rc == RC_MALFORMED || rc == RC_UNSUPPORTED || rc == RC_LIMIT);
+         is_public++) {
+        AUTO_FREE char *path = kept_path(c, contract, code_hash, is_public != 0);
+
+        (void)!file_remove(path, NULL);
+    }
+    return rc;
+}
+
 enum rc cluster_fetch_code(struct cluster *c, const struct address *contract,
                            const struct hash32 *code_hash, uint64_t min_height, struct err *e)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
-    AUTO_CLEAR(secbuf) struct secbuf kept = {0};
-    AUTO_CLEAR(buf) struct buf file = {0};
+    AUTO_CLEAR(secbuf) struct secbuf program = {0};
     struct contract_view view;
-    const char *url_text;
-    struct bytes url;
-    bool is_sealed;
-    enum rc rc;
+    struct hash32 h;
+    const char *url;
+    enum rc rc = cluster_read_code(&program, c, contract, code_hash, e);
 
-    rc = cluster_read_code(&kept, c, contract, code_hash, e);
     if (rc != RC_NOTFOUND)
-        return rc == RC_OK ? put_as(c, contract, secbuf_bytes(&kept), code_hash, e) : rc;
+        return rc == RC_OK ? put_kept(c, contract, secbuf_bytes(&program), code_hash, e) : rc;
     TRY(view_contract(c->w, &view, &a, contract, min_height, e));
-    url_text = hash32_eq(&view.wanted_code_hash, code_hash) ? view.wanted_url : view.code_url;
-    is_sealed = code_url_is_sealed(&url, bytes_str(url_text));
-    TRY(fetch(c, &file, url, is_sealed ? CODE_FILE_MAX : CLUSTER_CODE_MAX, e));
-    return is_sealed ? put_sealed(c, contract, buf_bytes(&file), code_hash, e)
-                     : put_as(c, contract, buf_bytes(&file), code_hash, e);
+    url = hash32_eq(&view.wanted_code_hash, code_hash) ? view.wanted_url : view.code_url;
+    TRY(fetch_program(c, &program, contract, code_hash, url, c->seen_epoch, e));
+    return cluster_put_code(c, contract, secbuf_bytes(&program), &h, e);
 }
 
 /* Whoever wrote a state file may have left code out. */

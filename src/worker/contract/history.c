@@ -5,12 +5,12 @@
 #include "base/reader.h"
 #include "chain/address.h"
 #include "cluster/state_file.h"
-#include "worker/contract/cluster.h"
+#include "os/clock.h"
+#include "worker/contract/checkpoint_read.h"
 
 /* Bytes of a file in the store: whoever wrote it may have wanted our memory. Sections are padded to
  * at most twice what is in them. */
 #define DELTA_MAX ((uint64_t)512 << 20)
-#define CHECKPOINT_MAX (2 * (uint64_t)MACHINE_STATE_LIMIT + ((uint64_t)512 << 20))
 #define LOGS_COMMITS_MAX 64 /* deltas opened for one request: others wait for the thread */
 
 /* ---- reading a state file ---- */
@@ -24,7 +24,7 @@ struct file {
     struct state_change *changes;
     size_t n_changes, cap_changes;
     struct secbuf plain;
-    struct outgoing *outgoing; /* its messages; NULL in a checkpoint */
+    struct outgoing *outgoing; /* its messages; NULL: not wanted */
     bool touches;              /* what is loaded may no longer be what we stand at */
 };
 
@@ -52,23 +52,30 @@ static enum rc fetch(struct cluster *c, struct buf *out, const char *cid_text, u
     return rc;
 }
 
+enum rc history_head_keys(struct cluster *c, const struct contract_keys **keys,
+                          const struct state_file_head *h, const char *cid, uint64_t newest_epoch,
+                          struct err *e)
+{
+    if (!hash32_eq(&h->genesis, &c->genesis) || h->cluster != c->id)
+        return err_set(e, RC_DENIED, "state file %s is of another cluster", cid);
+    /* Keepers are not bothered with what cannot be. */
+    for (size_t i = 0; i < h->n_contracts; i++)
+        if (h->contracts[i].epoch == 0 || h->contracts[i].epoch > newest_epoch)
+            return err_set(e, RC_DENIED, "state file %s names epoch %llu", cid,
+                           (unsigned long long)h->contracts[i].epoch);
+    for (size_t i = 0; i < h->n_contracts; i++)
+        TRY(keyring_get(c->keys, &keys[i], &h->contracts[i].contract, h->contracts[i].epoch,
+                        CLUSTER_KEY_WAIT_MS, e));
+    return RC_OK;
+}
+
 static enum rc open_file(struct file *f, const char *cid, uint64_t max, struct bytes *sections,
                          struct err *e)
 {
     TRY(fetch(f->c, &f->bytes, cid, max, e));
     TRY(state_file_parse(&f->head, sections, buf_bytes(&f->bytes), &f->a, e));
-    if (!hash32_eq(&f->head.genesis, &f->c->genesis) || f->head.cluster != f->c->id)
-        return err_set(e, RC_DENIED, "state file %s is of another cluster", cid);
     f->keys = xcalloc(f->head.n_contracts + 1, sizeof(*f->keys));
-    /* Keepers are not bothered with what cannot be. */
-    for (size_t i = 0; i < f->head.n_contracts; i++)
-        if (f->head.contracts[i].epoch == 0 || f->head.contracts[i].epoch > f->c->seen_epoch)
-            return err_set(e, RC_DENIED, "state file %s names epoch %llu", cid,
-                           (unsigned long long)f->head.contracts[i].epoch);
-    for (size_t i = 0; i < f->head.n_contracts; i++)
-        TRY(keyring_get(f->c->keys, &f->keys[i], &f->head.contracts[i].contract,
-                        f->head.contracts[i].epoch, CLUSTER_KEY_WAIT_MS, e));
-    return RC_OK;
+    return history_head_keys(f->c, f->keys, &f->head, cid, f->c->seen_epoch, e);
 }
 
 static void add_change(struct file *f, struct bytes key, struct bytes value)
@@ -118,13 +125,6 @@ static enum rc take_item(struct file *f, uint32_t contract, enum state_item tag,
         return take_blind(f, contract, item, e);
     case ITEM_CHANGE:
         TRY(state_item_change(&key, &value, who, item, e));
-        if (f->head.kind == STATE_FILE_CHECKPOINT) {
-            TRY(runtime_load(f->c->runtime, key, value, e));
-            TRY(cluster_roots_load(f->c->roots, key, value, e));
-            f->c->state_size += key.n + value.n;
-            if (key.n != 21)
-                return RC_OK;
-        }
         add_change(f, key, value);
         return RC_OK;
     case ITEM_CODE:
@@ -134,8 +134,7 @@ static enum rc take_item(struct file *f, uint32_t contract, enum state_item tag,
         if (index < f->c->entries || index >= f->head.end_index)
             return err_set(e, RC_DENIED, "a receipt of entry %llu, which is not in the range",
                            (unsigned long long)index);
-        if (f->head.kind == STATE_FILE_DELTA)
-            cluster_keep_receipt(f->c, index, value);
+        cluster_keep_receipt(f->c, index, value);
         return RC_OK;
     case ITEM_EVENT:
         return RC_OK;
@@ -184,46 +183,79 @@ static void stand_at(struct cluster *c, const struct commit_view *k, uint64_t nu
 
 /* ---- the checkpoint ---- */
 
-static enum rc load_checkpoint(struct cluster *c, const struct commit_view *all, uint64_t number,
-                               uint64_t min_height, struct err *e)
-{
-    struct file f = {.c = c};
-    struct batch_view last;
-    struct commit_view at;
-    struct bytes sections = {0};
-    struct hash32 root;
-    enum rc rc = open_file(&f, all->checkpoint, CHECKPOINT_MAX, &sections, e);
+/* What a checkpoint must agree with. */
+struct expected {
+    struct commit_view at; /* the commit that ended with its batch */
+    uint64_t number;       /* of the commit that names it, then of that one */
+    uint64_t min_height;
+    uint64_t epoch; /* no key is older */
+};
 
-    if (rc == RC_OK && f.head.kind != STATE_FILE_CHECKPOINT)
-        rc = err_set(e, RC_DENIED, "%s is no checkpoint", all->checkpoint);
-    /* It is of a batch that some earlier commit ended with. */
+static enum rc check_head(struct checkpoint_read *x, struct err *e)
+{
+    struct expected *want = x->data;
+
+    /* Once it is accepted, keepers give no older keys. */
+    for (size_t i = 0; i < x->head.n_contracts; i++)
+        if (x->head.contracts[i].epoch < want->epoch)
+            return err_set(e, RC_DENIED,
+                           "checkpoint %s is of epoch %llu, older than it is said to be", x->cid,
+                           (unsigned long long)x->head.contracts[i].epoch);
+    TRY(history_commit_at(x->c, &want->at, &want->number, x->head.end_batch, want->min_height, e));
+    if (!hash32_eq(&want->at.root, &x->head.new_root))
+        return err_set(e, RC_DENIED, "checkpoint %s has another root than was confirmed", x->cid);
+    return RC_OK;
+}
+
+static enum rc read_checkpoint(struct checkpoint_read *x, struct err *e)
+{
+    const struct expected *want = x->data;
+    struct hash32 root;
+
+    x->check_head = check_head;
+    TRY(checkpoint_read(x, &root, e));
+    if (!hash32_eq(&root, &want->at.root))
+        return err_set(e, RC_DENIED, "checkpoint %s does not give the root it names", x->cid);
+    return RC_OK;
+}
+
+static enum rc load_checkpoint(struct cluster *c, const struct cluster_view *v,
+                               const struct commit_view *k, uint64_t number, struct err *e)
+{
+    uint64_t min_height = v->height;
+    struct expected want = {.number = number, .min_height = min_height};
+    struct checkpoint_read x = {.c = c,
+                                .cid = k->checkpoint,
+                                .newest_epoch = c->seen_epoch,
+                                .roots = c->roots,
+                                .loads = true,
+                                .is_cancelled = &c->stopping,
+                                .data = &want};
+    struct batch_view last;
+    struct err why = {0};
+    uint64_t begun = clock_mono_ms();
+    enum rc rc = read_checkpoint(&x, e);
+
     if (rc == RC_OK)
-        rc = history_commit_at(c, &at, &number, f.head.end_batch, min_height, e);
-    if (rc == RC_OK && !hash32_eq(&at.root, &f.head.new_root))
-        rc = err_set(e, RC_DENIED, "checkpoint %s has another root than was confirmed",
-                     all->checkpoint);
+        rc = cluster_need_code(c, x.accounts, x.n_accounts, min_height, e);
     if (rc == RC_OK)
-        rc = read_sections(&f, sections, e);
+        rc = range_note_contracts(c, x.accounts, x.n_accounts, e);
     if (rc == RC_OK)
-        rc = runtime_loaded(c->runtime, e);
+        rc = view_batches(c->w, &last, c->id, want.at.end_batch - 1, 1, min_height, e);
+    /* Members vouched for it with its messages; without them all the rest goes on. */
+    if (rc == RC_OK && outbox_keep_list(c, v, want.number, &x.outgoing, &why) != RC_OK)
+        log_warn("worker", "cluster %llu: checkpoint %s: %s", (unsigned long long)c->id, x.cid,
+                 why.msg);
     if (rc == RC_OK) {
-        cluster_roots_loaded(c->roots, &root);
-        if (!hash32_eq(&root, &at.root))
-            rc = err_set(e, RC_DENIED, "checkpoint %s does not give the root it names",
-                         all->checkpoint);
-    }
-    if (rc == RC_OK)
-        rc = cluster_need_code(c, f.changes, f.n_changes, min_height, e);
-    if (rc == RC_OK)
-        rc = range_note_contracts(c, f.changes, f.n_changes, e);
-    if (rc == RC_OK)
-        rc = view_batches(c->w, &last, c->id, at.end_batch - 1, 1, min_height, e);
-    if (rc == RC_OK) {
-        stand_at(c, &at, number, &last);
+        stand_at(c, &want.at, want.number, &last);
         c->n_checkpoints = 1;
-        c->checkpoint_epoch = all->checkpoint_epoch;
+        c->checkpoint_epoch = k->checkpoint_epoch;
+        c->state_size = x.state_size;
+        log_info("worker", "cluster %llu: %zu MiB of state from checkpoint %s in %llu ms",
+                 (unsigned long long)c->id, x.state_size >> 20, x.cid,
+                 (unsigned long long)(clock_mono_ms() - begun));
     }
-    file_clear(&f);
+    checkpoint_read_clear(&x);
     return rc;
 }
 
@@ -260,7 +292,7 @@ static enum rc start_from(struct cluster *c, const struct cluster_view *v, struc
     if (rc == RC_OK && v->accepted_checkpoint != 0) {
         rc = view_commits(c->w, &k, &a, c->id, v->accepted_checkpoint - 1, 1, v->height, e);
         if (rc == RC_OK)
-            rc = load_checkpoint(c, &k, v->accepted_checkpoint - 1, v->height, e);
+            rc = load_checkpoint(c, v, &k, v->accepted_checkpoint - 1, e);
         if (rc == RC_NOTFOUND || rc == RC_DENIED) {
             /* As long as keepers give the keys, everything can be done from the beginning. */
             log_warn("worker", "cluster %llu: checkpoint %s: %s; beginning without it",
@@ -456,83 +488,25 @@ enum rc history_catch_up(struct cluster *c, const struct cluster_view *v, struct
 
 /* ---- looking at files without loading them ---- */
 
-/* A checkpoint is good if its parts open and give the roots it names, and those give the root that
- * was confirmed for its batch: whoever loads it gets the confirmed state. */
-struct looked {
-    struct cluster_roots *roots;
-};
-
-static enum rc look_at_items(struct looked *l, struct file *f, uint32_t contract,
-                             struct bytes plain, struct err *e)
+/* A checkpoint is good if its parts open and give the root that was confirmed for its batch:
+ * whoever loads it gets the confirmed state, and what it has yet to say. */
+enum rc history_check_checkpoint(struct cluster *c, const struct cluster_view *v, const char *cid,
+                                 uint64_t number, uint64_t epoch, const atomic_bool *is_cancelled,
+                                 struct err *e)
 {
-    const struct address *who = &f->head.contracts[contract].contract;
-    struct bytes item, key, value;
-    enum state_item tag;
-    enum rc rc;
+    struct expected want = {.number = number, .min_height = v->height, .epoch = epoch};
+    struct checkpoint_read x = {.c = c,
+                                .cid = cid,
+                                .newest_epoch = v->epoch,
+                                .roots = cluster_roots_new(),
+                                .is_cancelled = is_cancelled,
+                                .data = &want};
+    enum rc rc = read_checkpoint(&x, e);
 
-    while ((rc = state_item_next(&tag, &item, &plain, e)) == RC_OK) {
-        if (tag == ITEM_BLIND) {
-            struct secret32 blind;
-
-            if (item.n != sizeof(blind.b))
-                return err_set(e, RC_MALFORMED, "a blinding key of %zu bytes", item.n);
-            memcpy(blind.b, item.p, sizeof(blind.b));
-            rc = cluster_roots_add(l->roots, who, &blind, e);
-            secret32_clear(&blind);
-            TRY(rc);
-        } else if (tag == ITEM_CHANGE) {
-            TRY(state_item_change(&key, &value, who, item, e));
-            TRY(cluster_roots_load(l->roots, key, value, e));
-        }
-    }
-    return rc == RC_NOTFOUND ? RC_OK : rc;
-}
-
-static enum rc look_at_sections(struct looked *l, struct file *f, struct bytes sections,
-                                struct err *e)
-{
-    struct state_sections it;
-    struct state_section s;
-    enum rc rc;
-
-    state_sections_begin(&it, &f->head, sections);
-    while ((rc = state_sections_next(&s, &it, e)) == RC_OK) {
-        secbuf_reset(&f->plain);
-        TRY(state_section_open(&f->plain, &f->head, &s, f->keys[s.contract], e));
-        TRY(look_at_items(l, f, s.contract, secbuf_bytes(&f->plain), e));
-    }
-    return rc == RC_NOTFOUND ? RC_OK : rc;
-}
-
-enum rc history_check_checkpoint(struct cluster *c, const char *cid, uint64_t number,
-                                 uint64_t epoch, uint64_t min_height, struct err *e)
-{
-    struct looked l = {.roots = cluster_roots_new()};
-    struct file f = {.c = c};
-    struct commit_view at;
-    struct bytes sections = {0};
-    struct hash32 root;
-    enum rc rc = open_file(&f, cid, CHECKPOINT_MAX, &sections, e);
-
-    if (rc == RC_OK && f.head.kind != STATE_FILE_CHECKPOINT)
-        rc = err_set(e, RC_DENIED, "%s is no checkpoint", cid);
-    /* Once it is accepted, keepers give no older keys. */
-    for (size_t i = 0; rc == RC_OK && i < f.head.n_contracts; i++)
-        if (f.head.contracts[i].epoch < epoch)
-            rc =
-                err_set(e, RC_DENIED, "checkpoint %s is of epoch %llu, older than it is said to be",
-                        cid, (unsigned long long)f.head.contracts[i].epoch);
     if (rc == RC_OK)
-        rc = history_commit_at(c, &at, &number, f.head.end_batch, min_height, e);
-    if (rc == RC_OK)
-        rc = look_at_sections(&l, &f, sections, e);
-    if (rc == RC_OK) {
-        cluster_roots_loaded(l.roots, &root);
-        if (!hash32_eq(&root, &at.root) || !hash32_eq(&root, &f.head.new_root))
-            rc = err_set(e, RC_DENIED, "checkpoint %s has another root than was confirmed", cid);
-    }
-    cluster_roots_free(l.roots);
-    file_clear(&f);
+        rc = outbox_check(c, v, want.number, x.outgoing, e);
+    cluster_roots_free(x.roots);
+    checkpoint_read_clear(&x);
     return rc;
 }
 

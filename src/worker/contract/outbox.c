@@ -6,7 +6,8 @@
 #include "os/clock.h"
 #include "worker/contract/cluster.h"
 
-#define OUTGOING_MAX 65536  /* messages of one commit */
+#define OUTGOING_MAX                                                                               \
+    (1 << 21)               /* messages of one commit: CLUSTER_RANGE_MAX commands of 256, twice */
 #define DELIVER_MESSAGES 16 /* in one transaction */
 #define DELIVER_BYTES 32768 /* ditto */
 #define DELIVER_GAS 8000000 /* of one transaction */
@@ -55,6 +56,123 @@ enum rc outgoing_put(struct outgoing *o, uint32_t place, struct bytes message, s
         o->n = (size_t)place + 1;
     return RC_OK;
 }
+
+/* ---- in checkpoints ---- */
+
+enum rc outgoing_put_in(struct outgoing **list, uint64_t number, uint32_t place,
+                        struct bytes message, struct err *e)
+{
+    while (*list != NULL && (*list)->number < number)
+        list = &(*list)->next;
+    if (*list == NULL || (*list)->number != number) {
+        struct outgoing *o = outgoing_new(number);
+
+        o->next = *list;
+        *list = o;
+    }
+    return outgoing_put(*list, place, message, e);
+}
+
+void outgoing_list_free(struct outgoing *list)
+{
+    while (list != NULL) {
+        struct outgoing *next = list->next;
+
+        outgoing_free(list);
+        list = next;
+    }
+}
+
+static bool is_whole(struct outgoing *o, const struct hash32 *digest)
+{
+    if (o->rests == NULL) {
+        o->rests = xcalloc(o->n + 1, sizeof(*o->rests));
+        outbox_rests(o->rests, o->messages, o->n);
+    }
+    return hash32_eq(&o->rests[0], digest);
+}
+
+/* From the last commit back: as few are undelivered. */
+enum rc outbox_check(struct cluster *c, const struct cluster_view *v, uint64_t number,
+                     struct outgoing *list, struct err *e)
+{
+    AUTO_CLEAR(arena) struct arena a = {0};
+    uint64_t end; /* outboxes up to that commit */
+
+    TRY(history_count_outboxes(c, v, number + 1, &end, e));
+    for (uint64_t at = number + 1; at > 0 && end > v->n_delivered;) {
+        uint64_t n = at < VIEW_COMMITS_MAX ? at : VIEW_COMMITS_MAX;
+        struct commit_view k[VIEW_COMMITS_MAX];
+
+        arena_reset(&a);
+        TRY(view_commits(c->w, k, &a, c->id, at - n, n, v->height, e));
+        for (uint64_t i = n; i-- > 0 && end > v->n_delivered;) {
+            struct outgoing *o = list;
+
+            if (hash32_is_zero(&k[i].outbox_digest))
+                continue;
+            end--;
+            while (o != NULL && o->number != end)
+                o = o->next;
+            if (o == NULL || !is_whole(o, &k[i].outbox_digest))
+                return err_set(e, RC_DENIED,
+                               "it lacks messages of outbox %llu, which are not delivered",
+                               (unsigned long long)end);
+        }
+        at -= n;
+    }
+    return RC_OK;
+}
+
+enum rc outbox_keep_list(struct cluster *c, const struct cluster_view *v, uint64_t number,
+                         struct outgoing **list, struct err *e)
+{
+    enum rc rc = outbox_check(c, v, number, *list, e);
+
+    if (rc != RC_OK)
+        return rc;
+    outbox_clear(c);
+    for (struct outgoing **at = &c->outgoing; *list != NULL;) {
+        struct outgoing *o = *list;
+
+        *list = o->next;
+        o->next = NULL;
+        if (o->rests == NULL) { /* nobody asked for it: it is delivered */
+            outgoing_free(o);
+            continue;
+        }
+        *at = o;
+        at = &o->next;
+    }
+    return RC_OK;
+}
+
+enum rc outbox_list(const struct cluster *c, const struct cluster_view *v, struct arena *mem,
+                    struct outgoing_message **out, size_t *n, struct err *e)
+{
+    uint64_t number = v->n_delivered;
+    size_t size = 0;
+
+    *n = 0;
+    for (const struct outgoing *o = c->outgoing; o != NULL; o = o->next)
+        size += o->n;
+    *out = arena_array(mem, size + 1, sizeof(**out));
+    for (const struct outgoing *o = c->outgoing; o != NULL; o = o->next) {
+        if (o->number < v->n_delivered)
+            continue;
+        if (o->number != number++)
+            break;
+        for (size_t i = 0; i < o->n; i++)
+            (*out)[(*n)++] =
+                (struct outgoing_message){o->number, (uint32_t)i, arena_dup(mem, o->messages[i])};
+    }
+    if (number < v->n_outboxes)
+        return err_set(e, RC_AGAIN, "messages of outbox %llu are not here, nor delivered",
+                       (unsigned long long)number);
+    return RC_OK;
+}
+
+/* ---- those of one commit ---- */
 
 void outbox_keep(struct cluster *c, struct outgoing *o, const struct hash32 *digest)
 {

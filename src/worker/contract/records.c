@@ -9,6 +9,7 @@
 
 #define SCAN_EVERY_MS 400
 #define PUBLISH_GAS 2000000
+#define FETCHES_MAX 4 /* at a time */
 #define HELD_BACK_MAX 1024
 #define HOLD_BACK_MS 1000u /* after a first failure; doubled with each other */
 #define HOLD_BACK_MOST_MS 600000u
@@ -46,6 +47,102 @@ static void hold_back(struct cluster *c, const struct address *contract,
     h->wait_ms = h->wait_ms * 2 < HOLD_BACK_MOST_MS ? h->wait_ms * 2 : HOLD_BACK_MOST_MS;
     h->until_ms = clock_mono_ms() + h->wait_ms;
 }
+
+/* ---- code ---- */
+
+/* Code that is not here yet: whoever has it may be slow to say so, or away. */
+struct code_fetch {
+    struct background fetching;
+    struct cluster *c;
+    struct address contract;
+    struct hash32 code_hash;
+    uint64_t newest_epoch;
+    char *url;
+};
+
+static enum rc fetch(void *data, const atomic_bool *is_cancelled, struct err *e)
+{
+    struct code_fetch *f = data;
+
+    (void)is_cancelled; /* the store's time-outs bound it */
+    return cluster_keep_code(f->c, &f->contract, &f->code_hash, f->url, f->newest_epoch, e);
+}
+
+static bool is_fetching(const struct cluster *c, const struct address *contract,
+                        const struct hash32 *code_hash)
+{
+    for (size_t i = 0; c->fetches != NULL && i < FETCHES_MAX; i++)
+        if (c->fetches[i].fetching.is_running && address_eq(&c->fetches[i].contract, contract) &&
+            hash32_eq(&c->fetches[i].code_hash, code_hash))
+            return true;
+    return false;
+}
+
+/* When all places are taken, in a later scan. */
+static void begin_fetch(struct cluster *c, const struct contract_view *x,
+                        const struct hash32 *code_hash, uint64_t epoch)
+{
+    size_t i = 0;
+
+    if (c->fetches == NULL)
+        c->fetches = xcalloc(FETCHES_MAX, sizeof(*c->fetches));
+    while (i < FETCHES_MAX && c->fetches[i].fetching.is_running)
+        i++;
+    if (i == FETCHES_MAX || is_fetching(c, &x->address, code_hash))
+        return;
+    c->fetches[i].c = c;
+    c->fetches[i].contract = x->address;
+    c->fetches[i].code_hash = *code_hash;
+    c->fetches[i].newest_epoch = epoch;
+    c->fetches[i].url =
+        xstrdup(hash32_eq(&x->wanted_code_hash, code_hash) ? x->wanted_url : x->code_url);
+    if (background_begin(&c->fetches[i].fetching, fetch, &c->fetches[i], NULL) == RC_OK)
+        c->n_fetching++;
+    else
+        free(MOVE(c->fetches[i].url));
+}
+
+static void say_refused(struct cluster *c, const struct address *contract,
+                        const struct hash32 *code_hash, const char *why);
+
+static void end_fetches(struct cluster *c)
+{
+    for (size_t i = 0; c->fetches != NULL && i < FETCHES_MAX; i++) {
+        struct code_fetch *f = &c->fetches[i];
+        struct err why = {0};
+        enum rc rc;
+
+        if (!background_ended(&f->fetching, &rc, &why))
+            continue;
+        c->n_fetching--;
+        c->next_records_ms = 0;
+        free(MOVE(f->url));
+        if (rc == RC_OK)
+            continue;
+        say_refused(c, &f->contract, &f->code_hash, why.msg);
+        hold_back(c, &f->contract, &f->code_hash);
+    }
+}
+
+void records_stop(struct cluster *c)
+{
+    for (size_t i = 0; c->fetches != NULL && i < FETCHES_MAX; i++) {
+        background_stop(&c->fetches[i].fetching);
+        free(MOVE(c->fetches[i].url));
+    }
+    c->n_fetching = 0;
+}
+
+static bool has_code(const struct cluster *c, const struct address *contract,
+                     const struct hash32 *code_hash)
+{
+    AUTO_CLEAR(secbuf) struct secbuf program = {0};
+
+    return hash32_is_zero(code_hash) ||
+           cluster_read_code(&program, c, contract, code_hash, NULL) != RC_NOTFOUND;
+}
+
+/* ---- records ---- */
 
 static enum rc publish(struct cluster *c, const struct cluster_view *v,
                        const struct address *contract, const struct hash32 *code_hash,
@@ -100,6 +197,7 @@ enum rc records_publish(struct cluster *c, const struct cluster_view *v, struct 
 {
     uint64_t now = clock_mono_ms(), slow_ms = 0;
 
+    end_fetches(c);
     if (c->records_seen == v->n_contracts && now < c->next_records_ms)
         return RC_OK;
     c->records_seen = v->n_contracts;
@@ -122,7 +220,11 @@ enum rc records_publish(struct cluster *c, const struct cluster_view *v, struct 
             h = find_held_back(c, &x[i].address, &code_hash);
             if (h != NULL && begun < h->until_ms)
                 continue;
-            /* One contract whose code cannot be had must not hold up the others. */
+            if (!has_code(c, &x[i].address, &code_hash)) {
+                begin_fetch(c, &x[i], &code_hash, v->epoch);
+                continue;
+            }
+            /* One contract whose code is no program must not hold up the others. */
             if (publish(c, v, &x[i].address, &code_hash, &why) != RC_OK) {
                 say_refused(c, &x[i].address, &code_hash, why.msg);
                 hold_back(c, &x[i].address, &code_hash);
