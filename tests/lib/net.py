@@ -2,6 +2,7 @@
 import json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time, urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+GIVEN = set()  # by free_ports()
 
 
 class Failure(Exception):
@@ -14,17 +15,21 @@ def expect(cond, text):
 
 
 def free_ports():
-    """A base whose ports are free: BASE..BASE+63 for a devnet, BASE+64..BASE+79 for what a test has beside it. All are
-    below the range of outgoing connections. tests/run has each lane choose elsewhere (TEST_PORTS=FIRST-LAST)."""
+    """A base whose ports are free: BASE..BASE+63 for a devnet, BASE+64..BASE+99 for what a test has beside it. All are
+    below the range of outgoing connections, and a test does not get the same ones twice. tests/run has each lane choose
+    elsewhere (TEST_PORTS=FIRST-LAST)."""
     first, last = map(int, os.environ.get("TEST_PORTS", "12000-32000").split("-"))
     while True:
         base = random.randrange(first, last, 100)
+        if base in GIVEN:
+            continue
         socks = []
         try:
-            for p in range(80):
+            for p in range(100):
                 s = socket.socket()
                 socks.append(s)
                 s.bind(("127.0.0.1", base + p))
+            GIVEN.add(base)
             return base
         except OSError:
             continue
