@@ -59,20 +59,18 @@ static enum rc prepare(struct cli *cli, struct question *q, const struct address
     return RC_OK;
 }
 
-/* --fresh: no older than the newest confirmed batch. */
+/* --fresh: of the state that was just proved to us, or a later one. Its header is one block above.
+ */
 static enum rc least_height(struct cli *cli, struct question *q, struct err *e)
 {
-    struct light_key key;
-    struct light_value *v;
-    st_batch_record batch;
+    struct light_client *lc;
+    struct light_block head;
 
-    if (!fresh || q->c.confirmed.batches == 0)
+    if (!fresh)
         return RC_OK;
-    key =
-        confidential_batch_of_key(&q->c.registry, q->c.record.cluster, q->c.confirmed.batches - 1);
-    TRY(cli_read(cli, &v, &key, 1, e));
-    TRY(confidential_batch_of_get(&batch, v[0].value, e));
-    q->request.query.minimum_height = batch.height;
+    TRY(cli_light(cli, &lc, e));
+    light_client_head(lc, &head, &cli->mem);
+    q->request.query.minimum_height = (uint64_t)head.header.height - 1;
     return RC_OK;
 }
 

@@ -331,6 +331,8 @@ static enum rc resume_cid(struct cli *cli, const struct contribution *x, const c
     TRY(contract_read(c, &cli->mem, &v, &x->registry,
                       "files(uint256)((uint256,address,string,uint256,uint256))", &resume, 1, e));
     url = value_str(&cli->mem, value_item(&v, 0), 2);
+    if (url[0] == '\0')
+        return err_set(e, RC_NOTFOUND, "no file %s is registered", resume);
     *out = strncmp(url, "ipfs://", 7) == 0 ? url + 7 : url;
     return RC_OK;
 }
@@ -430,7 +432,7 @@ static enum rc have_proof(struct cli *cli, const struct contribution *x, struct 
     TRY(job_state(cli, x, x->job_id, &status, &asker, e));
     if (status == JOB_COMPLETED)
         return RC_OK;
-    rc = contribution_run(cli, x, &env_list, &secret_list, &answer, &why);
+    rc = contribution_run(cli, x, &secret_list, &answer, &why);
     if (rc == RC_OK)
         return RC_OK;
     /* The worker may have finished although its answer did not arrive. */
@@ -445,6 +447,7 @@ static enum rc contribute(struct cli *cli, struct err *e)
 {
     AUTO_CLEAR(secp_key) struct secp_key key = {0};
     struct contribution x = {.key = &key};
+    json_auto_t *env = NULL;
     json_t *result;
     enum rc rc;
 
@@ -454,6 +457,8 @@ static enum rc contribute(struct cli *cli, struct err *e)
     TRY(cli_contract(cli, &x.tee_pool, "TeePool", e));
     TRY(cli_chain_id(cli, &x.chain_id, e));
     TRY(cli_secrets_check(cli, &secret_list, e));
+    TRY(contribution_env(&env, &env_list, e));
+    x.env = env;
     TRY(begin(cli, &x, e));
     if (x.job_id == 0) {
         TRY(request_job(cli, &x, e));

@@ -20,7 +20,23 @@
 #define CONSENT_VALID_S 3600  /* how long the worker may use the authorization */
 #define TRY_AGAIN_MS 60000    /* while the worker cannot be reached or is busy */
 #define BEACON_WAIT_MS 60000  /* while keepers have not brought the beacon */
+#define BEACON_SAY_MS 1000    /* before it is told what is waited for */
 #define BEACON_LOOK_MS 100    /* when no news comes */
+
+enum rc contribution_env(json_t **out, const struct cli_list *list, struct err *e)
+{
+    *out = json_object();
+    for (size_t i = 0; i < list->n; i++) {
+        const char *eq = strchr(list->items[i], '=');
+
+        if (eq == NULL || eq == list->items[i])
+            return err_set(e, RC_MALFORMED, "--env \"%s\" is not NAME=VALUE", list->items[i]);
+        if (json_object_setn_new(*out, list->items[i], (size_t)(eq - list->items[i]),
+                                 json_string(eq + 1)) != 0)
+            return err_set(e, RC_MALFORMED, "--env \"%s\" is not UTF-8", list->items[i]);
+    }
+    return RC_OK;
+}
 
 /* ---- the worker ---- */
 
@@ -75,14 +91,20 @@ static enum rc check_assigned(struct cli *cli, const struct contribution *x, st_
 static enum rc await_assigned(struct cli *cli, const struct contribution *x, st_job *job,
                               struct chain_news *assigned, struct err *e)
 {
-    uint64_t give_up = clock_mono_ms() + BEACON_WAIT_MS, since, height;
+    uint64_t began = clock_mono_ms(), since, height;
+    bool said = false;
     enum rc rc;
 
     for (;;) {
         rc = check_assigned(cli, x, job, &since, e);
         if (rc != RC_AGAIN)
             return rc;
-        if (clock_mono_ms() > give_up)
+        if (!said && clock_mono_ms() > began + BEACON_SAY_MS) {
+            cli_step(cli, "job %llu waits for the keepers' beacon, which chooses its worker",
+                     (unsigned long long)x->job_id);
+            said = true;
+        }
+        if (clock_mono_ms() > began + BEACON_WAIT_MS)
             return err_set(e, RC_TIMEOUT,
                            "job %llu waits for the keepers' beacon of block %llu, which chooses "
                            "its worker: go on later with --resume %llu",
@@ -139,24 +161,9 @@ static enum rc job_worker(struct cli *cli, const struct contribution *x, struct 
 
 /* ---- what it is sent ---- */
 
-static enum rc env_object(json_t **out, const struct cli_list *list, struct err *e)
-{
-    *out = json_object();
-    for (size_t i = 0; i < list->n; i++) {
-        const char *eq = strchr(list->items[i], '=');
-
-        if (eq == NULL || eq == list->items[i])
-            return err_set(e, RC_MALFORMED, "--env \"%s\" is not NAME=VALUE", list->items[i]);
-        if (json_object_setn_new(*out, list->items[i], (size_t)(eq - list->items[i]),
-                                 json_string(eq + 1)) != 0)
-            return err_set(e, RC_MALFORMED, "--env \"%s\" is not UTF-8", list->items[i]);
-    }
-    return RC_OK;
-}
-
 /* P2: the owner's signature over exactly this run. */
-static enum rc authorization(const struct contribution *x, const struct worker *w,
-                             const json_t *env, uint64_t now, json_t **out)
+static enum rc authorization(const struct contribution *x, const struct worker *w, uint64_t now,
+                             json_t **out)
 {
     AUTO_CLEAR(buf) struct buf canonical = {0};
     AUTO_CLEAR(buf) struct buf text = {0};
@@ -172,7 +179,7 @@ static enum rc authorization(const struct contribution *x, const struct worker *
     struct hash32 digest;
     struct secp_sig sig;
 
-    json_python_dumps(&canonical, env);
+    json_python_dumps(&canonical, x->env);
     keccak256(&a.env_hash, buf_bytes(&canonical));
     run_authorization_digest(&digest, &a);
     secp_sign(&sig, x->key, &digest);
@@ -220,30 +227,26 @@ static enum rc sealed_secrets(struct cli *cli, const struct contribution *x,
 }
 
 static enum rc run_request(struct cli *cli, const struct contribution *x, const struct worker *w,
-                           const struct cli_list *env_list, const struct cli_list *secret_list,
-                           struct buf *body, struct err *e)
+                           const struct cli_list *secret_list, struct buf *body, struct err *e)
 {
     json_auto_t *secrets = json_object();
     AUTO_CLEAR(buf) struct buf wrapped = {0};
     json_auto_t *request = NULL;
-    json_t *env = NULL;
     json_t *consent = NULL;
     char nonce[24];
 
     TRY(sealed_secrets(cli, x, secret_list, secrets, e));
-    TRY(env_object(&env, env_list, e));
-    TRY(authorization(x, w, env, clock_wall_ns() / 1000000000U, &consent));
+    TRY(authorization(x, w, clock_wall_ns() / 1000000000U, &consent));
     if (key_for_worker(x, w, &wrapped, e) != RC_OK) {
-        json_decref(env);
         json_decref(consent);
         return RC_MALFORMED;
     }
     (void)snprintf(nonce, sizeof(nonce), "%llu", (unsigned long long)rng_u64(NULL));
-    request = json_pack("{s:I, s:I, s:s, s:s, s:s, s:o, s:O, s:s, s:o}", "file_id",
+    request = json_pack("{s:I, s:I, s:s, s:s, s:s, s:O, s:O, s:s, s:o}", "file_id",
                         (json_int_t)x->file_id, "job_id", (json_int_t)x->job_id,
                         "encrypted_encryption_key", buf_cstr(&wrapped), "encryption_seed", x->seed,
-                        "proof_url", x->pool.proof_instruction, "env_vars", env, "secrets", secrets,
-                        "nonce", nonce, "authorization", consent);
+                        "proof_url", x->pool.proof_instruction, "env_vars", x->env, "secrets",
+                        secrets, "nonce", nonce, "authorization", consent);
     CHECK(request != NULL);
     json_put(body, request);
     return RC_OK;
@@ -298,8 +301,7 @@ static bool may_pass(enum rc rc)
 }
 
 enum rc contribution_run(struct cli *cli, const struct contribution *x,
-                         const struct cli_list *env_list, const struct cli_list *secret_list,
-                         json_t **answer, struct err *e)
+                         const struct cli_list *secret_list, json_t **answer, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf body = {0};
     uint64_t give_up = clock_mono_ms() + TRY_AGAIN_MS;
@@ -311,7 +313,7 @@ enum rc contribution_run(struct cli *cli, const struct contribution *x,
 
     TRY(job_worker(cli, x, &w, e));
     TRY(check_worker(cli, x, &w, e));
-    TRY(run_request(cli, x, &w, env_list, secret_list, &body, e));
+    TRY(run_request(cli, x, &w, secret_list, &body, e));
     url = arena_alloc(&cli->mem, strlen(w.url) + 16);
     (void)snprintf(url, strlen(w.url) + 16, "%s/RunProof", w.url);
     cli_step(cli, "worker %s at %s runs the pool's validator", cli_addr_text(cli, &w.address),

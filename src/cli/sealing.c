@@ -56,8 +56,14 @@ enum rc sealing_begin(struct sealing *s, const char *path, const struct secp_key
 
     *s = (struct sealing){.key = key, .seed = seed, .out = -1};
     s->in = open(path, O_RDONLY | O_CLOEXEC);
-    if (s->in < 0 || fstat(s->in, &st) != 0 || !S_ISREG(st.st_mode))
-        return err_set(e, RC_NOTFOUND, "cannot read %s as a file", path);
+    if (s->in < 0)
+        return err_errno(e, errno, "cannot read %s", path);
+    if (fstat(s->in, &st) != 0 || !S_ISREG(st.st_mode))
+        return err_set(e, RC_UNSUPPORTED,
+                       "%s is %s, not a file: give one file (an archive, for many)", path,
+                       S_ISDIR(st.st_mode) ? "a folder" : "a device or a pipe");
+    if (st.st_size == 0)
+        return err_set(e, RC_MALFORMED, "%s is empty: there is nothing to contribute", path);
     s->size = (uint64_t)st.st_size;
     s->out = memfd_create("ciphertext", MFD_CLOEXEC);
     if (s->out < 0)

@@ -561,8 +561,9 @@ static void step_deliver(struct play *p, struct cluster *k)
         return;
     for (size_t i = from; i < from + n; i++)
         delivered(p, k, o, i);
-    k->delivered_messages = from + n;
-    if (k->delivered_messages == o->n) {
+    /* Another outbox may end with the same messages as the one whose turn it is. */
+    k->delivered_messages += n;
+    if (k->delivered_messages == k->outboxes[k->delivered].n) {
         k->delivered++;
         k->delivered_messages = 0;
     }
