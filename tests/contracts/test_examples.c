@@ -1,6 +1,7 @@
 /* contracts/examples, public and in a cluster: the same source, the same law. */
 #include "chain/gen/confidential_token.h"
 #include "chain/gen/guestbook.h"
+#include "chain/gen/rating.h"
 #include "chain/gen/sealed_bid_auction.h"
 #include "chain/gen/survey.h"
 #include "chain/gen/vault.h"
@@ -382,4 +383,67 @@ static void vault(struct world *w, bool cluster)
 TEST(values_are_shared_by_permission)
 {
     both(vault);
+}
+
+/* ---- rating ---- */
+
+static enum world_outcome rate(struct world *w, unsigned who, struct address at, uint64_t stars,
+                               bool cluster)
+{
+    struct buf b = {0};
+
+    rating_put_rate(&b, REF(u256, U(stars)));
+    return call(w, world_account(who), at, 0, &b, cluster);
+}
+
+static void seen(struct world *w, struct address at, bool cluster, const uint64_t expected[5],
+                 uint64_t waiting)
+{
+    struct rating_u256_list counts;
+    struct buf b = {0};
+    struct u256 n;
+    struct err e;
+
+    rating_put_counts(&b);
+    CHECK_CALL(w, ask(w, world_account(9), at, &b, cluster));
+    CHECK_OK(rating_get_counts(&counts, &w->a, w->ret, &e), &e);
+    CHECK_INT(counts.n, 5);
+    for (size_t i = 0; i < 5; i++)
+        CHECK_U256(counts.p[i], expected[i]);
+    rating_put_waiting(&b);
+    CHECK_CALL(w, ask(w, world_account(9), at, &b, cluster));
+    CHECK_OK(rating_get_waiting(&n, NULL, w->ret, &e), &e);
+    CHECK_U256(n, waiting);
+}
+
+static void ratings_by_cohorts(struct world *w, bool cluster)
+{
+    struct address at = world_place(w, "Rating");
+    struct buf b = {0};
+
+    CHECK_REVERT(w, rate(w, 2, at, 5, cluster), "NotOpen()");
+    rating_put_open(&b, 1);
+    CHECK_REVERT(w, call(w, world_account(1), at, 0, &b, cluster), "BadCohort(uint256,uint256)");
+    rating_put_open(&b, 3);
+    CHECK_CALL(w, call(w, world_account(1), at, 0, &b, cluster));
+    rating_put_open(&b, 4);
+    CHECK_REVERT(w, call(w, world_account(1), at, 0, &b, cluster), "AlreadyOpen()");
+    CHECK_REVERT(w, rate(w, 2, at, 0, cluster), "BadStars(uint256)");
+    CHECK_REVERT(w, rate(w, 2, at, 6, cluster), "BadStars(uint256)");
+    CHECK_CALL(w, rate(w, 2, at, 5, cluster));
+    CHECK_REVERT(w, rate(w, 2, at, 4, cluster), "RatedAlready()");
+    CHECK_CALL(w, rate(w, 3, at, 1, cluster));
+    seen(w, at, cluster, (uint64_t[5]){0}, 2);
+    CHECK_CALL(w, rate(w, 4, at, 5, cluster));
+    seen(w, at, cluster, (uint64_t[5]){1, 0, 0, 0, 2}, 0);
+    CHECK_CALL(w, rate(w, 5, at, 2, cluster));
+    CHECK_CALL(w, rate(w, 6, at, 1, cluster));
+    seen(w, at, cluster, (uint64_t[5]){1, 0, 0, 0, 2}, 2);
+    CHECK_CALL(w, rate(w, 7, at, 1, cluster));
+    seen(w, at, cluster, (uint64_t[5]){3, 1, 0, 0, 2}, 0);
+}
+
+TEST(ratings_are_told_by_cohorts_only)
+{
+    both(ratings_by_cohorts);
 }
