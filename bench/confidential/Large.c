@@ -4,13 +4,14 @@
 
 #define SIZE 1024u
 
-void Large_fill(u256 first, u256 n)
+/* turn: other values than those of another turn */
+void Large_fill(u256 first, u256 n, u256 turn)
 {
     u64 *value = alloc(SIZE), *key = alloc(8);
 
     for (u64 i = (u64)first, end = i + (u64)n; i < end; i++) {
         for (u64 k = 0; k < SIZE / 8; k++)
-            value[k] = i * 0x9e3779b97f4a7c15 + k;
+            value[k] = (i + ((u64)turn << 32)) * 0x9e3779b97f4a7c15 + k;
         *key = i;
         HOST4(HOST_STORAGE_SET, key, 8, value, SIZE);
     }
