@@ -44,15 +44,21 @@ struct reading {
 
 /* ---- items ---- */
 
-static enum rc take_blind(struct reading *r, uint32_t contract, struct bytes item, struct err *e)
+/* In a contract's first section, which the receiving thread reads: helpers find it there. */
+static enum rc take_blind(struct reading *r, const struct state_section *s, struct bytes item,
+                          struct err *e)
 {
+    const uint32_t contract = s->contract;
     struct secret32 blind;
     enum rc rc;
 
-    if (item.n != sizeof(blind.b) || r->blinders[contract] != NULL)
-        return err_set(e, RC_MALFORMED, "a blinding key of %zu bytes, or a second one", item.n);
+    if (item.n != sizeof(blind.b) || s->number != 0 || r->blinders[contract] != NULL)
+        return err_set(e, RC_MALFORMED,
+                       "a blinding key of %zu bytes, not in its place, or a second one", item.n);
     memcpy(blind.b, item.p, sizeof(blind.b));
+    (void)pthread_mutex_lock(&r->into);
     rc = cluster_roots_add(r->x->roots, &r->x->head.contracts[contract].contract, &blind, e);
+    (void)pthread_mutex_unlock(&r->into);
     if (rc == RC_OK) {
         r->blinders[contract] = xmalloc(sizeof(struct blinder));
         blinder_init(r->blinders[contract], &blind);
@@ -62,9 +68,10 @@ static enum rc take_blind(struct reading *r, uint32_t contract, struct bytes ite
 }
 
 /* What needs nobody else: the leaves. */
-static enum rc make_leaves(struct reading *r, struct tree_leaves *leaves, uint32_t contract,
-                           struct bytes plain, struct err *e)
+static enum rc make_leaves(struct reading *r, struct tree_leaves *leaves,
+                           const struct state_section *s, struct bytes plain, struct err *e)
 {
+    const uint32_t contract = s->contract;
     const struct address *who = &r->x->head.contracts[contract].contract;
     struct bytes item, key, value;
     enum state_item tag;
@@ -74,7 +81,7 @@ static enum rc make_leaves(struct reading *r, struct tree_leaves *leaves, uint32
         struct tree_leaf leaf;
 
         if (tag == ITEM_BLIND)
-            TRY(take_blind(r, contract, item, e));
+            TRY(take_blind(r, s, item, e));
         if (tag != ITEM_CHANGE)
             continue;
         TRY(state_item_change(&key, &value, who, item, e));
@@ -145,7 +152,7 @@ static enum rc read_section(struct reading *r, const struct state_section *s, st
     secbuf_reset(plain);
     leaves->n = 0;
     TRY(state_section_open(plain, &x->head, s, r->keys[s->contract], e));
-    TRY(make_leaves(r, leaves, s->contract, secbuf_bytes(plain), e));
+    TRY(make_leaves(r, leaves, s, secbuf_bytes(plain), e));
     (void)pthread_mutex_lock(&r->into);
     rc = put_items(r, s->contract, secbuf_bytes(plain), e);
     if (rc == RC_OK && leaves->n != 0)

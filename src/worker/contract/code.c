@@ -76,7 +76,7 @@ static enum rc read_kept(struct secbuf *out, const struct cluster *c,
     struct hash32 h;
     enum rc rc = file_read(&file, path, CLUSTER_CODE_MAX + KEPT_OVERHEAD, e);
 
-    if (rc == RC_NOTFOUND)
+    if (rc != RC_OK && rc != RC_LIMIT)
         return rc;
     kept_key(&key, c);
     kept_aad(aad, contract, code_hash, is_public);
