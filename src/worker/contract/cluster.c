@@ -78,7 +78,7 @@ void cluster_free(struct cluster *c)
         buf_clear(&c->receipts[i].sealed);
     free(c->receipts);
     records_stop(c);
-    free(c->fetches);
+    free(c->preparing);
     free(c->held_back);
     keyring_free(c->keys);
     (void)pthread_mutex_destroy(&c->lock);
@@ -596,13 +596,32 @@ static uint64_t between(uint64_t least, uint64_t v, uint64_t most)
     return v < least ? least : v > most ? most : v;
 }
 
+void cluster_wake(struct cluster *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    c->is_woken = true;
+    (void)pthread_cond_broadcast(&c->changed);
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+static bool was_woken(struct cluster *c)
+{
+    bool was;
+
+    (void)pthread_mutex_lock(&c->lock);
+    was = c->is_woken;
+    c->is_woken = false;
+    (void)pthread_mutex_unlock(&c->lock);
+    return was;
+}
+
 /* For so long, or until somebody asks. A query that waits for a newer state shortens it. */
 static void rest(struct cluster *c, uint64_t ms)
 {
     uint64_t begun = clock_mono_ms(), now = begun;
 
     (void)pthread_mutex_lock(&c->lock);
-    while (!c->stopping && c->asked == NULL) {
+    while (!c->stopping && c->asked == NULL && !c->is_woken) {
         uint64_t until = begun + (c->n_impatient != 0 && ms < RETRY_MS ? ASK_EVERY_MS : ms);
 
         if (now >= until)
@@ -625,6 +644,8 @@ static void *cluster_main(void *data)
         uint64_t height = 0, still_ms;
         enum rc rc = chain_height(c->w->chain, &height, &e);
 
+        if (was_woken(c))
+            next_look = 0;
         if (rc == RC_OK && height != seen)
             moved_ms = clock_mono_ms();
         if (rc == RC_OK && (height != seen || clock_mono_ms() >= next_look)) {
@@ -632,7 +653,7 @@ static void *cluster_main(void *data)
             if (rc == RC_OK)
                 seen = height;
             still_ms =
-                c->awaits || c->writes.is_running || c->looks.is_running || c->n_fetching != 0
+                c->awaits || c->writes.is_running || c->looks.is_running || c->n_preparing != 0
                     ? 0
                     : clock_mono_ms() - moved_ms;
             next_look =

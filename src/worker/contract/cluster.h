@@ -108,8 +108,8 @@ struct cluster {
     unsigned look_tries;         /* at the checkpoint of commit looked_at */
     struct held_back *held_back; /* records.c */
     size_t n_held_back;
-    struct code_fetch *fetches; /* records.c: code that is being fetched */
-    unsigned n_fetching;
+    struct preparing *preparing; /* records.c: what records need, that is being got */
+    unsigned n_preparing;
     bool was_member; /* since we began */
     bool awaits;     /* the chain has work that only time or others bring on */
 
@@ -122,6 +122,7 @@ struct cluster {
     uint64_t epoch, n_waiting; /* as last seen */
     struct cluster_ask *asked; /* waits for the thread */
     unsigned n_impatient;      /* queries that wait for a newer state */
+    bool is_woken;             /* the thread looks at once */
 };
 
 /* Something to be done by the thread between two steps, where all of the state is at hand. */
@@ -239,7 +240,7 @@ void checkpoint_vouch_stop(struct cluster *c);
 
 /* Publish our key records for contracts that lack ours. */
 enum rc records_publish(struct cluster *c, const struct cluster_view *v, struct err *e);
-/* End what is being fetched for them. */
+/* End what is being got for them. */
 void records_stop(struct cluster *c);
 
 /* ---- outbox.c ---- */
@@ -287,6 +288,8 @@ void cluster_stop(struct cluster *c);
 void cluster_free(struct cluster *c); /* stops it, joins its thread */
 /* Under the lock: until something has changed, or clock_mono_ms() is `until_ms`. False: it is. */
 bool cluster_wait(struct cluster *c, uint64_t until_ms);
+/* From other threads: what it waited for may have come. */
+void cluster_wake(struct cluster *c);
 /* Begin with the empty state. */
 enum rc cluster_load_nothing(struct cluster *c, struct err *e);
 /* Forget the state: it will be loaded again. */

@@ -61,6 +61,11 @@ static const struct contract_keys *find(struct keyring *k, const struct address 
     return found;
 }
 
+bool keyring_has(struct keyring *k, const struct address *contract, uint64_t epoch)
+{
+    return find(k, contract, epoch) != NULL;
+}
+
 enum rc keyring_get(struct keyring *k, const struct contract_keys **out,
                     const struct address *contract, uint64_t epoch, unsigned wait_ms, struct err *e)
 {

@@ -14,3 +14,5 @@ void keyring_free(struct keyring *k);  /* NULL is fine; wipes */
 enum rc keyring_get(struct keyring *k, const struct contract_keys **out,
                     const struct address *contract, uint64_t epoch, unsigned wait_ms,
                     struct err *e);
+/* Is it here without asking? */
+bool keyring_has(struct keyring *k, const struct address *contract, uint64_t epoch);

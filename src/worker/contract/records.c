@@ -9,11 +9,12 @@
 
 #define SCAN_EVERY_MS 400
 #define PUBLISH_GAS 2000000
-#define FETCHES_MAX 4 /* at a time */
+#define PREPARING_MAX 4 /* at a time */
 #define HELD_BACK_MAX 1024
 #define HOLD_BACK_MS 1000u /* after a first failure; doubled with each other */
 #define HOLD_BACK_MOST_MS 600000u
-#define SLOW_MS 1000u /* of failing in one scan: the rest has its turn in the next */
+#define NO_KEY_MOST_MS 8000u /* where only keepers are missing, who will be back */
+#define SLOW_MS 1000u        /* of failing in one scan: the rest has its turn in the next */
 
 /* A contract whose record could not be published: its code is nowhere, or is no program. Trying
  * takes time that the cluster's other contracts have to wait. */
@@ -34,7 +35,7 @@ static struct held_back *find_held_back(struct cluster *c, const struct address 
 }
 
 static void hold_back(struct cluster *c, const struct address *contract,
-                      const struct hash32 *code_hash)
+                      const struct hash32 *code_hash, uint64_t most_ms)
 {
     struct held_back *h = find_held_back(c, contract, code_hash);
 
@@ -44,93 +45,103 @@ static void hold_back(struct cluster *c, const struct address *contract,
         h = &c->held_back[c->n_held_back < HELD_BACK_MAX ? c->n_held_back++ : 0];
         *h = (struct held_back){*contract, *code_hash, 0, HOLD_BACK_MS / 2};
     }
-    h->wait_ms = h->wait_ms * 2 < HOLD_BACK_MOST_MS ? h->wait_ms * 2 : HOLD_BACK_MOST_MS;
+    h->wait_ms = h->wait_ms * 2 < most_ms ? h->wait_ms * 2 : most_ms;
     h->until_ms = clock_mono_ms() + h->wait_ms;
 }
 
-/* ---- code ---- */
+/* ---- what a record needs ---- */
 
-/* Code that is not here yet: whoever has it may be slow to say so, or away. */
-struct code_fetch {
-    struct background fetching;
+/* The contract's code and its key in this epoch. Store or keepers may be slow, or away, while the
+ * cluster's other contracts go on. */
+struct preparing {
+    struct background task;
     struct cluster *c;
     struct address contract;
     struct hash32 code_hash;
-    uint64_t newest_epoch;
-    char *url;
+    uint64_t epoch;
+    char *url;     /* of the code; NULL: it is here */
+    bool has_code; /* what failed was the key */
 };
 
-static enum rc fetch(void *data, const atomic_bool *is_cancelled, struct err *e)
+static enum rc prepare(void *data, const atomic_bool *is_cancelled, struct err *e)
 {
-    struct code_fetch *f = data;
+    struct preparing *p = data;
+    const struct contract_keys *keys;
+    enum rc rc = RC_OK;
 
-    (void)is_cancelled; /* the store's time-outs bound it */
-    return cluster_keep_code(f->c, &f->contract, &f->code_hash, f->url, f->newest_epoch, e);
+    (void)is_cancelled; /* time-outs bound both */
+    if (p->url != NULL)
+        rc = cluster_keep_code(p->c, &p->contract, &p->code_hash, p->url, p->epoch, e);
+    p->has_code = rc == RC_OK;
+    if (rc == RC_OK)
+        rc = keyring_get(p->c->keys, &keys, &p->contract, p->epoch, CLUSTER_KEY_WAIT_MS, e);
+    cluster_wake(p->c);
+    return rc;
 }
 
-static bool is_fetching(const struct cluster *c, const struct address *contract,
-                        const struct hash32 *code_hash)
+static bool is_preparing(const struct cluster *c, const struct address *contract,
+                         const struct hash32 *code_hash)
 {
-    for (size_t i = 0; c->fetches != NULL && i < FETCHES_MAX; i++)
-        if (c->fetches[i].fetching.is_running && address_eq(&c->fetches[i].contract, contract) &&
-            hash32_eq(&c->fetches[i].code_hash, code_hash))
+    for (size_t i = 0; c->preparing != NULL && i < PREPARING_MAX; i++)
+        if (c->preparing[i].task.is_running && address_eq(&c->preparing[i].contract, contract) &&
+            hash32_eq(&c->preparing[i].code_hash, code_hash))
             return true;
     return false;
 }
 
 /* When all places are taken, in a later scan. */
-static void begin_fetch(struct cluster *c, const struct contract_view *x,
-                        const struct hash32 *code_hash, uint64_t epoch)
+static void begin_preparing(struct cluster *c, const struct contract_view *x,
+                            const struct hash32 *code_hash, uint64_t epoch, bool needs_code)
 {
-    size_t i = 0;
+    struct preparing *p = NULL;
 
-    if (c->fetches == NULL)
-        c->fetches = xcalloc(FETCHES_MAX, sizeof(*c->fetches));
-    while (i < FETCHES_MAX && c->fetches[i].fetching.is_running)
-        i++;
-    if (i == FETCHES_MAX || is_fetching(c, &x->address, code_hash))
+    if (c->preparing == NULL)
+        c->preparing = xcalloc(PREPARING_MAX, sizeof(*c->preparing));
+    for (size_t i = 0; p == NULL && i < PREPARING_MAX; i++)
+        p = c->preparing[i].task.is_running ? NULL : &c->preparing[i];
+    if (p == NULL || is_preparing(c, &x->address, code_hash))
         return;
-    c->fetches[i].c = c;
-    c->fetches[i].contract = x->address;
-    c->fetches[i].code_hash = *code_hash;
-    c->fetches[i].newest_epoch = epoch;
-    c->fetches[i].url =
-        xstrdup(hash32_eq(&x->wanted_code_hash, code_hash) ? x->wanted_url : x->code_url);
-    if (background_begin(&c->fetches[i].fetching, fetch, &c->fetches[i], NULL) == RC_OK)
-        c->n_fetching++;
+    p->c = c;
+    p->contract = x->address;
+    p->code_hash = *code_hash;
+    p->epoch = epoch;
+    if (needs_code)
+        p->url = xstrdup(hash32_eq(&x->wanted_code_hash, code_hash) ? x->wanted_url : x->code_url);
+    if (background_begin(&p->task, prepare, p, NULL) == RC_OK)
+        c->n_preparing++;
     else
-        free(MOVE(c->fetches[i].url));
+        free(MOVE(p->url));
 }
 
 static void say_refused(struct cluster *c, const struct address *contract,
                         const struct hash32 *code_hash, const char *why);
 
-static void end_fetches(struct cluster *c)
+static void end_preparing(struct cluster *c)
 {
-    for (size_t i = 0; c->fetches != NULL && i < FETCHES_MAX; i++) {
-        struct code_fetch *f = &c->fetches[i];
+    for (size_t i = 0; c->preparing != NULL && i < PREPARING_MAX; i++) {
+        struct preparing *p = &c->preparing[i];
         struct err why = {0};
         enum rc rc;
 
-        if (!background_ended(&f->fetching, &rc, &why))
+        if (!background_ended(&p->task, &rc, &why))
             continue;
-        c->n_fetching--;
+        c->n_preparing--;
         c->next_records_ms = 0;
-        free(MOVE(f->url));
+        free(MOVE(p->url));
         if (rc == RC_OK)
             continue;
-        say_refused(c, &f->contract, &f->code_hash, why.msg);
-        hold_back(c, &f->contract, &f->code_hash);
+        say_refused(c, &p->contract, &p->code_hash, why.msg);
+        hold_back(c, &p->contract, &p->code_hash, p->has_code ? NO_KEY_MOST_MS : HOLD_BACK_MOST_MS);
     }
 }
 
 void records_stop(struct cluster *c)
 {
-    for (size_t i = 0; c->fetches != NULL && i < FETCHES_MAX; i++) {
-        background_stop(&c->fetches[i].fetching);
-        free(MOVE(c->fetches[i].url));
+    for (size_t i = 0; c->preparing != NULL && i < PREPARING_MAX; i++) {
+        background_stop(&c->preparing[i].task);
+        free(MOVE(c->preparing[i].url));
     }
-    c->n_fetching = 0;
+    c->n_preparing = 0;
 }
 
 static bool has_code(const struct cluster *c, const struct address *contract,
@@ -197,7 +208,7 @@ enum rc records_publish(struct cluster *c, const struct cluster_view *v, struct 
 {
     uint64_t now = clock_mono_ms(), slow_ms = 0;
 
-    end_fetches(c);
+    end_preparing(c);
     if (c->records_seen == v->n_contracts && now < c->next_records_ms)
         return RC_OK;
     c->records_seen = v->n_contracts;
@@ -214,20 +225,22 @@ enum rc records_publish(struct cluster *c, const struct cluster_view *v, struct 
             struct hash32 code_hash;
             uint64_t begun = clock_mono_ms();
             struct err why = {0};
+            bool needs_code;
 
             if (!wants_record(v, &x[i], &votes[i], &code_hash))
                 continue;
             h = find_held_back(c, &x[i].address, &code_hash);
             if (h != NULL && begun < h->until_ms)
                 continue;
-            if (!has_code(c, &x[i].address, &code_hash)) {
-                begin_fetch(c, &x[i], &code_hash, v->epoch);
+            needs_code = !has_code(c, &x[i].address, &code_hash);
+            if (needs_code || !keyring_has(c->keys, &x[i].address, v->epoch)) {
+                begin_preparing(c, &x[i], &code_hash, v->epoch, needs_code);
                 continue;
             }
             /* One contract whose code is no program must not hold up the others. */
             if (publish(c, v, &x[i].address, &code_hash, &why) != RC_OK) {
                 say_refused(c, &x[i].address, &code_hash, why.msg);
-                hold_back(c, &x[i].address, &code_hash);
+                hold_back(c, &x[i].address, &code_hash, HOLD_BACK_MOST_MS);
                 slow_ms += clock_mono_ms() - begun;
             }
         }
