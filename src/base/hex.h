@@ -4,6 +4,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+/* What a digit of either case stands for; -1: it is none. */
+int hex_digit(uint8_t c);
 /* Write 2*n digits and a NUL to dst, which must have 2*n + 1 bytes. */
 void hex_encode(char *dst, struct bytes src);
 /* Append digits, without prefix. */

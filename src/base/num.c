@@ -1,5 +1,7 @@
 #include "base/num.h"
 
+#include "base/hex.h"
+
 enum rc parse_u64(uint64_t *out, struct bytes text, uint64_t max, struct err *e)
 {
     uint64_t v = 0;
@@ -30,19 +32,13 @@ enum rc parse_hex_u64(uint64_t *out, struct bytes text, uint64_t max, struct err
         return err_set(e, RC_MALFORMED, "number: expected 0x and hexadecimal digits");
     for (size_t i = 2; i < text.n; i++) {
         uint8_t c = text.p[i];
-        unsigned d;
+        int d = hex_digit(c);
 
-        if (c >= '0' && c <= '9')
-            d = c - (unsigned)'0';
-        else if (c >= 'a' && c <= 'f')
-            d = c - (unsigned)'a' + 10;
-        else if (c >= 'A' && c <= 'F')
-            d = c - (unsigned)'A' + 10;
-        else
+        if (d < 0)
             return err_set(e, RC_MALFORMED, "number: character 0x%02x is not hexadecimal", c);
         if (v >> 60 != 0)
             return err_set(e, RC_RANGE, "number: exceeds 64 bits");
-        v = v << 4 | d;
+        v = v << 4 | (unsigned)d;
     }
     if (v > max)
         return err_set(e, RC_RANGE, "number: 0x%llx exceeds the limit of 0x%llx",

@@ -1,5 +1,7 @@
 #include "base/u256.h"
 
+#include "base/hex.h"
+
 __extension__ typedef unsigned __int128 u128;
 
 struct u256 u256_from_be(const uint8_t in32[32])
@@ -170,19 +172,13 @@ enum rc u256_parse_hex(struct u256 *out, struct bytes text, struct err *e)
         return err_set(e, RC_RANGE, "number: %zu hexadecimal digits exceed 64", text.n - 2);
     for (size_t i = 2; i < text.n; i++) {
         uint8_t c = text.p[i];
-        unsigned d;
+        int d = hex_digit(c);
 
-        if (c >= '0' && c <= '9')
-            d = c - (unsigned)'0';
-        else if (c >= 'a' && c <= 'f')
-            d = c - (unsigned)'a' + 10;
-        else if (c >= 'A' && c <= 'F')
-            d = c - (unsigned)'A' + 10;
-        else
+        if (d < 0)
             return err_set(e, RC_MALFORMED, "number: character 0x%02x is not hexadecimal", c);
         for (size_t k = 3; k > 0; k--)
             v.w[k] = v.w[k] << 4 | v.w[k - 1] >> 60;
-        v.w[0] = v.w[0] << 4 | d;
+        v.w[0] = v.w[0] << 4 | (unsigned)d;
     }
     *out = v;
     return RC_OK;

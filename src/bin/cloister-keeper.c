@@ -29,7 +29,7 @@ static const char help[] =
     "  --genesis FILE       the chain's genesis: whom it believes follows from it\n"
     "  --workers ADDRESS, --gatekeepers ADDRESS, --council ADDRESS, --collateral ADDRESS,\n"
     "  --tee-pool ADDRESS   contracts\n"
-    "  --confidential ADDRESS\n"
+    "  --confidential-contracts ADDRESS\n"
     "                       ConfidentialContracts [none: no keys of confidential contracts]\n"
     "  --operator ADDRESS   who may deregister it besides itself [its own account]\n"
     "  --take-over-from URL take all from the keeper there if DIR is empty: another build of it,\n"
@@ -96,7 +96,7 @@ static const struct daemon_option OPTIONS[] = {
     {.name = "council", ADDRESS(c.council)},
     {.name = "collateral", ADDRESS(c.collateral)},
     {.name = "tee-pool", ADDRESS(c.tee_pool)},
-    {.name = "confidential", ADDRESS(c.confidential)},
+    {.name = "confidential-contracts", ADDRESS(c.confidential)},
     {.name = "operator", ADDRESS(c.operator)},
     {.name = "take-over-from", .kind = DAEMON_TEXT, FIELD(c.take_over_from)},
     {.name = "tee", .kind = DAEMON_TEXT, FIELD(c.tee)},

@@ -191,9 +191,10 @@ static void keeper_args(struct devnet *d, struct daemon *m, size_t i, const char
 {
     static const struct {
         const char *option, *contract;
-    } addresses[] = {{"--workers", "Workers"},  {"--gatekeepers", "Gatekeepers"},
-                     {"--council", "Council"},  {"--collateral", "Collateral"},
-                     {"--tee-pool", "TeePool"}, {"--confidential", "ConfidentialContracts"}};
+    } addresses[] = {
+        {"--workers", "Workers"},  {"--gatekeepers", "Gatekeepers"},
+        {"--council", "Council"},  {"--collateral", "Collateral"},
+        {"--tee-pool", "TeePool"}, {"--confidential-contracts", "ConfidentialContracts"}};
 
     add_arg(m, "--listen");
     add_arg(m, listen_at(d, d->base_port + KEEPER_PORTS + i));

@@ -1,4 +1,5 @@
 /* Percent encoding (RFC 3986 §2.1). */
+#include "base/hex.h"
 #include "net/http_client.h"
 
 static bool is_unreserved(uint8_t c)
@@ -16,23 +17,14 @@ void http_url_escape(struct buf *out, struct bytes text)
             buf_printf(out, "%%%02X", text.p[i]);
 }
 
-static int digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 enum rc http_url_unescape(struct buf *out, struct bytes text, bool plus, struct err *e)
 {
     for (size_t i = 0; i < text.n; i++) {
         uint8_t c = text.p[i];
 
         if (c == '%') {
-            int hi = text.n - i > 2 ? digit(text.p[i + 1]) : -1;
-            int lo = text.n - i > 2 ? digit(text.p[i + 2]) : -1;
+            int hi = text.n - i > 2 ? hex_digit(text.p[i + 1]) : -1;
+            int lo = text.n - i > 2 ? hex_digit(text.p[i + 2]) : -1;
 
             if (hi < 0 || lo < 0)
                 return err_set(e, RC_MALFORMED, "bad percent escape at byte %zu", i);
