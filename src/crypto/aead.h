@@ -30,6 +30,20 @@ enum rc aead_open(enum aead_alg alg, uint8_t *out, const uint8_t *key,
                   const uint8_t nonce[AEAD_NONCE_SIZE], struct bytes aad, struct bytes cipher,
                   struct err *e);
 
+/* A key made ready for many messages, all of them sealed or all of them opened with it. One thread
+ * at a time. */
+struct evp_cipher_ctx_st;
+struct aead_key {
+    struct evp_cipher_ctx_st *ctx; /* NULL: none */
+};
+void aead_key_init(struct aead_key *k, enum aead_alg alg, const uint8_t *key, bool seals);
+void aead_key_clear(struct aead_key *k); /* wipes; zeroes are fine */
+/* As aead_seal and aead_open, with a key made ready for it. */
+void aead_key_seal(const struct aead_key *k, uint8_t *out, const uint8_t nonce[AEAD_NONCE_SIZE],
+                   struct bytes aad, struct bytes plain);
+enum rc aead_key_open(const struct aead_key *k, uint8_t *out, const uint8_t nonce[AEAD_NONCE_SIZE],
+                      struct bytes aad, struct bytes cipher, struct err *e);
+
 /* AES-128 in counter mode, 128-bit big-endian counter starting at iv (SP 800-38A). Encrypts and
  * decrypts; no authentication. out may be in.p. in.n at most AEAD_MAX_SIZE. */
 void aes128_ctr(uint8_t *out, const uint8_t key16[16], const uint8_t iv16[16], struct bytes in);

@@ -163,6 +163,7 @@ TEST(hpke_known)
     AUTO_CLEAR(secbuf) struct secbuf back = {0};
 
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        struct hpke_context receiver = {0};
         struct secret32 eph;
         uint8_t ikm[32], pub[32], eph_pub[32];
         struct buf out = {0};
@@ -175,8 +176,12 @@ TEST(hpke_known)
         CHECK_OK(hpke_seal_with(&out, known[i].aead, &eph, pub, info, aad, plain, &e), &e);
         CHECK_HEX(buf_bytes(&out), known[i].enc_ct);
         secbuf_reset(&back);
-        CHECK_OK(hpke_open_with(&back, known[i].aead, &key, info, aad, buf_bytes(&out), &e), &e);
+        CHECK_OK(hpke_receiver(&receiver, known[i].aead, &key, out.p, info, &e), &e);
+        CHECK_OK(hpke_context_open(&receiver, &back, aad,
+                                   bytes_of(out.p + HPKE_ENC_SIZE, out.n - HPKE_ENC_SIZE), &e),
+                 &e);
         CHECK_MEM(secbuf_bytes(&back), plain);
+        hpke_context_clear(&receiver);
         buf_clear(&out);
     }
     box = unhex_buf("b7d891b6d8939b189bab9dd7153b32991d2ea3e3fc6fe88be85a5c43d1f33a06abce4c836a452e"
@@ -188,6 +193,125 @@ TEST(hpke_known)
         &e);
     CHECK_MEM(secbuf_bytes(&back), plain);
     buf_clear(&box);
+}
+
+/* RFC 9180 A.1.1: all messages and exports. */
+TEST(hpke_context_known)
+{
+    static const struct {
+        uint64_t sequence;
+        const char *aad, *ct;
+    } messages[] = {
+        {0, "Count-0",
+         "f938558b5d72f1a23810b4be2ab4f84331acc02fc97babc53a52ae8218a355a9"
+         "6d8770ac83d07bea87e13c512a"},
+        {1, "Count-1",
+         "af2d7e9ac9ae7e270f46ba1f975be53c09f8d875bdc8535458c2494e8a6eab25"
+         "1c03d0c22a56b8ca42c2063b84"},
+        {2, "Count-2",
+         "498dfcabd92e8acedc281e85af1cb4e3e31c7dc394a1ca20e173cb7251649158"
+         "8d96a19ad4a683518973dcc180"},
+        {4, "Count-4",
+         "583bd32bc67a5994bb8ceaca813d369bca7b2a42408cddef5e22f880b631215a"
+         "09fc0012bc69fccaa251c0246d"},
+        {255, "Count-255",
+         "7175db9717964058640a3a11fb9007941a5d1757fda1a6935c805c21af32505b"
+         "f106deefec4a49ac38d71c9e0a"},
+        {256, "Count-256",
+         "957f9800542b0b8891badb026d79cc54597cb2d225b54c00c5238c25d05c30e3"
+         "fbeda97d2e0e1aba483a2df9f2"},
+    };
+    static const struct {
+        const char *context, *value;
+    } exports[] = {
+        {"", "3853fe2b4035195a573ffc53856e77058e15d9ea064de3e59f4961d0095250ee"},
+        {"00", "2e8f0b54673c7029649d4eb9d5e33bf1872cf76d623ff164ac185da9e88c21a5"},
+        {"54657374436f6e74657874",
+         "e9e43065102c3836401bed8c3c3c75ae46be1639869391d62c61f1ec7af54931"},
+    };
+    struct bytes info = bytes_str("Ode on a Grecian Urn");
+    struct bytes plain = bytes_str("Beauty is truth, truth beauty");
+    AUTO_CLEAR(hpke_context) struct hpke_context sender = {0}, receiver = {0};
+    AUTO_CLEAR(secbuf) struct secbuf back = {0};
+    struct secret32 key, eph;
+    uint8_t ikm[32], pub[32], enc[HPKE_ENC_SIZE], value[32];
+    struct err e;
+
+    unhex(ikm, 32, "6db9df30aa07dd42ee5e8181afdb977e538f5e1fec8a06223f33f7013e525037");
+    hpke_derive_key(&key, pub, BYTES_OF(&ikm));
+    unhex(ikm, 32, "7268600d403fce431561aef583ee1613527cff655c1343f29812e66706df3234");
+    hpke_derive_key(&eph, enc, BYTES_OF(&ikm));
+    CHECK_OK(hpke_sender_with(&sender, enc, HPKE_AES_128_GCM, &eph, pub, info, &e), &e);
+    CHECK_HEX(BYTES_OF(&enc), "37fda3567bdbd628e88668c3c8d7e97d1d1253b6d4ea6d44c150f741f1bf4431");
+    CHECK_OK(hpke_receiver(&receiver, HPKE_AES_128_GCM, &key, enc, info, &e), &e);
+    for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
+        struct bytes aad = bytes_str(messages[i].aad);
+        struct buf out = {0};
+
+        while (sender.sequence < messages[i].sequence) {
+            buf_reset(&out);
+            CHECK_OK(hpke_context_seal(&sender, &out, aad, plain, &e), &e);
+            secbuf_reset(&back);
+            CHECK_OK(hpke_context_open(&receiver, &back, aad, buf_bytes(&out), &e), &e);
+        }
+        buf_reset(&out);
+        CHECK_OK(hpke_context_seal(&sender, &out, aad, plain, &e), &e);
+        CHECK_HEX(buf_bytes(&out), messages[i].ct);
+        secbuf_reset(&back);
+        CHECK_OK(hpke_context_open(&receiver, &back, aad, buf_bytes(&out), &e), &e);
+        CHECK_MEM(secbuf_bytes(&back), plain);
+        buf_clear(&out);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(exports); i++) {
+        struct buf context = unhex_buf(exports[i].context);
+
+        hpke_context_export(&sender, value, sizeof(value), buf_bytes(&context));
+        CHECK_HEX(BYTES_OF(&value), exports[i].value);
+        hpke_context_export(&receiver, value, sizeof(value), buf_bytes(&context));
+        CHECK_HEX(BYTES_OF(&value), exports[i].value);
+        buf_clear(&context);
+    }
+}
+
+TEST(hpke_context_order)
+{
+    struct bytes info = bytes_str("info"), none = bytes_of(NULL, 0);
+    AUTO_CLEAR(hpke_context) struct hpke_context sender = {0}, receiver = {0};
+    AUTO_CLEAR(hpke_context) struct hpke_context back = {0}, there = {0};
+    AUTO_CLEAR(secbuf) struct secbuf got = {0};
+    struct buf box[3] = {{0}};
+    struct secret32 key;
+    uint8_t ikm[32] = {1}, pub[32], enc[HPKE_ENC_SIZE];
+    struct err e;
+
+    hpke_derive_key(&key, pub, BYTES_OF(&ikm));
+    CHECK_OK(hpke_sender(&sender, enc, pub, info, NULL, &e), &e);
+    CHECK_OK(hpke_receiver(&receiver, HPKE_AES_256_GCM, &key, enc, info, &e), &e);
+    for (size_t i = 0; i < 3; i++)
+        CHECK_OK(hpke_context_seal(&sender, &box[i], none, bytes_str("same"), &e), &e);
+    CHECK_TRUE(!bytes_eq(buf_bytes(&box[0]), buf_bytes(&box[1])));
+    /* None can be left out, moved or repeated, and failing moves nothing on. */
+    CHECK_RC(hpke_context_open(&receiver, &got, none, buf_bytes(&box[1]), &e), RC_DENIED, &e,
+             "does not open");
+    CHECK_OK(hpke_context_open(&receiver, &got, none, buf_bytes(&box[0]), &e), &e);
+    CHECK_RC(hpke_context_open(&receiver, &got, none, buf_bytes(&box[0]), &e), RC_DENIED, &e,
+             "does not open");
+    CHECK_RC(hpke_context_open(&receiver, &got, none, bytes_of(box[1].p, 15), &e), RC_MALFORMED, &e,
+             "15 bytes");
+    CHECK_OK(hpke_context_open(&receiver, &got, none, buf_bytes(&box[1]), &e), &e);
+    CHECK_MEM(secbuf_bytes(&got), bytes_str("samesame"));
+    /* The way back has keys of its own. */
+    hpke_way_back(&there, &receiver, "k", "n", true);
+    hpke_way_back(&back, &sender, "k", "n", false);
+    buf_reset(&box[0]);
+    CHECK_OK(hpke_context_seal(&there, &box[0], none, bytes_str("answer"), &e), &e);
+    CHECK_RC(hpke_context_open(&receiver, &got, none, buf_bytes(&box[0]), &e), RC_DENIED, &e,
+             "does not open");
+    secbuf_reset(&got);
+    CHECK_OK(hpke_context_open(&back, &got, none, buf_bytes(&box[0]), &e), &e);
+    CHECK_MEM(secbuf_bytes(&got), bytes_str("answer"));
+    for (size_t i = 0; i < 3; i++)
+        buf_clear(&box[i]);
 }
 
 TEST(hpke_refuses)
