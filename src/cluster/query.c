@@ -2,62 +2,10 @@
  * stranger's, on the caller's side the worker's too. */
 #include "cluster/query.h"
 
-#include "base/hex.h"
 #include "cluster/internal/form.h"
+#include "cluster/internal/text.h"
 #include "crypto/hash.h"
 #include "crypto/hpke.h"
-
-#define JSON_CLASS_MIN 512u /* texts are padded to powers of two from here on */
-
-/* ---- JSON ---- */
-
-static void put_hex_member(struct buf *b, const char *name, struct bytes v)
-{
-    buf_printf(b, "\"%s\":\"", name);
-    hex_put_0x(b, v);
-    buf_put_str(b, "\"");
-}
-
-static void put_num_member(struct buf *b, const char *name, uint64_t v)
-{
-    buf_printf(b, "\"%s\":%llu", name, (unsigned long long)v);
-}
-
-static enum rc hex_member(struct bytes *out, const json_t *v, const char *key, size_t max,
-                          struct arena *a, struct err *e)
-{
-    AUTO_CLEAR(buf) struct buf b = {0};
-
-    TRY(json_hex(&b, v, key, max, e));
-    *out = arena_dup(a, buf_bytes(&b));
-    return RC_OK;
-}
-
-static enum rc check_object(const json_t *v, const char *const *keys, size_t n_keys,
-                            const char *what, struct err *e)
-{
-    enum rc rc = json_is_object(v) ? json_only_keys(v, keys, n_keys, e)
-                                   : err_set(e, RC_MALFORMED, "not an object");
-
-    return rc == RC_OK ? RC_OK : err_wrap(e, rc, "%s", what);
-}
-
-static enum rc parse_object(json_t **out, struct bytes json, size_t max, const char *const *keys,
-                            size_t n_keys, const char *what, struct err *e)
-{
-    enum rc rc = json_parse(out, json, max, e);
-
-    return rc == RC_OK ? check_object(*out, keys, n_keys, what, e) : err_wrap(e, rc, "%s", what);
-}
-
-/* Members are as they should be, or the message is malformed: that one is missing is no NOTFOUND
- * of what it asks for. */
-static enum rc as_malformed(enum rc rc, const char *what, struct err *e)
-{
-    if (rc == RC_OK)
-        return RC_OK;
-    return err_wrap(e, rc == RC_LIMIT ? RC_LIMIT : RC_MALFORMED, "%s", what);
-}
 
 /* ---- seals ---- */
 
@@ -72,7 +20,7 @@ static enum rc seal_text(struct buf *out, const char *info, struct bytes aad,
                          const uint8_t peer32[32], struct bytes text, size_t max, struct err *e)
 {
     AUTO_CLEAR(secbuf) struct secbuf plain = {0};
-    size_t n = class_of(text.n, JSON_CLASS_MIN);
+    size_t n = class_of(text.n, TEXT_CLASS_MIN);
 
     if (n > max - HPKE_OVERHEAD)
         return err_set(e, RC_LIMIT, "query: a message of %zu bytes, sealed at most %zu", text.n,
@@ -116,26 +64,35 @@ void query_request_sign(struct query_request *q, const struct query_context *c,
 void query_request_put(struct buf *out, const struct query_request *q)
 {
     buf_put_str(out, "{");
-    put_hex_member(out, "contract", BYTES_OF(&q->query.contract));
+    text_put_hex(out, "contract", BYTES_OF(&q->query.contract));
     if (q->is_signed) {
         buf_put_str(out, ",");
-        put_hex_member(out, "caller", BYTES_OF(&q->caller));
+        text_put_hex(out, "caller", BYTES_OF(&q->caller));
         buf_put_str(out, ",");
-        put_hex_member(out, "signature", BYTES_OF(&q->signature65));
+        text_put_hex(out, "signature", BYTES_OF(&q->signature65));
     }
     buf_put_str(out, ",");
-    put_hex_member(out, "data", q->query.calldata);
+    text_put_hex(out, "data", q->query.calldata);
     buf_put_str(out, ",");
-    put_hex_member(out, "nonce", BYTES_OF(&q->query.nonce));
+    text_put_hex(out, "nonce", BYTES_OF(&q->query.nonce));
     buf_put_str(out, ",");
-    put_num_member(out, "minimum_height", q->query.minimum_height);
+    text_put_num(out, "minimum_height", q->query.minimum_height);
     buf_put_str(out, ",");
-    put_num_member(out, "expiry", q->query.expiry_s);
+    text_put_num(out, "expiry", q->query.expiry_s);
     if (!all_zero(BYTES_OF(&q->reply32))) {
         buf_put_str(out, ",");
-        put_hex_member(out, "reply_key", BYTES_OF(&q->reply32));
+        text_put_hex(out, "reply_key", BYTES_OF(&q->reply32));
     }
     buf_put_str(out, "}");
+}
+
+static enum rc asked_members(struct cluster_query *q, const json_t *v, struct arena *a,
+                             struct err *e)
+{
+    TRY(json_hex_fixed(q->contract.b, sizeof(q->contract.b), v, "contract", e));
+    TRY(text_hex(&q->calldata, v, "data", QUERY_DATA_MAX, a, e));
+    TRY(json_hex_fixed(q->nonce.b, sizeof(q->nonce.b), v, "nonce", e));
+    return json_u64(&q->minimum_height, v, "minimum_height", INT64_MAX, e);
 }
 
 static enum rc request_members(struct query_request *out, const json_t *v, struct arena *a,
@@ -144,10 +101,7 @@ static enum rc request_members(struct query_request *out, const json_t *v, struc
     struct cluster_query *q = &out->query;
     bool caller = json_object_get(v, "caller") != NULL;
 
-    TRY(json_hex_fixed(q->contract.b, sizeof(q->contract.b), v, "contract", e));
-    TRY(hex_member(&q->calldata, v, "data", QUERY_DATA_MAX, a, e));
-    TRY(json_hex_fixed(q->nonce.b, sizeof(q->nonce.b), v, "nonce", e));
-    TRY(json_u64(&q->minimum_height, v, "minimum_height", INT64_MAX, e));
+    TRY(asked_members(q, v, a, e));
     TRY(json_u64(&q->expiry_s, v, "expiry", INT64_MAX, e));
     if (json_object_get(v, "reply_key") != NULL)
         TRY(json_hex_fixed(out->reply32, sizeof(out->reply32), v, "reply_key", e));
@@ -166,8 +120,8 @@ static enum rc request_read(struct query_request *out, const struct query_contex
     struct address signer;
     struct hash32 digest;
 
-    TRY(check_object(v, keys, ARRAY_LEN(keys), "query", e));
-    TRY(as_malformed(request_members(out, v, a, e), "query", e));
+    TRY(text_check_keys(v, keys, ARRAY_LEN(keys), "query", e));
+    TRY(text_malformed(request_members(out, v, a, e), "query", e));
     out->query.worker = c->worker;
     if (!out->is_signed)
         return RC_OK;
@@ -234,6 +188,36 @@ enum rc query_request_open(struct query_request *out, const struct query_context
     return err_set(e, RC_MALFORMED, "query: sealed, and names no reply_key");
 }
 
+/* ---- what is asked in a channel, which has the rest ---- */
+
+void cluster_query_put(struct buf *out, const struct cluster_query *q)
+{
+    buf_put_str(out, "{");
+    text_put_hex(out, "contract", BYTES_OF(&q->contract));
+    buf_put_str(out, ",");
+    text_put_hex(out, "data", q->calldata);
+    buf_put_str(out, ",");
+    text_put_hex(out, "nonce", BYTES_OF(&q->nonce));
+    buf_put_str(out, ",");
+    text_put_num(out, "minimum_height", q->minimum_height);
+    buf_put_str(out, "}");
+}
+
+enum rc cluster_query_parse(struct cluster_query *out, struct bytes json, struct arena *a,
+                            struct err *e)
+{
+    static const char *const keys[] = {"contract", "data", "nonce", "minimum_height"};
+    json_auto_t *v = NULL;
+    enum rc rc;
+
+    *out = (struct cluster_query){0};
+    TRY(text_parse(&v, json, QUERY_SEALED_MAX, keys, ARRAY_LEN(keys), "query", e));
+    rc = text_malformed(asked_members(out, v, a, e), "query", e);
+    if (rc != RC_OK)
+        *out = (struct cluster_query){0};
+    return rc;
+}
+
 /* ---- its answer ---- */
 
 void query_reply_sign(struct query_reply *r, const struct query_context *c,
@@ -250,17 +234,17 @@ void query_reply_sign(struct query_reply *r, const struct query_context *c,
 void query_reply_put(struct buf *out, const struct query_reply *r)
 {
     buf_put_str(out, "{");
-    put_num_member(out, "batch", r->reply.batch);
+    text_put_num(out, "batch", r->reply.batch);
     buf_put_str(out, ",");
-    put_num_member(out, "height", r->reply.height);
+    text_put_num(out, "height", r->reply.height);
     buf_put_str(out, ",");
-    put_hex_member(out, "root", BYTES_OF(&r->reply.root));
+    text_put_hex(out, "root", BYTES_OF(&r->reply.root));
     buf_put_str(out, ",");
-    put_num_member(out, "status", r->reply.status);
+    text_put_num(out, "status", r->reply.status);
     buf_put_str(out, ",");
-    put_hex_member(out, "result", r->reply.result);
+    text_put_hex(out, "result", r->reply.result);
     buf_put_str(out, ",");
-    put_hex_member(out, "signature", BYTES_OF(&r->signature65));
+    text_put_hex(out, "signature", BYTES_OF(&r->signature65));
     buf_put_str(out, "}");
 }
 
@@ -273,21 +257,6 @@ void query_error_put(struct buf *out, enum rc code, const char *text)
         v = json_pack("{s:{s:s,s:s}}", "error", "code", rc_name(code), "message", "");
     CHECK(v != NULL);
     json_put(out, v);
-}
-
-/* What a worker may say instead of an answer. */
-static enum rc worker_error(const json_t *v, struct err *e)
-{
-    static const enum rc codes[] = {RC_AGAIN, RC_NOTFOUND, RC_DENIED, RC_MALFORMED, RC_LIMIT};
-    const char *code = NULL, *message = NULL;
-
-    if (json_str(&code, v, "code", 32, e) != RC_OK ||
-        json_str(&message, v, "message", 512, e) != RC_OK)
-        return err_wrap(e, RC_MALFORMED, "reply");
-    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
-        if (strcmp(code, rc_name(codes[i])) == 0)
-            return err_set(e, codes[i], "worker: %s", message);
-    return err_set(e, RC_IO, "worker: %s: %s", code, message);
 }
 
 static enum rc reply_members(struct query_reply *out, const json_t *v, struct arena *a,
@@ -303,7 +272,7 @@ static enum rc reply_members(struct query_reply *out, const json_t *v, struct ar
         return err_set(e, RC_MALFORMED, "status %llu, known are %d to %d",
                        (unsigned long long)status, RECEIPT_DONE, RECEIPT_NO_CONTRACT);
     out->reply.status = (uint8_t)status;
-    TRY(hex_member(&out->reply.result, v, "result", QUERY_RESULT_MAX, a, e));
+    TRY(text_hex(&out->reply.result, v, "result", QUERY_RESULT_MAX, a, e));
     return json_hex_fixed(out->signature65, sizeof(out->signature65), v, "signature", e);
 }
 
@@ -318,11 +287,11 @@ static enum rc reply_read(struct query_reply *out, const struct query_context *c
     struct address signer;
     struct hash32 digest;
 
-    TRY(parse_object(&v, json, REPLY_SEALED_MAX, keys, ARRAY_LEN(keys), "reply", e));
+    TRY(text_parse(&v, json, REPLY_SEALED_MAX, keys, ARRAY_LEN(keys), "reply", e));
     error = json_object_get(v, "error");
     if (error != NULL)
-        return worker_error(error, e);
-    TRY(as_malformed(reply_members(out, v, a, e), "reply", e));
+        return text_worker_error(error, e);
+    TRY(text_malformed(reply_members(out, v, a, e), "reply", e));
     out->reply.contract = q->contract;
     query_hash(&out->reply.query_hash, q);
     reply_digest(&digest, &c->domain, &out->reply);
@@ -394,17 +363,17 @@ void logs_request_sign(struct logs_request *q, const struct query_context *c,
 void logs_request_put(struct buf *out, const struct logs_request *q)
 {
     buf_put_str(out, "{");
-    put_hex_member(out, "contract", BYTES_OF(&q->contract));
+    text_put_hex(out, "contract", BYTES_OF(&q->contract));
     buf_put_str(out, ",");
-    put_hex_member(out, "reply_key", BYTES_OF(&q->reply32));
+    text_put_hex(out, "reply_key", BYTES_OF(&q->reply32));
     buf_put_str(out, ",");
-    put_num_member(out, "first_batch", q->first_batch);
+    text_put_num(out, "first_batch", q->first_batch);
     buf_put_str(out, ",");
-    put_num_member(out, "end_batch", q->end_batch);
+    text_put_num(out, "end_batch", q->end_batch);
     buf_put_str(out, ",");
-    put_num_member(out, "expiry", q->expiry_s);
+    text_put_num(out, "expiry", q->expiry_s);
     buf_put_str(out, ",");
-    put_hex_member(out, "signature", BYTES_OF(&q->signature65));
+    text_put_hex(out, "signature", BYTES_OF(&q->signature65));
     buf_put_str(out, "}");
 }
 
@@ -429,8 +398,8 @@ enum rc logs_request_parse(struct logs_request *out, struct address *signer,
 
     *out = (struct logs_request){0};
     *signer = (struct address){0};
-    TRY(parse_object(&v, json, 4096, keys, ARRAY_LEN(keys), "logs request", e));
-    rc = as_malformed(logs_members(out, v, e), "logs request", e);
+    TRY(text_parse(&v, json, 4096, keys, ARRAY_LEN(keys), "logs request", e));
+    rc = text_malformed(logs_members(out, v, e), "logs request", e);
     if (rc == RC_OK) {
         logs_request_digest(&digest, c, out);
         rc = secp_recover_address(signer, &digest, out->signature65, SECP_S_LOW, e);

@@ -57,6 +57,12 @@ enum rc query_request_open(struct query_request *out, const struct query_context
                            const struct secret32 *receive, struct bytes sealed, struct arena *a,
                            struct err *e);
 
+/* What is asked alone: contract, data, nonce and minimum height (cluster/channel.h). RC_MALFORMED,
+ * RC_LIMIT. calldata lives in the arena; worker and expiry are left zero. */
+void cluster_query_put(struct buf *out, const struct cluster_query *q);
+enum rc cluster_query_parse(struct cluster_query *out, struct bytes json, struct arena *a,
+                            struct err *e);
+
 /* The answer is either a reply or an error with its code's name (rc_name) and text. Parsing proves
  * the reply: RC_DENIED when it is not signed by `commit_signer` over this very query. A worker's
  * error comes back as its own code, its text "worker: ..." in e. */

@@ -76,6 +76,20 @@ void query_digest(struct hash32 *out, const struct cluster_domain *d, const stru
     digest_of(out, d, &h);
 }
 
+void channel_digest(struct hash32 *out, const struct cluster_domain *d,
+                    const struct address *worker, const uint8_t key32[32],
+                    const uint8_t challenge32[32], uint64_t expiry_s)
+{
+    struct eip712 h;
+
+    eip712_begin(&h, "Channel(address worker,bytes32 key,bytes32 challenge,uint64 expiry)");
+    eip712_address(&h, worker);
+    put_key(&h, key32);
+    put_key(&h, challenge32);
+    eip712_u64(&h, expiry_s);
+    digest_of(out, d, &h);
+}
+
 void query_hash(struct hash32 *out, const struct cluster_query *q)
 {
     struct keccak256_ctx c;

@@ -35,6 +35,10 @@ struct cluster_query {
 /* What a caller signs. */
 void query_digest(struct hash32 *out, const struct cluster_domain *d,
                   const struct cluster_query *q);
+/* What a caller signs for all queries of a channel. key32: the channel's (HPKE enc). */
+void channel_digest(struct hash32 *out, const struct cluster_domain *d,
+                    const struct address *worker, const uint8_t key32[32],
+                    const uint8_t challenge32[32], uint64_t expiry_s);
 /* What a reply names its query by. */
 void query_hash(struct hash32 *out, const struct cluster_query *q);
 

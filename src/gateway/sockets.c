@@ -356,7 +356,7 @@ static enum rc serve_once(struct socket *s, struct buf *message, struct buf *out
     uint64_t count;
     bool got, stopping;
 
-    TRY(websocket_receive(s->ws, s->wake, message, &got, e));
+    TRY(websocket_receive(s->ws, s->wake, UINT64_MAX, message, &got, e));
     (void)pthread_mutex_lock(&s->all->lock);
     stopping = s->all->stopping;
     (void)pthread_mutex_unlock(&s->all->lock);

@@ -222,6 +222,11 @@ enum rc websocket_send(struct websocket *ws, struct bytes text, struct err *e)
     return send_frame(ws, WEBSOCKET_TEXT, text, true, e);
 }
 
+enum rc websocket_send_binary(struct websocket *ws, struct bytes data, struct err *e)
+{
+    return send_frame(ws, WEBSOCKET_BINARY, data, true, e);
+}
+
 /* Large messages are counted while they arrive. */
 static enum rc hold(struct websocket *ws, size_t n, struct err *e)
 {
@@ -349,8 +354,8 @@ static enum rc check_pace(struct websocket *ws, uint64_t now, uint64_t *left_ms,
     return RC_OK;
 }
 
-enum rc websocket_receive(struct websocket *ws, int wake_fd, struct buf *message, bool *got,
-                          struct err *e)
+enum rc websocket_receive(struct websocket *ws, int wake_fd, uint64_t until_ms, struct buf *message,
+                          bool *got, struct err *e)
 {
     *got = false;
     for (;;) {
@@ -369,6 +374,10 @@ enum rc websocket_receive(struct websocket *ws, int wake_fd, struct buf *message
             TRY(send_frame(ws, WEBSOCKET_PING, bytes_of(NULL, 0), true, e));
         }
         TRY(check_pace(ws, now, &left_ms, e));
+        if (now >= until_ms)
+            return RC_OK;
+        if (left_ms > until_ms - now)
+            left_ms = until_ms - now;
         if (poll(p, 2, (int)left_ms + 1) < 0 && errno != EINTR)
             return err_set(e, RC_IO, "poll failed");
         if (p[0].revents != 0)

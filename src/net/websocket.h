@@ -28,15 +28,18 @@ bool http_request_is_websocket(const struct http_request *req);
 void http_response_websocket(struct http_response *resp, const struct http_request *req,
                              size_t message_max, websocket_fn *fn, void *data);
 
-/* The next message, replacing the content of `message` (*got), or nothing when wake_fd became
- * readable (-1: none). Answers pings. One thread at a time. RC_CLOSED: the client has gone or said
- * good-bye; RC_TIMEOUT: silent, or a message too slow; RC_MALFORMED, RC_LIMIT: broken rules, or no
- * memory for so large a message. */
-enum rc websocket_receive(struct websocket *ws, int wake_fd, struct buf *message, bool *got,
-                          struct err *e);
+/* The next message, text or binary, replacing the content of `message` (*got), or nothing when
+ * wake_fd became readable (-1: none) or clock_mono_ms() is until_ms (UINT64_MAX: no end). Answers
+ * pings. One thread at a time. RC_CLOSED: the client has gone or said good-bye; RC_TIMEOUT: silent,
+ * or a message too slow; RC_MALFORMED, RC_LIMIT: broken rules, or no memory for so large a
+ * message. */
+enum rc websocket_receive(struct websocket *ws, int wake_fd, uint64_t until_ms, struct buf *message,
+                          bool *got, struct err *e);
 /* One text message; blocks while the client is slow. The receiving thread only. RC_CLOSED,
  * RC_TIMEOUT. */
 enum rc websocket_send(struct websocket *ws, struct bytes text, struct err *e);
+/* One binary message, as websocket_send. */
+enum rc websocket_send_binary(struct websocket *ws, struct bytes data, struct err *e);
 /* Say good-bye with the status for rc and a reason (cut to 123 bytes; NULL: none), and free. RC_OK:
  * 1001 going away; RC_CLOSED: 1000; RC_MALFORMED: 1002; RC_DENIED, RC_TIMEOUT: 1008 policy;
  * RC_LIMIT: 1009 too big; RC_AGAIN: 1013 try again later; others: 1011. */

@@ -267,6 +267,11 @@ enum rc websocket_client_send(struct websocket_client *c, struct bytes text, str
     return send_frame(c, WEBSOCKET_TEXT, text, e);
 }
 
+enum rc websocket_client_send_binary(struct websocket_client *c, struct bytes data, struct err *e)
+{
+    return send_frame(c, WEBSOCKET_BINARY, data, e);
+}
+
 static enum rc take_data(struct websocket_client *c, const struct websocket_frame *f,
                          struct bytes payload, struct buf *message, bool *got, struct err *e)
 {

@@ -1,4 +1,4 @@
-/* net/websocket_client.h - the client's side of WebSocket (RFC 6455): open, send text, receive
+/* net/websocket_client.h - the client's side of WebSocket (RFC 6455): open, send and receive
  * whole messages. No extensions. A client is used by one thread at a time. Trust: the server is
  * hostile: sizes and times are bounded. */
 #pragma once
@@ -18,8 +18,11 @@ enum rc websocket_client_open(struct websocket_client **out, const char *url, si
 void websocket_client_close(struct websocket_client *c);
 /* One text message. RC_CLOSED, RC_TIMEOUT. */
 enum rc websocket_client_send(struct websocket_client *c, struct bytes text, struct err *e);
-/* The next message, replacing the content of `message` (*got), or nothing after timeout_ms. Answers
- * pings. RC_CLOSED: the server has gone or said good-bye; RC_MALFORMED, RC_LIMIT: broken rules. */
+/* One binary message, as websocket_client_send. */
+enum rc websocket_client_send_binary(struct websocket_client *c, struct bytes data, struct err *e);
+/* The next message, text or binary, replacing the content of `message` (*got), or nothing after
+ * timeout_ms. Answers pings. RC_CLOSED: the server has gone or said good-bye; RC_MALFORMED,
+ * RC_LIMIT: broken rules. */
 enum rc websocket_client_receive(struct websocket_client *c, unsigned timeout_ms,
                                  struct buf *message, bool *got, struct err *e);
 

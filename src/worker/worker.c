@@ -337,6 +337,7 @@ void worker_stop(struct worker *w)
     ratls = MOVE(w->ratls);
     (void)pthread_mutex_unlock(&w->attest);
     keepers_stop(w);
+    contracts_close(w->contracts); /* while their connections can still be told */
     ratls_server_stop(ratls);
     http_server_stop(w->http, STOP_GRACE_MS);
     if (w->has_secrets)

@@ -55,12 +55,19 @@ enum rc contracts_start(struct contracts **out, struct worker *w, struct err *e)
     *out = NULL;
     c->w = w;
     c->cache = query_cache_new();
+    c->channels = channels_new(c);
     rc = start(c, e);
     if (rc == RC_OK)
         *out = c;
     else
         contracts_stop(c);
     return rc;
+}
+
+void contracts_close(struct contracts *c)
+{
+    if (c != NULL)
+        channels_stop(c->channels);
 }
 
 void contracts_stop(struct contracts *c)
@@ -75,6 +82,7 @@ void contracts_stop(struct contracts *c)
         cluster_free(c->clusters);
         c->clusters = next;
     }
+    channels_free(c->channels);
     query_cache_free(c->cache);
     free(c);
 }

@@ -10,6 +10,8 @@ struct contracts;
 /* Begin with the clusters of the worker's configuration; each has a thread of its own. Needs
  * evidence, a genesis file and the ConfidentialContracts contract: RC_MALFORMED without. */
 enum rc contracts_start(struct contracts **out, struct worker *w, struct err *e);
+/* Ends all query channels; before the HTTP server stops. NULL is fine. */
+void contracts_close(struct contracts *c);
 /* Stops all and wipes. NULL is fine. After the HTTP server has stopped. */
 void contracts_stop(struct contracts *c);
 /* Requests under /contracts. False: the path is none of ours. */

@@ -1,5 +1,5 @@
-/* The HTTP interface: queries, receipts, and what the owner of a contract may ask for. Query and
- * answer are sealed, unless they come over the TLS port. */
+/* The HTTP interface: queries (in channels: channels.c), receipts, and what the owner of a contract
+ * may ask for. Query and answer are sealed, unless they come over the TLS port. */
 #include "worker/contract/serve.h"
 
 #include "base/hex.h"
@@ -11,6 +11,7 @@
 #include "cluster/audit.h"
 #include "cluster/query.h"
 #include "codec/json.h"
+#include "net/websocket.h"
 #include "os/clock.h"
 #include "worker/internal/fresh.h"
 #include "worker/internal/keepers.h"
@@ -108,12 +109,13 @@ static struct cluster *cluster_with(struct contracts *c, const struct address *c
     return NULL;
 }
 
-static void context_of(struct query_context *ctx, const struct worker *w,
-                       const struct hash32 *genesis)
+enum rc contracts_context(struct query_context *ctx, struct contracts *c, struct err *e)
 {
+    const struct worker *w = c->w;
+
     *ctx = (struct query_context){.domain = {w->chain_id, w->config.confidential},
-                                  .genesis = *genesis,
                                   .worker = w->keys->sender_address};
+    return keepers_genesis(c->w, &ctx->genesis, e);
 }
 
 /* ---- queries ---- */
@@ -154,7 +156,7 @@ static enum rc run_query(struct contracts *c, const struct query_request *q,
                          const struct query_context *ctx, struct arena *a,
                          struct query_reply *reply, struct err *e)
 {
-    uint64_t now_s = clock_wall_ns() / 1000000000u, as_of = 0;
+    uint64_t as_of = 0;
     struct query_effects effects;
     struct machine_query m;
     struct command_result result;
@@ -162,10 +164,6 @@ static enum rc run_query(struct contracts *c, const struct query_request *q,
     struct served *s;
     enum rc rc;
 
-    if (q->query.expiry_s < now_s)
-        return err_set(e, RC_DENIED, "the query's time is over");
-    if (q->query.expiry_s > now_s + EXPIRY_MAX_S)
-        return err_set(e, RC_DENIED, "the query's expiry is more than %d s away", EXPIRY_MAX_S);
     k = cluster_with(c, &q->query.contract, &s);
     if (k == NULL)
         return err_set(e, RC_NOTFOUND, "no such contract is kept here");
@@ -206,8 +204,14 @@ static enum rc run_query(struct contracts *c, const struct query_request *q,
     return rc;
 }
 
-static void answer_query(struct contracts *c, const struct query_request *q,
-                         const struct query_context *ctx, struct arena *a, struct buf *out)
+void contracts_refuse(struct contracts *c, struct buf *out, const struct err *e)
+{
+    worker_metrics_query(c->w->metrics, rc_name(e->code));
+    query_error_put(out, e->code, e->msg);
+}
+
+void contracts_answer(struct contracts *c, const struct query_request *q,
+                      const struct query_context *ctx, struct arena *a, struct buf *out)
 {
     struct query_reply reply;
     struct err e = {0};
@@ -216,9 +220,30 @@ static void answer_query(struct contracts *c, const struct query_request *q,
         worker_metrics_query(c->w->metrics, "answered");
         query_reply_put(out, &reply);
     } else {
-        worker_metrics_query(c->w->metrics, rc_name(e.code));
-        query_error_put(out, e.code, e.msg);
+        contracts_refuse(c, out, &e);
     }
+}
+
+enum rc contracts_check_expiry(const char *what, uint64_t expiry_s, unsigned max_s, struct err *e)
+{
+    uint64_t now_s = clock_wall_ns() / 1000000000u;
+
+    if (expiry_s < now_s)
+        return err_set(e, RC_DENIED, "the %s's time is over", what);
+    if (expiry_s > now_s + max_s)
+        return err_set(e, RC_DENIED, "the %s's expiry is more than %u s away", what, max_s);
+    return RC_OK;
+}
+
+static void answer_query(struct contracts *c, const struct query_request *q,
+                         const struct query_context *ctx, struct arena *a, struct buf *out)
+{
+    struct err e = {0};
+
+    if (contracts_check_expiry("query", q->query.expiry_s, EXPIRY_MAX_S, &e) == RC_OK)
+        contracts_answer(c, q, ctx, a, out);
+    else
+        contracts_refuse(c, out, &e);
 }
 
 static void answer_post(struct contracts *c, struct http_request *req, struct http_response *resp,
@@ -229,9 +254,8 @@ static void answer_post(struct contracts *c, struct http_request *req, struct ht
     json_auto_t *body = NULL;
     struct query_context ctx;
     struct query_request q;
-    struct hash32 genesis;
     struct err e = {0};
-    enum rc rc = keepers_genesis(c->w, &genesis, &e);
+    enum rc rc = contracts_context(&ctx, c, &e);
 
     if (rc == RC_OK)
         rc = json_parse(&body, req->body, 2 * QUERY_SEALED_MAX + 64, &e);
@@ -239,7 +263,6 @@ static void answer_post(struct contracts *c, struct http_request *req, struct ht
         refuse_err(resp, &e);
         return;
     }
-    context_of(&ctx, c->w, &genesis);
     if (json_object_get(body, "sealed") == NULL) {
         rc = http_request_is_adopted(req)
                  ? query_request_take(&q, &ctx, body, a, &e)
@@ -470,17 +493,14 @@ static void post_logs(struct contracts *c, struct http_request *req, struct http
     struct contract_view view;
     struct query_context ctx;
     struct logs_request q;
-    struct hash32 genesis;
     struct address signer;
     struct served *s;
     struct cluster *k;
     struct err e = {0};
-    enum rc rc = keepers_genesis(c->w, &genesis, &e);
+    enum rc rc = contracts_context(&ctx, c, &e);
 
-    if (rc == RC_OK) {
-        context_of(&ctx, c->w, &genesis);
+    if (rc == RC_OK)
         rc = logs_request_parse(&q, &signer, &ctx, req->body, &e);
-    }
     if (rc == RC_OK)
         rc = check_owner(c, &view, &a, &q.contract, &signer, q.expiry_s, &e);
     if (rc == RC_OK) {
@@ -503,6 +523,16 @@ static void post_logs(struct contracts *c, struct http_request *req, struct http
     wipe(text.p, text.n);
 }
 
+static void get_channel(struct contracts *c, struct http_request *req, struct http_response *resp)
+{
+    if (!http_request_is_websocket(req))
+        refuse(resp, 426, "UPGRADE_REQUIRED", "a query channel is a WebSocket");
+    else if (!channels_have_room(c->channels, http_request_client(req)))
+        refuse(resp, 503, "AGAIN", "too many query channels are open: try again later");
+    else
+        http_response_websocket(resp, req, QUERY_SEALED_MAX, channels_take, c->channels);
+}
+
 bool contracts_handle(struct contracts *c, struct http_request *req, struct http_response *resp)
 {
     bool is_get = strcmp(req->method, "GET") == 0, is_post = strcmp(req->method, "POST") == 0;
@@ -511,12 +541,15 @@ bool contracts_handle(struct contracts *c, struct http_request *req, struct http
         return false;
     if (c == NULL)
         refuse(resp, 404, "NOT_FOUND", "this worker keeps no confidential contracts");
-    else if (is_post && !worker_is_ready(c->w)) /* what is signed and sealed names the chain */
+    else if ((is_post || http_request_is_websocket(req)) &&
+             !worker_is_ready(c->w)) /* what is signed and sealed names the chain */
         refuse(resp, 503, "AGAIN", "the worker is starting");
     else if (is_get && strcmp(req->path, "/contracts") == 0)
         get_standing(c, req, resp);
     else if (is_get && strcmp(req->path, "/contracts/receipt") == 0)
         get_receipt(c, req, resp);
+    else if (is_get && strcmp(req->path, "/contracts/channel") == 0)
+        get_channel(c, req, resp);
     else if (is_post && strcmp(req->path, "/contracts/query") == 0)
         post_query(c, req, resp);
     else if (is_post && strcmp(req->path, "/contracts/audit") == 0)
@@ -525,7 +558,8 @@ bool contracts_handle(struct contracts *c, struct http_request *req, struct http
         post_logs(c, req, resp);
     else
         refuse(resp, 404, "NOT_FOUND",
-               "there are GET /contracts?cluster=N, GET /contracts/receipt?cluster=N&index=I, POST "
-               "/contracts/query, POST /contracts/audit, POST /contracts/logs");
+               "there are GET /contracts?cluster=N, GET /contracts/receipt?cluster=N&index=I, GET "
+               "/contracts/channel, POST /contracts/query, POST /contracts/audit, POST "
+               "/contracts/logs");
     return true;
 }
