@@ -4,9 +4,10 @@
  * and transactions signed before the clock starts, sent in JSON-RPC batches of 100 over four
  *       connections; the clock stops when the last one is in a confirmed commit
  *   bench_confidential NETWORK queries CONTRACT URL N CONNECTIONS KIND PID    KIND: signed,
- * anonymous (bare, over TLS) or sealed (over either); each made before its clock starts, every
- * answer's signature checked after the clock has stopped. PID: the worker's. A request is one write
- * of one thread a connection, so that the load costs little
+ * anonymous (bare, over TLS) or sealed (over either), each made before its clock starts, a request
+ *       being one write of one thread a connection, so that the load costs little; or channel or
+ *       signed-channel, where URL is the worker's alone and sealing is within the time. Every
+ *       answer's signature is checked after the clock has stopped. PID: the worker's
  *
  * Prints COMMANDS_A_SECOND QUEUED_A_SECOND, or P50_US P99_US QUERIES_A_SECOND CPU_US, the last
  * being the processor time of the worker and of what it started for one query, user and system. */
@@ -19,6 +20,7 @@
 #include "chain/gen/survey.h"
 #include "chain/gen/workers.h"
 #include "chain/tx.h"
+#include "cli/query_channel.h"
 #include "client/chain_client.h"
 #include "client/network.h"
 #include "cluster/entry.h"
@@ -288,6 +290,8 @@ struct asker {
     uint64_t *ns;
     uint64_t n;
     struct address commit_signer;
+    const uint8_t *receive32;      /* of a channel, ... */
+    const struct secp_key *caller; /* and who opens it; NULL: nobody */
 };
 
 static pthread_barrier_t go;
@@ -383,6 +387,7 @@ static void *ask_all(void *data)
         buf_reserve(&k->answers[i], 2048);
     }
     line_open(&l, k->url);
+    (void)pthread_barrier_wait(&go); /* the line is open */
     (void)pthread_barrier_wait(&go);
     for (uint64_t i = 0; i < k->n; i++) {
         uint64_t start = clock_mono_ns();
@@ -392,10 +397,37 @@ static void *ask_all(void *data)
         k->ns[i] = clock_mono_ns() - start;
     }
     (void)pthread_barrier_wait(&go);
+    (void)pthread_barrier_wait(&go);
     line_close(&l);
     for (uint64_t i = 0; i < k->n; i++)
         buf_clear(&requests[i]);
     free(requests);
+    return NULL;
+}
+
+static void *ask_channel(void *data)
+{
+    struct asker *k = data;
+    struct query_line *l;
+
+    must(query_line_open(&l, k->url, &k->ctx, k->receive32, k->queries[0].query.expiry_s, k->caller,
+                         &e));
+    for (uint64_t i = 0; i < k->n; i++)
+        buf_reserve(&k->answers[i], 2048);
+    (void)pthread_barrier_wait(&go); /* the line is open */
+    (void)pthread_barrier_wait(&go);
+    for (uint64_t i = 0; i < k->n; i++) {
+        uint64_t start = clock_mono_ns();
+        struct bytes text;
+
+        must(query_line_ask(l, &k->queries[i].query, &e));
+        must(query_line_answer(l, &text, &e));
+        k->ns[i] = clock_mono_ns() - start;
+        buf_put_bytes(&k->answers[i], text);
+    }
+    (void)pthread_barrier_wait(&go);
+    (void)pthread_barrier_wait(&go); /* a thread that has ended leaves no processor time behind */
+    query_line_close(l);
     return NULL;
 }
 
@@ -500,7 +532,8 @@ static void the_worker(struct query_context *ctx, struct workers_WorkerInfo *inf
 static void queries(const char *url, uint64_t n, uint64_t connections, const char *kind,
                     const char *pid)
 {
-    bool is_sealed = strcmp(kind, "sealed") == 0, is_signed = strcmp(kind, "anonymous") != 0;
+    bool is_sealed = strcmp(kind, "sealed") == 0, is_channel = strstr(kind, "channel") != NULL;
+    bool is_signed = strcmp(kind, "anonymous") != 0 && strcmp(kind, "channel") != 0;
     struct asker *all = xcalloc(connections, sizeof(*all));
     struct workers_WorkerInfo worker;
     uint64_t *ns = xcalloc(n * connections, sizeof(*ns)), start, cpu;
@@ -521,17 +554,22 @@ static void queries(const char *url, uint64_t n, uint64_t connections, const cha
         k->answers = xcalloc(n, sizeof(*k->answers));
         k->keys = xcalloc(n, sizeof(*k->keys));
         k->ns = ns + c * n;
+        k->receive32 = worker.receiveKey.b;
+        k->caller = is_signed ? &caller : NULL;
         for (uint64_t i = 0; i < n; i++)
-            make_query(k, i, &caller, is_sealed ? worker.receiveKey.b : NULL, is_signed);
-        if (pthread_create(&k->thread, NULL, ask_all, k) != 0)
+            make_query(k, i, &caller, is_sealed ? worker.receiveKey.b : NULL,
+                       is_signed && !is_channel);
+        if (pthread_create(&k->thread, NULL, is_channel ? ask_channel : ask_all, k) != 0)
             die("no thread");
     }
+    (void)pthread_barrier_wait(&go);
     cpu = cpu_ns(pid);
     (void)pthread_barrier_wait(&go);
     start = clock_mono_ns();
     (void)pthread_barrier_wait(&go);
     start = clock_mono_ns() - start;
     cpu = cpu_ns(pid) - cpu;
+    (void)pthread_barrier_wait(&go);
     for (uint64_t c = 0; c < connections; c++) {
         (void)pthread_join(all[c].thread, NULL);
         check_answers(&all[c], is_sealed);
@@ -564,7 +602,8 @@ int main(int argc, char **argv)
     } else {
         (void)fprintf(stderr, "usage: bench_confidential NETWORK commands CONTRACT N\n"
                               "       bench_confidential NETWORK queries CONTRACT URL N "
-                              "CONNECTIONS signed|anonymous|sealed PID\n");
+                              "CONNECTIONS KIND PID\n"
+                              "KIND: signed, anonymous, sealed, channel, signed-channel\n");
         return 2;
     }
     return 0;

@@ -295,29 +295,46 @@ enum rc cli_member_call(struct cli *cli, const struct cluster_member *m, const c
 
 /* ---- results ---- */
 
-static enum rc print_values(struct cli *cli, const char *signature, struct bytes output,
-                            json_t **json, struct err *e)
+static enum rc put_values(struct cli *cli, struct buf *text, const char *between,
+                          const char *signature, struct bytes output, json_t **json, struct err *e)
 {
-    AUTO_CLEAR(buf) struct buf text = {0};
     struct abi_signature sig;
     struct abi_value v;
 
     TRY(abi_signature_parse(&sig, &cli->mem, bytes_str(signature), e));
     if (sig.results == NULL) {
-        hex_put_0x(&text, output);
-        if (output.n != 0)
-            cli_print(cli, "%s", buf_cstr(&text));
-        *json = json_string(buf_cstr(&text));
+        hex_put_0x(text, output);
+        *json = json_string(buf_cstr(text));
         return RC_OK;
     }
     TRY(abi_decode(&v, &cli->mem, sig.results, output, e));
     *json = json_array();
     for (size_t i = 0; i < v.n_items; i++) {
-        buf_reset(&text);
-        abi_value_put(&text, &v.items[i]);
-        cli_print(cli, "%s", buf_cstr(&text));
-        CHECK(json_array_append_new(*json, json_string(buf_cstr(&text))) == 0);
+        size_t at;
+
+        if (i != 0)
+            buf_put_str(text, between);
+        at = text->n;
+        abi_value_put(text, &v.items[i]);
+        CHECK(json_array_append_new(*json, json_string(buf_cstr(text) + at)) == 0);
     }
+    return RC_OK;
+}
+
+enum rc confidential_put_output(struct cli *cli, struct buf *text, const char *between,
+                                const char *signature, enum receipt_status status,
+                                struct bytes output, json_t **json, struct err *e)
+{
+    *json = NULL;
+    buf_reset(text);
+    if (status == RECEIPT_DONE)
+        return put_values(cli, text, between, signature, output, json, e);
+    cli->exit_code = CLI_FAILED;
+    if (status == RECEIPT_REVERTED)
+        contract_error_text(text, output, NULL, 0);
+    else
+        buf_put_str(text, receipt_status_text(status));
+    *json = json_string(buf_cstr(text));
     return RC_OK;
 }
 
@@ -327,15 +344,8 @@ enum rc confidential_print_output(struct cli *cli, const char *signature,
 {
     AUTO_CLEAR(buf) struct buf text = {0};
 
-    *json = NULL;
-    if (status == RECEIPT_DONE)
-        return print_values(cli, signature, output, json, e);
-    cli->exit_code = CLI_FAILED;
-    if (status == RECEIPT_REVERTED)
-        contract_error_text(&text, output, NULL, 0);
-    else
-        buf_put_str(&text, receipt_status_text(status));
-    cli_print(cli, "%s", buf_cstr(&text));
-    *json = json_string(buf_cstr(&text));
+    TRY(confidential_put_output(cli, &text, "\n", signature, status, output, json, e));
+    if (status != RECEIPT_DONE || output.n != 0)
+        cli_print(cli, "%s", buf_cstr(&text));
     return RC_OK;
 }

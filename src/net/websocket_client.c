@@ -288,6 +288,21 @@ static enum rc take_data(struct websocket_client *c, const struct websocket_fram
     return RC_OK;
 }
 
+/* With the server's status and reason (RFC 6455 §5.5.1), as far as that can be printed. */
+static enum rc say_closed(struct bytes payload, struct err *e)
+{
+    char why[128];
+    size_t n = 0;
+
+    if (payload.n < 2)
+        return err_set(e, RC_CLOSED, "the server said good-bye");
+    for (size_t i = 2; i < payload.n && n < sizeof(why) - 1; i++)
+        why[n++] = payload.p[i] >= ' ' && payload.p[i] <= '~' ? (char)payload.p[i] : '?';
+    why[n] = '\0';
+    return err_set(e, RC_CLOSED, "the server said good-bye: %s (status %u)", why,
+                   (unsigned)payload.p[0] << 8 | payload.p[1]);
+}
+
 /* Take one frame off the received bytes. RC_AGAIN: none is whole. */
 static enum rc take_frame(struct websocket_client *c, struct buf *message, bool *got, struct err *e)
 {
@@ -302,7 +317,7 @@ static enum rc take_frame(struct websocket_client *c, struct buf *message, bool 
     payload = bytes_of(in.p + f.header_size, (size_t)f.payload_size);
     c->taken += f.header_size + payload.n;
     if (f.opcode == WEBSOCKET_CLOSE)
-        return err_set(e, RC_CLOSED, "the server said good-bye");
+        return say_closed(payload, e);
     if (f.opcode == WEBSOCKET_PING)
         return send_frame(c, WEBSOCKET_PONG, payload, e);
     return f.opcode == WEBSOCKET_PONG ? RC_OK : take_data(c, &f, payload, message, got, e);

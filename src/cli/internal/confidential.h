@@ -68,6 +68,12 @@ enum rc cli_commits_count(struct cli *cli, const struct confidential *c, uint64_
 enum rc cli_member_call(struct cli *cli, const struct cluster_member *m, const char *path,
                         const json_t *body, json_t **out, struct err *e);
 
+/* What a contract returned, replacing text: values by the signature's result types, with `between`
+ * between them, or hexadecimal digits; of a revert its reason, and the exit code is 1. *json is the
+ * same as a value. */
+enum rc confidential_put_output(struct cli *cli, struct buf *text, const char *between,
+                                const char *signature, enum receipt_status status,
+                                struct bytes output, json_t **json, struct err *e);
 /* Print what a contract returned: values by the signature's result types, or hexadecimal digits;
  * of a revert its reason. *json is the same as a value. */
 enum rc confidential_print_output(struct cli *cli, const char *signature,
