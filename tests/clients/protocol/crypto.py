@@ -303,21 +303,43 @@ def _hpke_keys(enc, pub, dh, info):
                _extract(suite, b"", b"info_hash", info))
     secret = _extract(suite, shared, b"secret", b"")
     return (_expand(suite, secret, b"key", context, 32),
-            _expand(suite, secret, b"base_nonce", context, 12))
+            _expand(suite, secret, b"base_nonce", context, 12),
+            _expand(suite, secret, b"exp", context, 32))
+
+
+class HpkeSender:
+    """Many messages to one key, and what is exported from its context"""
+
+    def __init__(self, pub, info, ephemeral=None):
+        ephemeral = ephemeral or os.urandom(32)
+        self.enc = x25519(ephemeral, (9).to_bytes(32, "little"))
+        self.key, self.nonce, self.exporter = _hpke_keys(self.enc, pub, x25519(ephemeral, pub), info)
+        self.sequence = 0
+
+    def seal(self, aad, plain):
+        self.sequence += 1
+        return aes256_gcm_seal(self.key, nonce_of(self.nonce, self.sequence - 1), plain, aad)
+
+    def export(self, context, n):
+        return _expand(b"HPKE\0\x20\0\1\0\2", self.exporter, b"sec", context, n)
+
+
+def nonce_of(base, sequence):
+    return bytes(a ^ b for a, b in zip(base, sequence.to_bytes(12, "big")))
 
 
 def hpke_seal(pub, info, aad, plain, ephemeral=None):
     """enc | ciphertext | tag"""
     ephemeral = ephemeral or os.urandom(32)
     enc = x25519(ephemeral, (9).to_bytes(32, "little"))
-    key, nonce = _hpke_keys(enc, pub, x25519(ephemeral, pub), info)
+    key, nonce, _ = _hpke_keys(enc, pub, x25519(ephemeral, pub), info)
     return enc + aes256_gcm_seal(key, nonce, plain, aad)
 
 
 def hpke_open(private, info, aad, sealed):
     """None: not for this key and context"""
     enc, pub = sealed[:32], x25519(private, (9).to_bytes(32, "little"))
-    key, nonce = _hpke_keys(enc, pub, x25519(private, enc), info)
+    key, nonce, _ = _hpke_keys(enc, pub, x25519(private, enc), info)
     return aes256_gcm_open(key, nonce, sealed[32:], aad)
 
 
