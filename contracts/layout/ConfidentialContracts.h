@@ -84,3 +84,4 @@ LIST_OF(outboxes, 21, u64, bytes32)               /* digests that are not zero, 
 MAP(delivered_of, 22, u64, delivered_record)
 MAP(earned, 23, address, u256)                    /* to be claimed */
 MAP2(vouched, 24, u64, address, u64)              /* (cluster, worker): 1 + commit whose checkpoint is good */
+MAP(payout_of, 25, address, address)              /* who has a worker's stakes and fees; zero: none named */

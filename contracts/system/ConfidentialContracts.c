@@ -6,9 +6,10 @@
  * - A cluster's rules are fixed when it is made. Its members are workers attested for contracts, at
  *   most `replicas` of them; `quorum`, more than half of `replicas`, of them decide. Each that goes
  *   moves the epoch up. Who lost its seat, and whom the owner removed, comes back only when invited.
- * - A stake stays three days after its member has gone. The operator a worker is registered with may
- *   take it out of a cluster, which ends its invitation, and then has the stake: the worker's own key
- *   is in its machine, and goes with it.
+ * - A stake stays three days after its member has gone. A worker's own key is in its machine, and
+ *   goes with it: so it names, once, a payout account, which may take it out of a cluster (this ends
+ *   its invitation) and has its stake and its fees. From then on only that account names another:
+ *   who has the machine cannot.
  * - Commands of a cluster are one queue; each is numbered, hashed into one chain, and counted in the
  *   batch of its block. A sender's commands to a contract are numbered without gaps. A command is
  *   paid when it is queued: gas * price, whatever comes of it.
@@ -258,18 +259,29 @@ void ConfidentialContracts_leave(u64 cluster)
     unseat(cluster, sender, SEAT_LEFT);
 }
 
-/* A worker's registration, which its evidence binds, names its operator, also after it has ended. */
-static void only_operator(address worker)
+static void only_payout(address worker)
 {
-    address operator= Workers_call_operatorOf(workers_contract(), worker);
+    address payout = payout_of(worker);
 
-    if (is_zero(operator) || !same(msg_caller(), operator))
-        revert_NotOperator();
+    if (is_zero(payout) || !same(msg_caller(), payout))
+        revert_NotPayout(payout);
+}
+
+void ConfidentialContracts_namePayout(address worker, address payout)
+{
+    if (!is_zero(payout_of(worker)))
+        only_payout(worker);
+    else if (!same(msg_caller(), worker))
+        revert_NotPayout(worker);
+    if (is_zero(payout))
+        revert_InvalidParameters();
+    payout_of_set(worker, payout);
+    emit_PayoutNamed(worker, payout);
 }
 
 void ConfidentialContracts_leaveFor(u64 cluster, address worker)
 {
-    only_operator(worker);
+    only_payout(worker);
     only_member(cluster, worker);
     invited_set(cluster, worker, false);
     unseat(cluster, worker, SEAT_LEFT);
@@ -318,7 +330,7 @@ void ConfidentialContracts_withdrawStake(u64 cluster)
 
 void ConfidentialContracts_withdrawStakeFor(u64 cluster, address worker)
 {
-    only_operator(worker);
+    only_payout(worker);
     withdraw(cluster, worker);
 }
 
@@ -328,16 +340,33 @@ static void earn(address who, u256 amount)
         earned_set(who, checked_add(earned(who), amount));
 }
 
-void ConfidentialContracts_claim(void)
+/* To the caller, of what `who` earned. */
+static void claim(address who, u256 most)
 {
-    address sender = msg_caller();
-    u256 amount = earned(sender);
+    u256 all = earned(who), amount = all < most ? all : most;
 
     if (amount == 0)
         revert_NothingToClaim();
-    earned_set(sender, 0);
-    emit_Claimed(sender, amount);
-    pay_out(sender, amount);
+    earned_set(who, all - amount);
+    emit_Claimed(who, amount);
+    pay_out(msg_caller(), amount);
+}
+
+void ConfidentialContracts_claim(void)
+{
+    claim(msg_caller(), U256_MAX);
+}
+
+/* A worker takes what its transactions cost, and leaves the rest to its payout account. */
+void ConfidentialContracts_claimPart(u256 most)
+{
+    claim(msg_caller(), most);
+}
+
+void ConfidentialContracts_claimFor(address worker)
+{
+    only_payout(worker);
+    claim(worker, U256_MAX);
 }
 
 /* ---- the queue ---- */
@@ -1113,6 +1142,11 @@ u256 ConfidentialContracts_coin(u64 cluster)
 u256 ConfidentialContracts_earnings(address account)
 {
     return earned(account);
+}
+
+address ConfidentialContracts_payoutOf(address worker)
+{
+    return payout_of(worker);
 }
 
 address ConfidentialContracts_workers(void)

@@ -484,12 +484,6 @@ address Workers_ownerOfKey(address key)
     return owner_of_key(key);
 }
 
-/* Whom its newest registration names, also after it has ended; zero: none ever. */
-address Workers_operatorOf(address worker_)
-{
-    return worker_of(worker_).operator;
-}
-
 /* The worker that stands in `role` and signs with this commit key now; zero: none. */
 address Workers_workerOfCommitSigner(address signer, u64 role)
 {

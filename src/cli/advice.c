@@ -29,6 +29,9 @@ static const struct {
     {"NotClusterOwner", "only the cluster's owner may: cloister cluster show N says who that is"},
     {"MayNotDeploy", "only those whom the cluster's owner lets may deploy on it"},
     {"NotContractOwner", "only the contract's owner may: cloister contract show ADDRESS"},
+    {"NotPayout", "only the payout account may that the worker has named, its --operator when it "
+                  "joined: cloister cluster show N"},
+    {"NothingToClaim", "it has earned nothing since the last claim"},
     {"NotOperator", "only the worker itself or its operator may: act with --key"},
     {"TooEarly", "its delay is not over: cloister council show says when it is"},
 };

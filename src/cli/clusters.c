@@ -1,5 +1,5 @@
-/* cluster create, list, show, invite, remove, leave, withdraw: who runs confidential contracts, and
- * by what rules. */
+/* cluster create, list, show, invite, remove, leave, withdraw, claim, payout: who runs confidential
+ * contracts, by what rules, and who has what they earn. */
 #include "chain/gen/confidential_contracts.h"
 #include "cli/internal/commands.h"
 #include "cli/internal/confidential.h"
@@ -37,7 +37,7 @@ static const char *wei_text(struct cli *cli, const struct u256 *v)
     return arena_strdup(&cli->mem, buf_bytes(&b));
 }
 
-/* ---- create, invite, remove, leave, withdraw ---- */
+/* ---- create, invite, remove, leave, withdraw, claim, payout ---- */
 
 /* Sent by the key; *receipt is that of the transaction. */
 static enum rc transact(struct cli *cli, struct buf *calldata, struct chain_receipt *receipt,
@@ -234,10 +234,10 @@ const struct cli_command CLI_CLUSTER_REMOVE = {
 const struct cli_command CLI_CLUSTER_LEAVE = {
     .name = "cluster leave",
     .args = "CLUSTER WORKER",
-    .summary = "take your worker out of a cluster, as the operator it is registered with",
+    .summary = "take your worker out of a cluster, as its payout account",
     .details =
-        "The key is that of the account given to the worker as --operator. It works too when the "
-        "machine is\n"
+        "The key is that of the account given to the worker as --operator when it joined. It works "
+        "too when the machine is\n"
         "gone. The cluster gets a new epoch, and the worker's invitation ends; it stays away until "
         "it is\n"
         "started anew with the cluster among its --clusters. Its stake comes back with `cloister "
@@ -251,10 +251,78 @@ const struct cli_command CLI_CLUSTER_WITHDRAW = {
     .name = "cluster withdraw",
     .args = "CLUSTER WORKER",
     .summary = "have the stake of your worker that is out of a cluster for three days",
-    .details = "Paid to the operator the worker is registered with, which calls this. A worker "
-               "that was convicted\n"
+    .details = "Paid to the worker's payout account, which calls this. A worker that was convicted "
                "has none.",
     .fn = withdraw,
+    .min_args = 2,
+    .max_args = 2,
+};
+
+static enum rc claim(struct cli *cli, struct err *e)
+{
+    struct confidential_contracts_event_Claimed claimed;
+    struct chain_receipt receipt;
+    const struct chain_log *log;
+    struct address worker, at;
+    struct buf b = {0};
+
+    TRY(cli_address(cli, &worker, cli->args[0], e));
+    confidential_contracts_put_claimFor(&b, &worker);
+    TRY(transact(cli, &b, &receipt, e));
+    TRY(cli_contract(cli, &at, "ConfidentialContracts", e));
+    log = chain_receipt_find(&receipt, &at, &confidential_contracts_topic_Claimed);
+    if (log == NULL)
+        return err_set(e, RC_MALFORMED, "the transaction claimed nothing");
+    TRY(confidential_contracts_parse_Claimed(&claimed, NULL, log->topics, log->n_topics, log->data,
+                                             e));
+    cli_print(cli, "%s earned by worker %s, transaction %s, block %llu",
+              cli_amount_text(cli, &claimed.amount), cli_addr_text(cli, &worker),
+              cli_hash_text(cli, &receipt.tx_hash), (unsigned long long)receipt.height);
+    cli_json(cli,
+             json_pack("{s:s, s:o, s:s, s:I}", "worker", cli_addr_text(cli, &worker), "amount",
+                       amount_json(cli, &claimed.amount), "transaction",
+                       cli_hash_text(cli, &receipt.tx_hash), "height", (json_int_t)receipt.height));
+    return RC_OK;
+}
+
+static enum rc payout(struct cli *cli, struct err *e)
+{
+    struct chain_receipt receipt;
+    struct address worker, to;
+    struct buf b = {0};
+
+    TRY(cli_address(cli, &worker, cli->args[0], e));
+    TRY(cli_address(cli, &to, cli->args[1], e));
+    confidential_contracts_put_namePayout(&b, &worker, &to);
+    TRY(transact(cli, &b, &receipt, e));
+    cli_print(cli, "stakes and fees of worker %s are %s's from now on, transaction %s, block %llu",
+              cli_addr_text(cli, &worker), cli_addr_text(cli, &to),
+              cli_hash_text(cli, &receipt.tx_hash), (unsigned long long)receipt.height);
+    cli_json(cli,
+             json_pack("{s:s, s:s, s:s, s:I}", "worker", cli_addr_text(cli, &worker), "payout",
+                       cli_addr_text(cli, &to), "transaction", cli_hash_text(cli, &receipt.tx_hash),
+                       "height", (json_int_t)receipt.height));
+    return RC_OK;
+}
+
+const struct cli_command CLI_CLUSTER_CLAIM = {
+    .name = "cluster claim",
+    .args = "WORKER",
+    .summary = "have the fees your worker earned, in all its clusters, as its payout account",
+    .details = "Works too when the machine is gone. The worker keeps for itself what its own "
+               "transactions cost.",
+    .fn = claim,
+    .min_args = 1,
+    .max_args = 1,
+};
+const struct cli_command CLI_CLUSTER_PAYOUT = {
+    .name = "cluster payout",
+    .args = "WORKER ADDRESS",
+    .summary = "let another account have your worker's stakes and fees, as its payout account",
+    .details = "A worker names its --operator when it first joins a cluster. From then on only the "
+               "account that was\n"
+               "named names another; neither the worker nor whoever has its machine can.",
+    .fn = payout,
     .min_args = 2,
     .max_args = 2,
 };
@@ -357,23 +425,32 @@ static enum rc show_members(struct cli *cli, json_t *out, const struct confident
 
     TRY(cli_members(cli, &m, &n, c, e));
     for (size_t i = 0; i < n; i++) {
-        const struct light_key key = confidential_seat_of_key(&c->registry, id, m[i].worker);
+        const struct light_key keys[] = {confidential_seat_of_key(&c->registry, id, m[i].worker),
+                                         confidential_earned_key(&c->registry, m[i].worker),
+                                         confidential_payout_of_key(&c->registry, m[i].worker)};
         struct worker_evidence w;
         struct light_value *v;
+        struct address payee;
+        struct u256 earned;
+        const char *to;
         st_seat s;
 
-        TRY(cli_read(cli, &v, &key, 1, e));
+        TRY(cli_read(cli, &v, keys, ARRAY_LEN(keys), e));
         TRY(confidential_seat_of_get(&s, v[0].value, e));
+        TRY(confidential_earned_get(&earned, v[1].value, e));
+        TRY(confidential_payout_of_get(&payee, v[2].value, e));
+        to = address_is_zero(&payee) ? "itself" : cli_addr_text(cli, &payee);
         TRY(cli_evidence_standing(cli, &w, &m[i].worker, e));
         cli_field(cli, i == 0 ? "members" : "", "%s  %s  %s  stake %s  since %s",
                   cli_addr_text(cli, &m[i].worker), worker_standing(&w), m[i].url,
                   cli_amount_text(cli, &s.stake), cli_date_text(cli, s.joined_at));
-        CHECK(json_array_append_new(out,
-                                    json_pack("{s:s, s:s, s:s, s:s, s:o, s:I}", "worker",
-                                              cli_addr_text(cli, &m[i].worker), "standing",
-                                              worker_standing(&w), "seat", seat_text(s.status),
-                                              "url", m[i].url, "stake", amount_json(cli, &s.stake),
-                                              "joined_at", (json_int_t)s.joined_at)) == 0);
+        cli_field(cli, "", "%-42s  earned %s, for %s", "", cli_amount_text(cli, &earned), to);
+        CHECK(json_array_append_new(
+                  out, json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:o, s:s}", "worker",
+                                 cli_addr_text(cli, &m[i].worker), "standing", worker_standing(&w),
+                                 "seat", seat_text(s.status), "url", m[i].url, "stake",
+                                 amount_json(cli, &s.stake), "joined_at", (json_int_t)s.joined_at,
+                                 "earned", amount_json(cli, &earned), "payout", to)) == 0);
     }
     if (n == 0)
         cli_field(cli, "members", "none: nothing is run");

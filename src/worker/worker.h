@@ -42,7 +42,8 @@ struct worker_config {
     const char *tls_listen;     /* TLS with evidence beside `listen`; needs a tee [none] */
     struct address workers;     /* the contract it registers in; zero: none */
     struct address gatekeepers; /* whose keepers give it keys; zero: none do */
-    struct address operator;    /* who may deregister it besides itself [its sender account] */
+    struct address operator; /* who may deregister it besides itself [its sender account]; when it
+                                first joins a cluster, also who has its stakes and fees */
     enum worker_profile profile;
     enum worker_role role;       /* [WORKER_OPEN], or WORKER_CONTRACT: it keeps confidential
                                     contracts and proves no contributions */

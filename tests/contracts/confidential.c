@@ -322,6 +322,40 @@ enum world_outcome conf_deliver(struct conf *c, uint64_t cluster, const struct b
 
 /* ---- views ---- */
 
+enum world_outcome conf_name_payout(struct conf *c, struct address from, struct address worker,
+                                    struct address payout)
+{
+    struct buf b = {0};
+
+    confidential_contracts_put_namePayout(&b, &worker, &payout);
+    return conf_call(c, from, 0, &b);
+}
+
+enum world_outcome conf_claim(struct conf *c, struct address from)
+{
+    struct buf b = {0};
+
+    confidential_contracts_put_claim(&b);
+    return conf_call(c, from, 0, &b);
+}
+
+enum world_outcome conf_claim_part(struct conf *c, struct address from, uint64_t most)
+{
+    struct u256 wei = U(most);
+    struct buf b = {0};
+
+    confidential_contracts_put_claimPart(&b, &wei);
+    return conf_call(c, from, 0, &b);
+}
+
+enum world_outcome conf_claim_for(struct conf *c, struct address from, struct address worker)
+{
+    struct buf b = {0};
+
+    confidential_contracts_put_claimFor(&b, &worker);
+    return conf_call(c, from, 0, &b);
+}
+
 #define VIEW(name, result, ...)                                                                    \
     struct buf b = {0};                                                                            \
     struct err e;                                                                                  \

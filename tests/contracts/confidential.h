@@ -64,6 +64,12 @@ struct hash32 conf_rest(const struct bytes *messages, size_t n, size_t k);
 enum world_outcome conf_deliver(struct conf *c, uint64_t cluster, const struct bytes *messages,
                                 size_t n, const struct hash32 *rest);
 
+enum world_outcome conf_name_payout(struct conf *c, struct address from, struct address worker,
+                                    struct address payout);
+enum world_outcome conf_claim(struct conf *c, struct address from); /* its own fees */
+enum world_outcome conf_claim_part(struct conf *c, struct address from, uint64_t most);
+enum world_outcome conf_claim_for(struct conf *c, struct address from, struct address worker);
+
 struct confidential_contracts_ClusterInfo conf_cluster(struct conf *c, uint64_t id);
 struct confidential_contracts_QueueInfo conf_queue(struct conf *c, uint64_t id);
 struct confidential_contracts_BatchInfo conf_batch(struct conf *c, uint64_t id, uint64_t n);

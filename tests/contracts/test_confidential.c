@@ -177,31 +177,53 @@ static enum world_outcome for_worker(struct conf *c, struct address from,
 #define WITHDRAW_FOR(from, id, who)                                                                \
     for_worker(&c, from, confidential_contracts_put_withdrawStakeFor, id, who)
 
-TEST(an_operator_takes_its_worker_out_and_has_the_stake)
+TEST(whom_a_worker_names_takes_it_out_and_has_the_stake)
 {
     struct u256 before;
     struct conf c;
     uint64_t id;
 
-    conf_init(&c); /* the operator of all workers is c.owner */
+    conf_init(&c); /* alice is payout of worker 0; in Workers the operator of all is c.owner */
     id = conf_add_cluster(&c, 3, 2, 2);
-    REVERTS(LEAVE_FOR(c.bob, id, c.who[0]), "NotOperator()");
-    REVERTS(LEAVE_FOR(c.who[1], id, c.who[0]), "NotOperator()");
-    REVERTS(LEAVE_FOR((struct address){{0}}, id, c.alice), "NotOperator()"); /* no worker */
-    REVERTS(LEAVE_FOR(c.owner, id, c.who[3]), "NotMember(address)");
-    REVERTS(WITHDRAW_FOR(c.owner, id, c.who[0]), "AlreadyMember()");
-    WORKS(LEAVE_FOR(c.owner, id, c.who[0]));
+    WORKS(conf_name_payout(&c, c.who[0], c.who[0], c.alice));
+    REVERTS(LEAVE_FOR(c.bob, id, c.who[0]), "NotPayout(address)");
+    REVERTS(LEAVE_FOR(c.owner, id, c.who[0]),
+            "NotPayout(address)"); /* as its registration has it */
+    REVERTS(LEAVE_FOR(c.who[1], id, c.who[0]), "NotPayout(address)");
+    REVERTS(LEAVE_FOR(c.alice, id, c.who[1]), "NotPayout(address)"); /* has named none */
+    REVERTS(LEAVE_FOR((struct address){{0}}, id, c.who[1]), "NotPayout(address)");
+    REVERTS(WITHDRAW_FOR(c.alice, id, c.who[0]), "AlreadyMember()");
+    WORKS(LEAVE_FOR(c.alice, id, c.who[0]));
+    REVERTS(LEAVE_FOR(c.alice, id, c.who[0]), "NotMember(address)");
     CHECK_INT(conf_seat(&c, id, c.who[0]).status, LEFT);
     CHECK_INT(conf_cluster(&c, id).epoch, 2);
     REVERTS(JOIN(c.who[0], 0, id), "NotInvited()");
-    REVERTS(WITHDRAW_FOR(c.owner, id, c.who[0]), "StakeLocked(uint64)");
+    REVERTS(WITHDRAW_FOR(c.alice, id, c.who[0]), "StakeLocked(uint64)");
     c.w->time += 3 * DAY;
-    REVERTS(WITHDRAW_FOR(c.bob, id, c.who[0]), "NotOperator()");
-    before = world_balance(c.w, c.owner);
-    WORKS(WITHDRAW_FOR(c.owner, id, c.who[0]));
-    CHECK_INT(world_balance(c.w, c.owner).w[0], before.w[0] + STAKE);
-    REVERTS(WITHDRAW_FOR(c.owner, id, c.who[0]), "NothingToWithdraw()");
+    REVERTS(WITHDRAW_FOR(c.bob, id, c.who[0]), "NotPayout(address)");
+    before = world_balance(c.w, c.alice);
+    WORKS(WITHDRAW_FOR(c.alice, id, c.who[0]));
+    CHECK_INT(world_balance(c.w, c.alice).w[0], before.w[0] + STAKE);
+    REVERTS(WITHDRAW_FOR(c.alice, id, c.who[0]), "NothingToWithdraw()");
     REVERTS(WITHDRAW(c.who[0], id), "NothingToWithdraw()");
+    conf_clear(&c);
+}
+
+TEST(a_payout_is_named_once_by_the_worker_and_then_by_itself_only)
+{
+    struct address zero = {{0}};
+    struct conf c;
+
+    conf_init(&c);
+    REVERTS(conf_name_payout(&c, c.alice, c.who[0], c.alice), "NotPayout(address)");
+    REVERTS(conf_name_payout(&c, c.owner, c.who[0], c.owner), "NotPayout(address)");
+    REVERTS(conf_name_payout(&c, c.who[0], c.who[0], zero), "InvalidParameters()");
+    WORKS(conf_name_payout(&c, c.who[0], c.who[0], c.alice));
+    REVERTS(conf_name_payout(&c, c.who[0], c.who[0], c.bob), "NotPayout(address)");
+    REVERTS(conf_name_payout(&c, c.bob, c.who[0], c.bob), "NotPayout(address)");
+    WORKS(conf_name_payout(&c, c.alice, c.who[0], c.bob));
+    REVERTS(conf_name_payout(&c, c.alice, c.who[0], c.alice), "NotPayout(address)");
+    REVERTS(conf_name_payout(&c, c.bob, c.who[0], zero), "InvalidParameters()");
     conf_clear(&c);
 }
 

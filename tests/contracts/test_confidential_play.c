@@ -77,7 +77,8 @@ struct play {
     struct address people[PEOPLE], zara;
     bool attested[MEMBERS_ALL];
     uint64_t earned[MEMBERS_ALL], owner_earned, to_zara, burned;
-    uint64_t all; /* coin there is */
+    unsigned payouts[MEMBERS_ALL]; /* 0: none is named, 1: alice, 2: bob */
+    uint64_t all;                  /* coin there is */
     uint64_t confirms, convictions, deliveries, differed, accepted;
 };
 
@@ -571,11 +572,30 @@ static void step_deliver(struct play *p, struct cluster *k)
 
 static void step_claim(struct play *p, unsigned w)
 {
-    struct buf b = {0};
+    struct address people[] = {p->c.who[w], p->c.alice, p->c.bob};
+    unsigned by = (unsigned)t_rand_below(3), to = 1 + (unsigned)t_rand_below(2);
+    uint64_t most = t_rand_below(2 * FEE);
 
-    confidential_contracts_put_claim(&b);
-    if (AGREE(conf_call(&p->c, p->c.who[w], 0, &b), p->earned[w] != 0))
-        p->earned[w] = 0;
+    switch (t_rand_below(4)) {
+    case 0:
+        if (AGREE(conf_claim(&p->c, p->c.who[w]), p->earned[w] != 0))
+            p->earned[w] = 0;
+        return;
+    case 1:
+        if (AGREE(conf_claim_part(&p->c, p->c.who[w], most), p->earned[w] != 0 && most != 0))
+            p->earned[w] -= most < p->earned[w] ? most : p->earned[w];
+        return;
+    case 2:
+        if (AGREE(conf_claim_for(&p->c, people[by], p->c.who[w]),
+                  p->earned[w] != 0 && by != 0 && p->payouts[w] == by))
+            p->earned[w] = 0;
+        return;
+    default:
+        if (AGREE(conf_name_payout(&p->c, people[by], p->c.who[w], people[to]),
+                  p->payouts[w] == by))
+            p->payouts[w] = to;
+        return;
+    }
 }
 
 static void step(struct play *p)

@@ -117,7 +117,6 @@ TEST(a_quorum_of_equal_results_confirms_and_shares_the_fees)
     struct confidential_contracts_CommitInfo k;
     struct confidential_contracts_round_result r;
     struct hash32 root = {{7, 1}};
-    struct buf b = {0};
     struct conf c;
     uint64_t id;
     commit m;
@@ -149,11 +148,42 @@ TEST(a_quorum_of_equal_results_confirms_and_shares_the_fees)
     WORKS(conf_commit(&c, 1, &m));
     WORKS(conf_commit(&c, 0, &m));
     CHECK_INT(conf_earned(&c, c.who[0]), FEE + FEE / 2);
-    confidential_contracts_put_claim(&b);
-    WORKS(conf_call(&c, c.who[0], 0, &b));
+    WORKS(conf_claim(&c, c.who[0]));
     CHECK_INT(world_balance(c.w, c.who[0]).w[0], 1000000 - STAKE + FEE + FEE / 2);
-    confidential_contracts_put_claim(&b);
-    REVERTS(conf_call(&c, c.who[0], 0, &b), "NothingToClaim()");
+    REVERTS(conf_claim(&c, c.who[0]), "NothingToClaim()");
+    conf_clear(&c);
+}
+
+/* What it needs for its own transactions, a worker takes; the rest is for whom it named. */
+TEST(fees_go_to_whom_the_worker_named)
+{
+    struct u256 before;
+    struct conf c;
+    uint64_t id;
+    commit m;
+
+    conf_init(&c); /* in Workers the operator of all is c.owner */
+    id = conf_add_cluster(&c, 1, 1, 1);
+    (void)conf_add_contract(&c, id, 1, 1);
+    m = conf_result(&c, id, 1, 7, NULL);
+    WORKS(conf_commit(&c, 0, &m));
+    CHECK_INT(conf_earned(&c, c.who[0]), FEE);
+    REVERTS(conf_claim_for(&c, c.owner, c.who[0]), "NotPayout(address)");
+    REVERTS(conf_claim_for(&c, c.who[0], c.who[0]), "NotPayout(address)");
+    REVERTS(conf_claim_for(&c, (struct address){{0}}, c.who[0]), "NotPayout(address)");
+    WORKS(conf_name_payout(&c, c.who[0], c.who[0], c.alice));
+    REVERTS(conf_claim_for(&c, c.bob, c.who[0]), "NotPayout(address)");
+    REVERTS(conf_claim_for(&c, c.owner, c.who[0]), "NotPayout(address)");
+    REVERTS(conf_claim_part(&c, c.alice, 1), "NothingToClaim()"); /* its own are none */
+    REVERTS(conf_claim_part(&c, c.who[0], 0), "NothingToClaim()");
+    WORKS(conf_claim_part(&c, c.who[0], 100));
+    CHECK_INT(world_balance(c.w, c.who[0]).w[0], 1000000 - STAKE + 100);
+    CHECK_INT(conf_earned(&c, c.who[0]), FEE - 100);
+    before = world_balance(c.w, c.alice);
+    WORKS(conf_claim_for(&c, c.alice, c.who[0]));
+    CHECK_INT(world_balance(c.w, c.alice).w[0], before.w[0] + FEE - 100);
+    REVERTS(conf_claim_for(&c, c.alice, c.who[0]), "NothingToClaim()");
+    REVERTS(conf_claim_part(&c, c.who[0], UINT64_MAX), "NothingToClaim()");
     conf_clear(&c);
 }
 

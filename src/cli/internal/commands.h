@@ -12,6 +12,8 @@ extern const struct cli_command CLI_CLUSTER_LIST;
 extern const struct cli_command CLI_CLUSTER_REMOVE;
 extern const struct cli_command CLI_CLUSTER_LEAVE;
 extern const struct cli_command CLI_CLUSTER_WITHDRAW;
+extern const struct cli_command CLI_CLUSTER_CLAIM;
+extern const struct cli_command CLI_CLUSTER_PAYOUT;
 extern const struct cli_command CLI_CLUSTER_SHOW;
 extern const struct cli_command CLI_COLLATERAL_FETCH;
 extern const struct cli_command CLI_COLLATERAL_LIST;

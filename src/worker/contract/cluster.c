@@ -33,6 +33,8 @@
 #define COMMIT_GAS 3000000
 #define JOIN_GAS 1500000
 #define CLAIM_GAS 500000
+/* What these may cost, a worker with a payout account keeps of its fees for its transactions. */
+#define RESERVE_COMMITS 100
 #define TURN_MS 400u /* how long another member has to begin a round */
 
 struct cluster *cluster_new(struct worker *w, uint64_t id)
@@ -305,6 +307,19 @@ enum rc cluster_transact(struct cluster *c, struct bytes calldata, const struct 
 
 /* ---- membership ---- */
 
+/* Our key stays in this machine: we name who else has our stakes and fees. The contract lets us do
+ * so once, so that whoever starts this machine with another setting later changes nothing. */
+static enum rc name_payout(struct cluster *c, const struct cluster_view *v, struct err *e)
+{
+    const struct address *us = &c->w->keys->sender_address, *to = &c->w->config.operator;
+    AUTO_CLEAR(buf) struct buf data = {0};
+
+    if (!address_is_zero(&v->payout) || address_is_zero(to) || address_eq(to, us))
+        return RC_OK;
+    confidential_contracts_put_namePayout(&data, us, to);
+    return cluster_transact(c, buf_bytes(&data), NULL, CLAIM_GAS, e);
+}
+
 static enum rc join(struct cluster *c, const struct cluster_view *v, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf data = {0};
@@ -325,10 +340,16 @@ static enum rc join(struct cluster *c, const struct cluster_view *v, struct err 
                                        : "waiting for an invitation, or for a seat");
     c->next_join_ms = clock_mono_ms() + wait;
     c->join_wait_ms = wait * 2 < JOIN_SELDOM_MS ? wait * 2 : JOIN_SELDOM_MS;
+    TRY(name_payout(c, v, e)); /* before there is a stake */
     confidential_contracts_put_join(&data, c->id);
     TRY(cluster_transact(c, buf_bytes(&data), &v->stake_wei, JOIN_GAS, e));
     c->join_wait_ms = 0;
     log_info("worker", "cluster %llu: joined", (unsigned long long)c->id);
+    if (address_is_zero(&v->payout) && address_is_zero(&c->w->config.operator))
+        log_warn("worker",
+                 "cluster %llu: no --operator is given: stake and fees are this machine's alone "
+                 "and are lost with it",
+                 (unsigned long long)c->id);
     return RC_OK;
 }
 
@@ -489,16 +510,44 @@ static enum rc settle(struct cluster *c, const struct cluster_view *v, struct er
     return cluster_serve_now(c, v->height, e);
 }
 
+/* What is taken of the fees where a payout account has the rest: enough for our own transactions,
+ * once half of that is spent. Zero: nothing now. */
+static enum rc claim_part(struct cluster *c, struct u256 *out, struct err *e)
+{
+    const struct chain_send commit = {.to = &c->w->config.confidential, .gas = COMMIT_GAS};
+    const struct u256 gas = u256_from_u64((uint64_t)COMMIT_GAS * RESERVE_COMMITS / 2);
+    const struct address *us = &c->w->keys->sender_address;
+    struct chain_price price;
+    struct u256 half, whole, have;
+
+    *out = (struct u256){{0}};
+    TRY(chain_ask_price(c->w->chain, &price, us, &commit, e));
+    TRY(chain_balance(c->w->chain, &have, us, e));
+    if (!u256_mul(&half, &price.max_fee_wei, &gas) || !u256_add(&whole, &half, &half))
+        return err_set(e, RC_RANGE, "price of gas");
+    if (u256_cmp(&have, &half) < 0)
+        CHECK(u256_sub(out, &whole, &have));
+    return RC_OK;
+}
+
 static enum rc claim(struct cluster *c, const struct cluster_view *v, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf data = {0};
     uint64_t now = clock_mono_ms();
+    struct u256 part;
 
     if (c->w->config.claim_interval_s == UINT_MAX || u256_is_zero(&v->earned_wei) ||
         now < c->next_claim_ms)
         return RC_OK;
     c->next_claim_ms = now + (uint64_t)c->w->config.claim_interval_s * 1000;
-    confidential_contracts_put_claim(&data);
+    if (address_is_zero(&v->payout)) {
+        confidential_contracts_put_claim(&data);
+    } else {
+        TRY(claim_part(c, &part, e));
+        if (u256_is_zero(&part))
+            return RC_OK;
+        confidential_contracts_put_claimPart(&data, &part);
+    }
     return cluster_transact(c, buf_bytes(&data), NULL, CLAIM_GAS, e);
 }
 
@@ -579,6 +628,8 @@ static enum rc step(struct cluster *c, struct err *e)
         return join(c, &v, e);
     }
     c->was_member = true;
+    if (name_payout(c, &v, &why) != RC_OK)
+        cluster_say(c, "naming who has the stake and the fees", why.msg);
     TRY(settle(c, &v, e));
     worker_metrics_cluster(c->w->metrics, c->id, true, c->n_waiting, 0);
     TRY(records_publish(c, &v, e));

@@ -21,6 +21,7 @@ enum {
     V_OUTBOXES,
     V_DELIVERED,
     V_EARNED,
+    V_PAYOUT,
     V_VOUCHED,
     V_SEAT,
     V_INVITED,
@@ -111,6 +112,7 @@ enum rc view_read(struct worker *w, struct cluster_view *out, uint64_t cluster, 
         [V_OUTBOXES] = confidential_outboxes_count_key(c, cluster),
         [V_DELIVERED] = confidential_delivered_of_key(c, cluster),
         [V_EARNED] = confidential_earned_key(c, *us),
+        [V_PAYOUT] = confidential_payout_of_key(c, *us),
         [V_VOUCHED] = confidential_vouched_key(c, cluster, *us),
         [V_SEAT] = confidential_seat_of_key(c, cluster, *us),
         [V_INVITED] = confidential_invited_key(c, cluster, *us),
@@ -130,6 +132,7 @@ enum rc view_read(struct worker *w, struct cluster_view *out, uint64_t cluster, 
     TRY(confidential_round_of_get(&round, v[V_ROUND].value, e));
     TRY(confidential_delivered_of_get(&delivered, v[V_DELIVERED].value, e));
     TRY(confidential_earned_get(&out->earned_wei, v[V_EARNED].value, e));
+    TRY(confidential_payout_of_get(&out->payout, v[V_PAYOUT].value, e));
     TRY(confidential_vouched_get(&out->vouched, v[V_VOUCHED].value, e));
     TRY(take_counts(out, v, e));
     TRY(take_seat(out, &record, v, e));

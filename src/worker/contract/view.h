@@ -27,6 +27,7 @@ struct cluster_view {
     uint64_t n_outboxes, n_delivered; /* confirmed digests; those wholly delivered */
     struct hash32 outbox_rest;        /* of the first that is not */
     struct u256 earned_wei;           /* fees of ours to be claimed */
+    struct address payout;            /* who has them and our stakes; zero: we named nobody */
     struct u256 stake_wei;            /* that we would have to leave besides what is there */
     bool may_join, is_convicted;      /* of us, while we are no member */
     bool has_left;                    /* likewise: by our, or our operator's, own word */
