@@ -65,6 +65,11 @@ void store_client_free(struct store_client *c)
     free(c);
 }
 
+void store_client_stop_on(struct store_client *c, const atomic_bool *stop)
+{
+    http_client_stop_on(c->http, stop);
+}
+
 static enum rc need_rpc(const struct store_client *c, struct err *e)
 {
     return c->rpc_url != NULL

@@ -22,6 +22,8 @@ struct store_client_config {
 enum rc store_client_new(struct store_client **out, const struct store_client_config *config,
                          struct err *e);
 void store_client_free(struct store_client *c);
+/* As http_client_stop_on. */
+void store_client_stop_on(struct store_client *c, const atomic_bool *stop);
 
 /* Add a file in the unixfs-v1-2025 layout (raw leaves, 1 MiB chunks, CIDv1) and pin it; `source` is
  * called until it gives 0 bytes. Any size in bounded memory. *cid is computed here; the store must

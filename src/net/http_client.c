@@ -55,6 +55,11 @@ void http_client_set_peer(struct http_client *c, tls_peer_fn *fn, void *data)
     c->judge = (struct tls_judge){.fn = fn, .data = data};
 }
 
+void http_client_stop_on(struct http_client *c, const atomic_bool *stop)
+{
+    c->stop = stop;
+}
+
 void http_reply_clear(struct http_reply *r)
 {
     buf_clear(&r->body);
@@ -173,6 +178,19 @@ static int on_seek(void *user, curl_off_t offset, int origin)
         return CURL_SEEKFUNC_CANTSEEK;
     s->body_off = (size_t)offset;
     return CURL_SEEKFUNC_OK;
+}
+
+/* libcurl asks at least once a second. */
+static int on_progress(void *user, curl_off_t down, curl_off_t now_down, curl_off_t up,
+                       curl_off_t now_up)
+{
+    struct http_client *c = user;
+
+    (void)down, (void)now_down, (void)up, (void)now_up;
+    if (!atomic_load(c->stop))
+        return 0;
+    c->state.rc = err_set(&c->state.err, RC_CLOSED, "stopped");
+    return 1;
 }
 
 #define SET(option, value) CHECK(curl_easy_setopt(s->curl, (option), (value)) == CURLE_OK)
@@ -344,6 +362,8 @@ enum rc http_call_begin(struct http_client *c, struct http_reply *reply,
     describe(s, method);
     if (strncasecmp(call->url, "http://", 7) != 0 && strncasecmp(call->url, "https://", 8) != 0)
         return err_set(e, RC_UNSUPPORTED, "%s: only http:// and https:// are spoken", s->where);
+    if (c->stop != NULL && atomic_load(c->stop))
+        return err_set(e, RC_CLOSED, "%s: stopped", s->where);
     curl_easy_reset(c->curl);
     set_safety(s);
     set_timeouts(s);
@@ -351,6 +371,11 @@ enum rc http_call_begin(struct http_client *c, struct http_reply *reply,
     c->judge.rc = RC_OK;
     if (c->judge.fn != NULL)
         tls_judge_apply(c->curl, &c->judge);
+    if (c->stop != NULL) {
+        SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+        SET(CURLOPT_XFERINFODATA, c);
+        SET(CURLOPT_NOPROGRESS, 0L);
+    }
     SET(CURLOPT_URL, call->url);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, s);

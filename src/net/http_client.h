@@ -8,11 +8,17 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
+#include <stdatomic.h>
+
 /* A client keeps connections alive between calls. One thread at a time. */
 struct http_client;
 
 struct http_client *http_client_new(void);
 void http_client_free(struct http_client *c);
+/* Calls end with RC_CLOSED within about a second once *stop is set, whatever the server does; later
+ * ones do not begin. Any thread may set it; it lives until another, or NULL (nothing ends them), is
+ * named. Not while a call is under way. */
+void http_client_stop_on(struct http_client *c, const atomic_bool *stop);
 
 /* Body bytes arrive; return RC_OK to go on, anything else stops the call with that rc. */
 typedef enum rc http_data_fn(void *data, struct bytes chunk, struct err *e);
@@ -56,8 +62,8 @@ void http_reply_clear(struct http_reply *r);
 /* Do one call. RC_OK: the status was 2xx (or any_status). Other statuses: 404, 410 -> RC_NOTFOUND;
  * 401, 403 -> RC_DENIED; 413 -> RC_LIMIT; 408, 429, 503 -> RC_AGAIN; other 4xx -> RC_MALFORMED;
  * the rest -> RC_IO; reply is filled and e quotes the beginning of the body. No answer: RC_IO
- * (cannot connect), RC_TIMEOUT, RC_CLOSED (cut off). RC_UNSUPPORTED: scheme. RC_LIMIT: reply over
- * body_max. */
+ * (cannot connect), RC_TIMEOUT, RC_CLOSED (cut off, or stopped). RC_UNSUPPORTED: scheme. RC_LIMIT:
+ * reply over body_max. */
 enum rc http_client_do(struct http_client *c, struct http_reply *reply,
                        const struct http_call *call, struct err *e);
 

@@ -126,7 +126,8 @@ bool worker_is_ready(struct worker *w)
     return is;
 }
 
-enum rc worker_store_take(struct worker *w, struct store_client **out, struct err *e)
+enum rc worker_store_take(struct worker *w, struct store_client **out, const atomic_bool *stop,
+                          struct err *e)
 {
     const struct store_client_config config = {.rpc_url = w->config.store_rpc,
                                                .gateway_url = w->config.store_gateway};
@@ -136,11 +137,15 @@ enum rc worker_store_take(struct worker *w, struct store_client **out, struct er
     if (w->n_stores != 0)
         *out = w->stores[--w->n_stores];
     (void)pthread_mutex_unlock(&w->lock);
-    return *out != NULL ? RC_OK : store_client_new(out, &config, e);
+    if (*out == NULL)
+        TRY(store_client_new(out, &config, e));
+    store_client_stop_on(*out, stop);
+    return RC_OK;
 }
 
 void worker_store_give_back(struct worker *w, struct store_client *store)
 {
+    store_client_stop_on(store, NULL);
     (void)pthread_mutex_lock(&w->lock);
     if (w->n_stores < WORKER_MAX_STORES) {
         w->stores[w->n_stores++] = store;

@@ -588,6 +588,52 @@ static void *get_endless(void *arg)
 }
 
 /* One thread has a slow call and others under way: each comes when it ends, a dropped one never. */
+/* Accepts one call, says that it is there, and never answers. */
+struct silent {
+    int fd;
+    atomic_bool stop;
+};
+
+static void *stop_once_called(void *data)
+{
+    struct silent *s = data;
+    int fd = accept(s->fd, NULL, NULL);
+    char c;
+
+    CHECK_TRUE(fd >= 0 && read(fd, &c, 1) == 1);
+    atomic_store(&s->stop, true);
+    while (read(fd, &c, 1) > 0)
+        ; /* until the client leaves */
+    (void)close(fd);
+    return NULL;
+}
+
+TEST(a_call_that_nobody_answers_ends_when_it_is_stopped)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct silent s = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    struct http_client *c = http_client_new();
+    struct http_reply r = {0};
+    socklen_t n = sizeof(at);
+    struct http_call call = {.timeout_ms = 3600000, .stall_timeout_ms = 3600000};
+    char where[64];
+    pthread_t t;
+    struct err e;
+
+    CHECK_TRUE(bind(s.fd, (struct sockaddr *)&at, n) == 0 && listen(s.fd, 1) == 0 &&
+               getsockname(s.fd, (struct sockaddr *)&at, &n) == 0);
+    (void)snprintf(where, sizeof(where), "http://127.0.0.1:%u/", ntohs(at.sin_port));
+    call.url = where;
+    http_client_stop_on(c, &s.stop);
+    CHECK_INT(pthread_create(&t, NULL, stop_once_called, &s), 0);
+    CHECK_RC(http_client_do(c, &r, &call, &e), RC_CLOSED, &e, "stopped");
+    CHECK_RC(http_client_do(c, &r, &call, &e), RC_CLOSED, &e, "stopped"); /* does not begin */
+    http_client_free(c);
+    CHECK_INT(pthread_join(t, NULL), 0);
+    (void)close(s.fd);
+    http_reply_clear(&r);
+}
+
 TEST(calls_of_a_set_run_side_by_side)
 {
     struct http_server *s = start();

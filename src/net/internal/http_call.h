@@ -23,6 +23,7 @@ struct http_call_state {
 struct http_client {
     CURL *curl;
     struct tls_judge judge;
+    const atomic_bool *stop;          /* NULL: none */
     struct http_call_state state;     /* of the call under way */
     struct http_client *next_running; /* of its set */
 };

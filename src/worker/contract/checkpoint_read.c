@@ -322,7 +322,7 @@ static enum rc fetch(struct reading *r, struct err *e)
     enum rc rc;
 
     TRY(cid_parse(&cid, bytes_str(r->x->cid), e));
-    TRY(worker_store_take(w, &store, e));
+    TRY(worker_store_take(w, &store, r->x->is_cancelled, e));
     rc = store_client_cat(store, &cid, FILE_MAX, receive, r, e);
     worker_store_give_back(w, store);
     TRY(rc);

@@ -173,7 +173,7 @@ static enum rc make(void *data, const atomic_bool *is_cancelled, struct err *e)
 
     k->is_cancelled = is_cancelled;
     TRY(state_walk_begin(&k->walk, k->served->snapshot, e));
-    TRY(worker_store_take(w, &store, e));
+    TRY(worker_store_take(w, &store, is_cancelled, e));
     rc = store_client_add(store, &cid, NULL, give, k, e);
     worker_store_give_back(w, store);
     if (rc == RC_OK)

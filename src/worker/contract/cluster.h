@@ -161,10 +161,11 @@ void cluster_keep_receipt(struct cluster *c, uint64_t index, struct bytes sealed
  * names, sealed for something else, or no program. */
 enum rc cluster_fetch_code(struct cluster *c, const struct address *contract,
                            const struct hash32 *code_hash, uint64_t min_height, struct err *e);
-/* Fetch it, and keep it here for cluster_fetch_code. In any thread. As cluster_fetch_code. */
+/* Fetch it, and keep it here for cluster_fetch_code. In any thread; ends soon after *stop is set.
+ * As cluster_fetch_code. */
 enum rc cluster_keep_code(struct cluster *c, const struct address *contract,
                           const struct hash32 *code_hash, const char *url, uint64_t newest_epoch,
-                          struct err *e);
+                          const atomic_bool *stop, struct err *e);
 /* Code from a contract's part of a state file: given to the runtime and kept. *code_hash is what it
  * is. */
 enum rc cluster_put_code(struct cluster *c, const struct address *contract, struct bytes program,

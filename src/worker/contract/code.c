@@ -132,14 +132,14 @@ static enum rc open_sealed(struct cluster *c, struct secbuf *out, const struct a
 }
 
 static enum rc fetch(struct cluster *c, struct buf *out, struct bytes url, uint64_t max,
-                     struct err *e)
+                     const atomic_bool *stop, struct err *e)
 {
     struct store_client *store;
     struct cid cid;
     enum rc rc;
 
     TRY(cid_parse_url(&cid, NULL, url, e));
-    TRY(worker_store_take(c->w, &store, e));
+    TRY(worker_store_take(c->w, &store, stop, e));
     rc = store_client_cat_bytes(store, out, &cid, max, e);
     worker_store_give_back(c->w, store);
     if (rc == RC_OK)
@@ -151,14 +151,14 @@ static enum rc fetch(struct cluster *c, struct buf *out, struct bytes url, uint6
 /* What is at the URL, opened, and found to be what the chain names. */
 static enum rc fetch_program(struct cluster *c, struct secbuf *out, const struct address *contract,
                              const struct hash32 *code_hash, const char *url_text,
-                             uint64_t newest_epoch, struct err *e)
+                             uint64_t newest_epoch, const atomic_bool *stop, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf file = {0};
     struct hash32 h;
     struct bytes url;
     bool is_sealed = code_url_is_sealed(&url, bytes_str(url_text));
 
-    TRY(fetch(c, &file, url, is_sealed ? CODE_FILE_MAX : CLUSTER_CODE_MAX, e));
+    TRY(fetch(c, &file, url, is_sealed ? CODE_FILE_MAX : CLUSTER_CODE_MAX, stop, e));
     if (is_sealed)
         TRY(open_sealed(c, out, contract, code_hash, buf_bytes(&file), newest_epoch, e));
     else
@@ -170,11 +170,11 @@ static enum rc fetch_program(struct cluster *c, struct secbuf *out, const struct
 
 enum rc cluster_keep_code(struct cluster *c, const struct address *contract,
                           const struct hash32 *code_hash, const char *url, uint64_t newest_epoch,
-                          struct err *e)
+                          const atomic_bool *stop, struct err *e)
 {
     AUTO_CLEAR(secbuf) struct secbuf program = {0};
 
-    TRY(fetch_program(c, &program, contract, code_hash, url, newest_epoch, e));
+    TRY(fetch_program(c, &program, contract, code_hash, url, newest_epoch, stop, e));
     return keep(c, contract, code_hash, secbuf_bytes(&program), e);
 }
 
@@ -209,7 +209,7 @@ enum rc cluster_fetch_code(struct cluster *c, const struct address *contract,
         return rc == RC_OK ? put_kept(c, contract, secbuf_bytes(&program), code_hash, e) : rc;
     TRY(view_contract(c->w, &view, &a, contract, min_height, e));
     url = hash32_eq(&view.wanted_code_hash, code_hash) ? view.wanted_url : view.code_url;
-    TRY(fetch_program(c, &program, contract, code_hash, url, c->seen_epoch, e));
+    TRY(fetch_program(c, &program, contract, code_hash, url, c->seen_epoch, &c->stopping, e));
     return cluster_put_code(c, contract, secbuf_bytes(&program), &h, e);
 }
 

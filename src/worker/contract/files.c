@@ -10,7 +10,7 @@ static enum rc add_to_store(struct cluster *c, char cid_text[CID_TEXT_SIZE], str
     struct cid cid;
     enum rc rc;
 
-    TRY(worker_store_take(c->w, &store, e));
+    TRY(worker_store_take(c->w, &store, &c->stopping, e));
     rc = store_client_add_bytes(store, &cid, file, e);
     worker_store_give_back(c->w, store);
     if (rc != RC_OK)

@@ -46,7 +46,7 @@ static enum rc fetch(struct cluster *c, struct buf *out, const char *cid_text, u
     enum rc rc;
 
     TRY(cid_parse(&cid, bytes_str(cid_text), e));
-    TRY(worker_store_take(c->w, &store, e));
+    TRY(worker_store_take(c->w, &store, &c->stopping, e));
     rc = store_client_cat_bytes(store, out, &cid, max, e);
     worker_store_give_back(c->w, store);
     return rc;

@@ -69,9 +69,9 @@ static enum rc prepare(void *data, const atomic_bool *is_cancelled, struct err *
     const struct contract_keys *keys;
     enum rc rc = RC_OK;
 
-    (void)is_cancelled; /* time-outs bound both */
     if (p->url != NULL)
-        rc = cluster_keep_code(p->c, &p->contract, &p->code_hash, p->url, p->epoch, e);
+        rc =
+            cluster_keep_code(p->c, &p->contract, &p->code_hash, p->url, p->epoch, is_cancelled, e);
     p->has_code = rc == RC_OK;
     if (rc == RC_OK)
         rc = keyring_get(p->c->keys, &keys, &p->contract, p->epoch, CLUSTER_KEY_WAIT_MS, e);

@@ -105,9 +105,11 @@ const struct secp_key *worker_proof_key(struct worker *w, struct address *who);
 /* The chain was reached: its id is known, and the journal is settled. */
 bool worker_is_ready(struct worker *w);
 
-/* A client of the store, for one thread, and its way back; connections stay open in between. */
+/* A client of the store, for one thread, and its way back; connections stay open in between. What
+ * it does ends with RC_CLOSED soon after *stop (NULL: none) is set. */
 struct store_client;
-enum rc worker_store_take(struct worker *w, struct store_client **out, struct err *e);
+enum rc worker_store_take(struct worker *w, struct store_client **out, const atomic_bool *stop,
+                          struct err *e);
 void worker_store_give_back(struct worker *w, struct store_client *store);
 
 /* job.c: run one request to its end and describe it in `t`. */

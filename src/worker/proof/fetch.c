@@ -58,7 +58,7 @@ static enum rc fetch_ipfs(struct worker *w, struct sink *s, const char *url, str
     enum rc rc;
 
     TRY(cid_parse_url(&cid, NULL, bytes_str(url), e));
-    TRY(worker_store_take(w, &store, e));
+    TRY(worker_store_take(w, &store, NULL, e));
     rc = store_client_cat(store, &cid, s->max, sink_put, s, e);
     worker_store_give_back(w, store);
     return rc;

@@ -547,7 +547,7 @@ static void *add_main(void *arg)
     struct store_client *store = NULL;
     struct cid cid;
 
-    a->rc = worker_store_take(a->w, &store, &a->err);
+    a->rc = worker_store_take(a->w, &store, NULL, &a->err);
     if (a->rc != RC_OK)
         return NULL;
     a->rc = store_client_add_bytes(store, &cid, a->text, &a->err);
