@@ -10,11 +10,13 @@
 #include "os/clock.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #define CALL_TIMEOUT_MS 30000
 #define RETRY_FIRST_MS 50
 #define RETRY_MOST_MS 1000
+#define NODE_WAIT_MS 5000 /* of one call for a receipt */
 /* Our ledger includes a transaction in about a millisecond; others take seconds. */
 #define POLL_FIRST_US 250
 #define POLL_MOST_US 250000
@@ -49,6 +51,7 @@ struct chain_client {
     size_t n_nonces;
     uint64_t chain;
     bool chain_known;
+    _Atomic bool polls; /* the node knows no cloister_waitReceipt */
 };
 
 struct chain_client *chain_client_new(const char *url)
@@ -379,6 +382,19 @@ enum rc chain_call(struct chain_client *c, struct buf *out, const struct address
 
 /* ---- receipts and logs ---- */
 
+/* RC_NOTFOUND: null. */
+static enum rc receipt_of(struct chain_receipt *out, struct arena *a, const struct hash32 *tx_hash,
+                          const json_t *r, struct err *e)
+{
+    char text[65];
+
+    *out = (struct chain_receipt){.tx_hash = *tx_hash};
+    if (!json_is_null(r))
+        return answer_receipt(out, a, r, e);
+    hex_encode(text, BYTES_OF(tx_hash));
+    return err_set(e, RC_NOTFOUND, "transaction 0x%s is not in a block", text);
+}
+
 enum rc chain_receipt_get(struct chain_client *c, struct chain_receipt *out, struct arena *a,
                           const struct hash32 *tx_hash, struct err *e)
 {
@@ -387,13 +403,30 @@ enum rc chain_receipt_get(struct chain_client *c, struct chain_receipt *out, str
     *out = (struct chain_receipt){.tx_hash = *tx_hash};
     TRY(chain_rpc(c, &r, "eth_getTransactionReceipt",
                   json_pack("[o]", json_hex_new(BYTES_OF(tx_hash))), NULL, e));
-    if (json_is_null(r)) {
-        char text[65];
+    return receipt_of(out, a, tx_hash, r, e);
+}
 
-        hex_encode(text, BYTES_OF(tx_hash));
-        return err_set(e, RC_NOTFOUND, "transaction 0x%s is not in a block", text);
+/* The same, but a node that knows how lets us wait for it there. */
+static enum rc receipt_await(struct chain_client *c, struct chain_receipt *out, struct arena *a,
+                             const struct hash32 *tx_hash, uint64_t ms, struct err *e)
+{
+    json_auto_t *r = NULL;
+    enum rc rc;
+
+    if (c->polls)
+        return chain_receipt_get(c, out, a, tx_hash, e);
+    rc = chain_rpc(c, &r, "cloister_waitReceipt",
+                   json_pack("[o, I]", json_hex_new(BYTES_OF(tx_hash)),
+                             (json_int_t)(ms < NODE_WAIT_MS ? ms : NODE_WAIT_MS)),
+                   NULL, e);
+    if (is_transport(rc))
+        return rc;
+    /* No such method there; or whatever it minds about it. */
+    if (rc != RC_OK) {
+        c->polls = true;
+        return chain_receipt_get(c, out, a, tx_hash, e);
     }
-    return answer_receipt(out, a, r, e);
+    return receipt_of(out, a, tx_hash, r, e);
 }
 
 enum rc chain_receipt_wait(struct chain_client *c, struct chain_receipt *out, struct arena *a,
@@ -403,7 +436,8 @@ enum rc chain_receipt_wait(struct chain_client *c, struct chain_receipt *out, st
     uint64_t pause = POLL_FIRST_US;
 
     for (;;) {
-        enum rc rc = chain_receipt_get(c, out, a, tx_hash, e);
+        uint64_t now = clock_mono_ms();
+        enum rc rc = receipt_await(c, out, a, tx_hash, give_up > now ? give_up - now : 0, e);
 
         if (rc != RC_NOTFOUND)
             return rc;

@@ -90,7 +90,8 @@ struct chain_receipt {
 /* RC_NOTFOUND while the transaction is not in a block. */
 enum rc chain_receipt_get(struct chain_client *c, struct chain_receipt *out, struct arena *a,
                           const struct hash32 *tx_hash, struct err *e);
-/* Poll until it is in a block. RC_TIMEOUT after timeout_ms. */
+/* Wait until it is in a block: at the node if that is one of ours (cloister_waitReceipt), else by
+ * asking again and again. RC_TIMEOUT after timeout_ms. */
 enum rc chain_receipt_wait(struct chain_client *c, struct chain_receipt *out, struct arena *a,
                            const struct hash32 *tx_hash, unsigned timeout_ms, struct err *e);
 /* eth_getLogs: of one contract and first topic (and second, when topic1 is not NULL). */

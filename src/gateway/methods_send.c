@@ -36,35 +36,74 @@ static enum rc late(struct rpc_call *c, const struct hash32 *hash)
     return RC_TIMEOUT;
 }
 
+/* How long a call may wait for a block: parameter 2, the limit, or what is left of its batch. */
+static enum rc wait_ms(struct rpc_call *c, uint64_t *ms, struct err *e)
+{
+    uint64_t now = clock_mono_ms();
+
+    *ms = RPC_SYNC_TIMEOUT_MS;
+    if (rpc_param(c, 1) != NULL)
+        TRY(rpc_bad(json_value_u64(ms, rpc_param(c, 1), "timeout", UINT64_MAX, e)));
+    if (*ms > RPC_SYNC_TIMEOUT_MS)
+        *ms = RPC_SYNC_TIMEOUT_MS;
+    if (now + *ms > c->deadline_ms)
+        *ms = c->deadline_ms > now ? c->deadline_ms - now : 0;
+    return RC_OK;
+}
+
+/* engine_wait, if no more threads wait than may; else RC_TIMEOUT. */
+static enum rc wait_for_block(struct gateway *g, const struct hash32 *hash, uint64_t ms,
+                              struct engine_block **b, uint32_t *index, struct err *e)
+{
+    enum rc rc;
+
+    if (atomic_fetch_add(&g->waiting, 1) < g->waiting_max)
+        rc = engine_wait(g->engine, hash, ms, b, index, e);
+    else
+        rc = err_set(e, RC_TIMEOUT,
+                     "the transaction is in the pool, but %u calls wait for a block already",
+                     g->waiting_max);
+    (void)atomic_fetch_sub(&g->waiting, 1);
+    return rc;
+}
+
 /* EIP-7966: answer with the receipt. */
 enum rc rpc_eth_sendRawTransactionSync(struct rpc_call *c, struct err *e)
 {
     AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
-    struct gateway *g = c->g;
-    uint64_t timeout = RPC_SYNC_TIMEOUT_MS;
-    uint64_t now = clock_mono_ms();
     struct hash32 hash;
     uint32_t index;
+    uint64_t ms;
     enum rc rc;
 
-    if (rpc_param(c, 1) != NULL)
-        TRY(rpc_bad(json_value_u64(&timeout, rpc_param(c, 1), "timeout", UINT64_MAX, e)));
-    if (timeout > RPC_SYNC_TIMEOUT_MS)
-        timeout = RPC_SYNC_TIMEOUT_MS;
-    if (now + timeout > c->deadline_ms)
-        timeout = c->deadline_ms > now ? c->deadline_ms - now : 0;
+    TRY(wait_ms(c, &ms, e));
     TRY(submit(c, &hash, e));
-    if (atomic_fetch_add(&g->waiting, 1) >= g->waiting_max) {
-        (void)atomic_fetch_sub(&g->waiting, 1);
-        (void)err_set(e, RC_TIMEOUT,
-                      "the transaction is in the pool, but %u calls wait for a block already",
-                      g->waiting_max);
-        return late(c, &hash);
-    }
-    rc = engine_wait(g->engine, &hash, timeout, &b, &index, e);
-    (void)atomic_fetch_sub(&g->waiting, 1);
+    rc = wait_for_block(c->g, &hash, ms, &b, &index, e);
     if (rc == RC_TIMEOUT)
         return late(c, &hash);
+    TRY(rc);
+    rpc_put_receipt(c->out, b, index);
+    return RC_OK;
+}
+
+/* eth_getTransactionReceipt of a transaction that is in the pool, without asking again and again. */
+enum rc rpc_cloister_waitReceipt(struct rpc_call *c, struct err *e)
+{
+    AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
+    struct hash32 hash;
+    uint32_t index;
+    uint64_t ms;
+    enum rc rc;
+
+    TRY(rpc_param_hash(c, 0, &hash, e));
+    TRY(wait_ms(c, &ms, e));
+    rc = engine_tx_find(c->g->engine, &hash, &b, &index, e);
+    if (rc == RC_NOTFOUND)
+        rc = wait_for_block(c->g, &hash, ms, &b, &index, e);
+    if (rc == RC_TIMEOUT || rc == RC_NOTFOUND) {
+        buf_put_str(c->out, "null");
+        return RC_OK;
+    }
     TRY(rc);
     rpc_put_receipt(c->out, b, index);
     return RC_OK;

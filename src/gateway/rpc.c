@@ -21,6 +21,7 @@ static const struct method {
            "latest, minimum, app hash known]"),
     METHOD(cloister, getTransactionProof, "a transaction under the header of its block: [hash]"),
     METHOD(cloister, lightBlock, "header, commit, validators, next validators: [height or latest]"),
+    METHOD(cloister, waitReceipt, "a receipt as soon as there is one: [hash, ms]"),
     METHOD(eth, accounts, "always empty: keys stay with clients"),
     METHOD(eth, blockNumber, "height of the newest block"),
     METHOD(eth, call, "run a call and throw its changes away: [call, height]"),

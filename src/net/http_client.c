@@ -155,29 +155,8 @@ static size_t on_read(char *p, size_t size, size_t count, void *user)
     struct http_call_state *s = user;
     size_t n = 0;
 
-    if (s->call->source == NULL) {
-        n = s->call->body.n - s->body_off;
-        if (n > size * count)
-            n = size * count;
-        if (n != 0)
-            memcpy(p, s->call->body.p + s->body_off, n);
-        s->body_off += n;
-        return n;
-    }
     s->rc = s->call->source(s->call->source_data, p, size * count, &n, &s->err);
     return s->rc == RC_OK ? n : CURL_READFUNC_ABORT;
-}
-
-/* A kept-alive connection may have died: libcurl resends from the start if it can. */
-static int on_seek(void *user, curl_off_t offset, int origin)
-{
-    struct http_call_state *s = user;
-
-    if (s->call->source != NULL || origin != SEEK_SET || offset < 0 ||
-        (uint64_t)offset > s->call->body.n)
-        return CURL_SEEKFUNC_CANTSEEK;
-    s->body_off = (size_t)offset;
-    return CURL_SEEKFUNC_OK;
 }
 
 /* libcurl asks at least once a second. */
@@ -235,11 +214,16 @@ static void set_body(struct http_call_state *s, const char *method)
         SET(CURLOPT_NOBODY, 1L);
     if (has_body) {
         SET(CURLOPT_POST, 1L);
-        SET(CURLOPT_READFUNCTION, on_read);
-        SET(CURLOPT_READDATA, s);
-        SET(CURLOPT_SEEKFUNCTION, on_seek);
-        SET(CURLOPT_SEEKDATA, s);
-        SET(CURLOPT_POSTFIELDSIZE_LARGE, call->source != NULL ? -1 : (curl_off_t)call->body.n);
+        if (call->source != NULL) {
+            SET(CURLOPT_READFUNCTION, on_read);
+            SET(CURLOPT_READDATA, s);
+            SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)-1);
+        } else {
+            /* Not by a callback: so a small body goes out in one piece with the headers, and is sent
+             * again where a kept connection had died. */
+            SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.n);
+            SET(CURLOPT_POSTFIELDS, call->body.n != 0 ? (const char *)call->body.p : "");
+        }
         type = xasprintf("Content-Type: %s",
                          call->content_type ? call->content_type : "application/octet-stream");
         s->lines = curl_slist_append(s->lines, type);

@@ -323,6 +323,46 @@ TEST(signed_transactions)
     node_stop(&n);
 }
 
+/* A node of ours is asked once and answers when there is something to tell; another one is asked
+ * again and again, and is not tried with our method a second time. */
+TEST(receipts_are_waited_for)
+{
+    static const char included[] =
+        "{\"status\":\"0x1\",\"blockNumber\":\"0x9\",\"gasUsed\":\"0x5208\",\"logs\":[],"
+        "\"transactionHash\":"
+        "\"0x0000000000000000000000000000000000000000000000000000000000000007\"}";
+    const struct hash32 hash = {{7}};
+    struct chain_receipt receipt;
+    struct chain_client *c;
+    struct arena a = {0};
+    struct node n;
+    struct err e;
+
+    node_start(&n);
+    on(&n, "cloister_waitReceipt", included);
+    c = chain_client_new(http_server_url(n.http));
+    CHECK_OK(chain_receipt_wait(c, &receipt, &a, &hash, 1000, &e), &e);
+    CHECK_INT(receipt.height, 9);
+    CHECK_INT(n.calls, 1);
+    on(&n, "cloister_waitReceipt", "null");
+    CHECK_RC(chain_receipt_wait(c, &receipt, &a, &hash, 20, &e), RC_TIMEOUT, &e, "20 ms");
+    chain_client_free(c);
+
+    on(&n, "cloister_waitReceipt", "error:{\"code\":-32601,\"message\":\"no such method\"}");
+    on(&n, "eth_getTransactionReceipt", included);
+    c = chain_client_new(http_server_url(n.http));
+    n.calls = 0;
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(chain_receipt_wait(c, &receipt, &a, &hash, 1000, &e), &e);
+    CHECK_INT(n.calls, 3);
+    on(&n, "eth_getTransactionReceipt", "null");
+    CHECK_RC(chain_receipt_wait(c, &receipt, &a, &hash, 20, &e), RC_TIMEOUT, &e, "20 ms");
+    CHECK_TRUE(n.calls > 4);
+    arena_clear(&a);
+    chain_client_free(c);
+    node_stop(&n);
+}
+
 /* The node forgets the transaction (it was restarted): the same bytes are sent again. */
 TEST(lost_transactions_are_sent_again)
 {

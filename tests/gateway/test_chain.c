@@ -319,7 +319,7 @@ TEST(refused_transactions)
 TEST(waiting_transactions)
 {
     AUTO_CLEAR(buf) struct buf raw = {0};
-    AUTO_FREE char *by_hash = NULL, *send = NULL, *count = NULL, *sync = NULL;
+    AUTO_FREE char *by_hash = NULL, *send = NULL, *count = NULL, *sync = NULL, *wait = NULL;
     const json_t *t, *error;
     struct hash32 hash;
     struct rig r;
@@ -351,6 +351,8 @@ TEST(waiting_transactions)
     CHECK_STR(rig_str(t, "nonce"), "0x1");
     CHECK_STR(rig_str(t, "gasPrice"), rig_str(t, "maxFeePerGas"));
     CHECK_TRUE(json_is_null(rig_ask(&r, "eth_getTransactionReceipt", by_hash)));
+    wait = rig_hex_param(BYTES_OF(&hash), ",50");
+    CHECK_TRUE(json_is_null(rig_ask(&r, "cloister_waitReceipt", wait)));
     CHECK_STR(rig_str(rig_ask(&r, "txpool_status", "[]"), "queued"), "0x1");
     CHECK_STR(rig_text(&r, "eth_getTransactionCount", count), "0x0");
     /* The gap closes: both go in. */
@@ -370,6 +372,61 @@ TEST(waiting_transactions)
     transfer_param(&r, &sync, 0, 0, 9);
     CHECK_STR(rig_str(rig_ask(&r, "eth_sendRawTransactionSync", sync), "status"), "0x1");
     CHECK_STR(rig_text(&r, "eth_getTransactionCount", count), "0x2");
+    CHECK_STR(rig_str(rig_ask(&r, "cloister_waitReceipt", wait), "status"), "0x1");
+    rig_clear(&r);
+}
+
+struct waiting {
+    struct rig *r;
+    char *params;
+    struct http_reply reply;
+};
+
+static void *wait_receipt(void *arg)
+{
+    struct waiting *w = arg;
+    AUTO_FREE char *body =
+        xasprintf("{\"id\":1,\"method\":\"cloister_waitReceipt\",\"params\":%s}", w->params);
+    struct err e;
+
+    CHECK_OK(http_post(&w->reply, gateway_url(w->r->g), "application/json", bytes_str(body),
+                       1 << 20, 20000, &e),
+             &e);
+    return NULL;
+}
+
+/* Who waits for a receipt is answered when the transaction goes in, and at once where it never
+ * will. */
+TEST(receipts_are_waited_for)
+{
+    AUTO_CLEAR(buf) struct buf raw = {0};
+    struct waiting w = {0};
+    struct hash32 hash;
+    char *send;
+    pthread_t thread;
+    struct rig r;
+
+    rig_init(&r);
+    net_transfer(&raw, &r.n, 0, &bob, 1, 9);
+    tx_hash(&hash, buf_bytes(&raw));
+    w.r = &r;
+    w.params = rig_hex_param(BYTES_OF(&hash), "");
+    CHECK_TRUE(json_is_null(rig_ask(&r, "cloister_waitReceipt", w.params)));
+    send = rig_hex_param(buf_bytes(&raw), "");
+    (void)rig_text(&r, "eth_sendRawTransaction", send);
+    free(w.params);
+    w.params = rig_hex_param(BYTES_OF(&hash), ",15000");
+    CHECK_INT(pthread_create(&thread, NULL, wait_receipt, &w), 0);
+    (void)usleep(50000); /* it waits by now */
+    free(send);
+    transfer_param(&r, &send, 0, 0, 9);
+    (void)rig_text(&r, "eth_sendRawTransaction", send);
+    CHECK_INT(pthread_join(thread, NULL), 0);
+    CHECK_TRUE(strstr(buf_cstr(&w.reply.body), "\"status\":\"0x1\"") != NULL);
+    rig_refused(&r, "cloister_waitReceipt", "[\"0x12\"]", -32602, "");
+    free(send);
+    free(w.params);
+    http_reply_clear(&w.reply);
     rig_clear(&r);
 }
 

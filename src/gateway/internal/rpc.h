@@ -17,7 +17,7 @@
 #define RPC_BATCH_MS 30000               /* time of a batch, after which its further calls fail */
 #define RPC_LOGS_MAX 10000               /* logs in one answer */
 #define RPC_FEE_BLOCKS_MAX 1024          /* blocks in eth_feeHistory */
-#define RPC_SYNC_TIMEOUT_MS 30000        /* eth_sendRawTransactionSync */
+#define RPC_SYNC_TIMEOUT_MS 30000        /* eth_sendRawTransactionSync, cloister_waitReceipt */
 
 enum rpc_code {
     RPC_PARSE = -32700,
@@ -174,8 +174,8 @@ rpc_method rpc_eth_getBlockByNumber, rpc_eth_getBlockByHash, rpc_eth_getTransact
     rpc_eth_getBlockTransactionCountByNumber, rpc_eth_getBlockTransactionCountByHash,
     rpc_eth_getLogs, rpc_cloister_getCommit;
 rpc_method rpc_cloister_lightBlock, rpc_cloister_getProofs, rpc_cloister_getTransactionProof;
-rpc_method rpc_eth_sendRawTransaction, rpc_eth_sendRawTransactionSync, rpc_eth_fillTransaction,
-    rpc_txpool_status;
+rpc_method rpc_eth_sendRawTransaction, rpc_eth_sendRawTransactionSync, rpc_cloister_waitReceipt,
+    rpc_eth_fillTransaction, rpc_txpool_status;
 rpc_method rpc_eth_newFilter, rpc_eth_newBlockFilter, rpc_eth_newPendingTransactionFilter,
     rpc_eth_getFilterChanges, rpc_eth_getFilterLogs, rpc_eth_uninstallFilter;
 

@@ -16,7 +16,6 @@ struct http_call_state {
     uint64_t body_max; /* 0: none */
     enum rc rc;        /* why a callback stopped the transfer */
     struct err err;
-    size_t body_off;
     char where[200]; /* "POST http://host/path" */
 };
 

@@ -93,9 +93,7 @@ enum rc journal_add_tx(const char *dir, const struct journal_entry *j, struct er
     buf_u8(&text, '\n');
     TRY(cut_torn_line(fd, path, e));
     rc = file_write_fd(fd, buf_bytes(&text), e);
-    if (rc != RC_OK)
-        return err_wrap(e, rc, "%s", path);
-    return fdatasync(fd) == 0 ? RC_OK : err_errno(e, errno, "sync %s", path);
+    return rc == RC_OK ? RC_OK : err_wrap(e, rc, "%s", path);
 }
 
 static enum rc take_tx(struct journal_entry *out, const json_t *o, struct err *e)

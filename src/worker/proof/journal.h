@@ -20,8 +20,9 @@ void journal_entry_clear(struct journal_entry *j);
 enum rc journal_init(const char *dir, struct err *e);
 /* The whole entry. Durable when it returns RC_OK. RC_LIMIT: the disk is full. */
 enum rc journal_put(const char *dir, const struct journal_entry *j, struct err *e);
-/* Its transaction and what belongs to it, in an entry that is there. Durable as well, at the price
- * of one sync instead of two. */
+/* Its transaction and what belongs to it, in an entry that is there. Not synced: it outlives the
+ * process, not a power failure, after which the job is run anew from its envelope; the contract
+ * takes one proof a job, so that makes no second one. */
 enum rc journal_add_tx(const char *dir, const struct journal_entry *j, struct err *e);
 enum rc journal_get(struct journal_entry *out, const char *dir, uint64_t job_id, struct err *e);
 /* An entry's text; out is cleared on failure. RC_MALFORMED and others. */
