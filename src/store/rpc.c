@@ -134,14 +134,17 @@ static enum rc rpc_id(struct rpc_call *c, struct err *e)
 static enum rc rpc_repo_stat(struct rpc_call *c, struct err *e)
 {
     struct store_stat st;
+    bool size_only;
 
+    TRY(rpc_bool(&size_only, c, "size-only", false, e));
     TRY(store_stat(c->store, &st, e));
     rpc_json(c);
+    /* as Kubo: what was not asked for is there, and empty */
     buf_printf(&c->resp->body, "{\"RepoSize\":%llu,\"StorageMax\":0,\"NumObjects\":%llu,",
-               (unsigned long long)st.disk_bytes, (unsigned long long)st.blocks);
+               (unsigned long long)st.disk_bytes, size_only ? 0ULL : (unsigned long long)st.blocks);
     buf_put_str(&c->resp->body, "\"RepoPath\":");
-    rpc_put_string(&c->resp->body, c->rpc->dir);
-    buf_put_str(&c->resp->body, ",\"Version\":\"cloister-store@1\"}\n");
+    rpc_put_string(&c->resp->body, size_only ? "" : c->rpc->dir);
+    buf_printf(&c->resp->body, ",\"Version\":\"%s\"}\n", size_only ? "" : "cloister-store@1");
     return RC_OK;
 }
 
@@ -262,6 +265,7 @@ static const struct command {
     {"cat", rpc_cat, false},
     {"dag/export", rpc_dag_export, false},
     {"dag/import", rpc_dag_import, true},
+    {"dag/stat", rpc_dag_stat, false},
     {"id", rpc_id, false},
     {"ls", rpc_ls, false},
     {"pin/add", rpc_pin_add, false},
@@ -272,6 +276,7 @@ static const struct command {
     {"repo/gc", rpc_repo_gc, false},
     {"repo/stat", rpc_repo_stat, false},
     {"repo/verify", rpc_repo_verify, false},
+    {"stats/repo", rpc_repo_stat, false},
     {"version", rpc_version, false},
 };
 

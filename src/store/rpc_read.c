@@ -1,4 +1,4 @@
-/* Kubo RPC: cat and dag/export, streamed; block/rm; pins. */
+/* Kubo RPC: cat and dag/export, streamed; dag/stat; block/rm; pins. */
 #include "base/mem.h"
 #include "codec/unixfs_read.h"
 #include "store/internal/rpc.h"
@@ -112,6 +112,103 @@ static enum rc pin_all(struct rpc_call *c, const struct cid *cids, size_t n, boo
         TRY(dag_pin(c->store, &cids[i], kind, name, e));
     }
     return RC_OK;
+}
+
+/* ---- dag/stat ---- */
+
+struct dag_count {
+    struct digest_set all; /* of every graph so far */
+    uint64_t total;        /* bytes, each block once */
+    uint64_t redundant;    /* bytes, a block once for each graph it is in */
+    uint64_t size, blocks; /* of this graph */
+};
+
+static enum rc count_block(void *ctx, const struct cid *cid, struct bytes block, struct err *e)
+{
+    struct dag_count *n = ctx;
+
+    (void)e;
+    n->size += block.n;
+    n->blocks++;
+    n->redundant += block.n;
+    if (digest_set_add(&n->all, &cid->digest))
+        n->total += block.n;
+    return RC_OK;
+}
+
+/* As Go writes a float32: the fewest digits that tell it from its neighbours. */
+static void put_ratio(struct buf *out, const struct dag_count *n)
+{
+    double ratio = (double)n->redundant / (double)n->total, unit = 1;
+    float want = (float)ratio;
+
+    for (int digits = 0; digits < 9; digits++, unit *= 10) {
+        float told = (float)((double)(uint64_t)((double)want * unit + 0.5) / unit);
+
+        if (told < want || told > want)
+            continue;
+        buf_printf(out, ",\"Ratio\":%.*f", digits, (double)told);
+        return;
+    }
+    buf_printf(out, ",\"Ratio\":%.9f", (double)want);
+}
+
+/* Fields that are zero are left out, as Kubo does it. */
+static void put_number(struct buf *out, const char *name, uint64_t v)
+{
+    if (v != 0)
+        buf_printf(out, "\"%s\":%llu,", name, (unsigned long long)v);
+}
+
+static void put_summary(struct buf *out, const struct dag_count *n, const struct buf *stats)
+{
+    buf_u8(out, '{');
+    put_number(out, "UniqueBlocks", n->all.n);
+    put_number(out, "TotalSize", n->total);
+    put_number(out, "SharedSize", n->redundant - n->total);
+    out->n--;
+    if (n->total != 0)
+        put_ratio(out, n);
+    buf_put_str(out, ",\"DagStats\":[");
+    buf_put_bytes(out, buf_bytes(stats));
+    buf_put_str(out, "]}\n");
+}
+
+static enum rc count_graphs(struct rpc_call *c, struct dag_count *n, struct buf *stats,
+                            const struct cid *cids, size_t n_cids, struct err *e)
+{
+    char text[CID_TEXT_SIZE];
+
+    for (size_t i = 0; i < n_cids; i++) {
+        n->size = n->blocks = 0;
+        TRY(dag_walk(c->store, &cids[i], count_block, n, e));
+        cid_format(text, &cids[i]);
+        buf_printf(stats, "%s{\"Cid\":\"%s\",", i != 0 ? "," : "", text);
+        put_number(stats, "Size", n->size);
+        buf_printf(stats, "\"NumBlocks\":%llu}", (unsigned long long)n->blocks);
+    }
+    return RC_OK;
+}
+
+/* Kubo sends the summary also while it counts ("progress"); here it comes once, at the end. */
+enum rc rpc_dag_stat(struct rpc_call *c, struct err *e)
+{
+    AUTO_FREE struct cid *cids = xcalloc(MAX_ARGS, sizeof(*cids));
+    AUTO_CLEAR(buf) struct buf stats = {0};
+    struct dag_count n = {0};
+    size_t n_cids;
+    bool progress;
+    enum rc rc;
+
+    TRY(rpc_bool(&progress, c, "progress", true, e));
+    TRY(read_paths(cids, &n_cids, c, e));
+    rc = count_graphs(c, &n, &stats, cids, n_cids, e);
+    if (rc == RC_OK) {
+        rpc_json(c);
+        put_summary(&c->resp->body, &n, &stats);
+    }
+    digest_set_clear(&n.all);
+    return rc;
 }
 
 enum rc rpc_pin_add(struct rpc_call *c, struct err *e)

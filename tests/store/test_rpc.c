@@ -172,10 +172,45 @@ TEST(pins_and_blocks)
     check_has(&t, "is not here");
     CHECK_INT(tnode_post(&t, "repo/stat"), 200);
     check_has(&t, "\"NumObjects\":0");
+    CHECK_INT(tnode_post(&t, "stats/repo"), 200);
+    check_has(&t, "\"Version\":\"cloister-store@1\"");
+    CHECK_INT(tnode_post(&t, "stats/repo?size-only=true"), 200);
+    check_has(&t, "\"StorageMax\":0,\"NumObjects\":0,\"RepoPath\":\"\",\"Version\":\"\"}");
     CHECK_INT(tnode_post(&t, "pin/ls?type=odd"), 400);
     CHECK_INT(tnode_post(&t, "cat?arg=notacid"), 400);
     CHECK_INT(tnode_post(&t, "cat"), 400);
     CHECK_INT(tnode_post(&t, "no/such"), 404);
+    tnode_stop(&t);
+}
+
+/* Values of Kubo's `ipfs dag stat`: two files, and a folder that has one of them. */
+TEST(graphs_are_counted)
+{
+    AUTO_CLEAR(buf) struct buf zeros = {0};
+    AUTO_FREE char *command = NULL;
+    char cid[64];
+    struct tnode t;
+
+    tnode_start(&t, t_tmpdir());
+    add_hello(&t);
+    CHECK_INT(tnode_post(&t, "dag/stat?arg=" HELLO_V1), 200);
+    CHECK_STR(tnode_text(&t), "{\"UniqueBlocks\":1,\"TotalSize\":11,\"Ratio\":1,\"DagStats\":[{"
+                              "\"Cid\":\"" HELLO_V1 "\",\"Size\":11,\"NumBlocks\":1}]}\n");
+    /* Three leaves of zeros are one block: the second file has 1 + 1 blocks. */
+    buf_put_zero(&zeros, (size_t)3 << 18);
+    CHECK_INT(tnode_file(&t, "add?cid-version=1", "z", buf_bytes(&zeros)), 200);
+    CHECK_TRUE(strstr(tnode_text(&t), "\"Hash\":\"") != NULL);
+    (void)snprintf(cid, sizeof(cid), "%.59s", strstr(tnode_text(&t), "\"Hash\":\"") + 8);
+    command = xasprintf("dag/stat?arg=" HELLO_V1 "&arg=%s&arg=" HELLO_V1 "&progress=false", cid);
+    CHECK_INT(tnode_post(&t, command), 200);
+    check_has(&t, "{\"UniqueBlocks\":3,\"TotalSize\":262");
+    check_has(&t, ",\"SharedSize\":11,\"Ratio\":1.00004");
+    check_has(&t, "\"NumBlocks\":2},{\"Cid\":\"" HELLO_V1 "\",\"Size\":11,\"NumBlocks\":1}]}\n");
+    CHECK_INT(tnode_post(&t, "dag/stat?arg=" HELLO_V1 "&arg=" HELLO_V1), 200);
+    check_has(&t, "\"SharedSize\":11,\"Ratio\":2,");
+    CHECK_INT(tnode_post(&t, "dag/stat"), 400);
+    CHECK_INT(tnode_post(&t, "dag/stat?arg=" HELLO_V0), 500);
+    check_has(&t, "is not here");
     tnode_stop(&t);
 }
 

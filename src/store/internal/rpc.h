@@ -42,6 +42,7 @@ enum rc rpc_block_put(struct rpc_call *c, struct err *e);
 enum rc rpc_dag_import(struct rpc_call *c, struct err *e);
 enum rc rpc_cat(struct rpc_call *c, struct err *e);
 enum rc rpc_dag_export(struct rpc_call *c, struct err *e);
+enum rc rpc_dag_stat(struct rpc_call *c, struct err *e);
 enum rc rpc_pin_add(struct rpc_call *c, struct err *e);
 enum rc rpc_pin_rm(struct rpc_call *c, struct err *e);
 enum rc rpc_pin_update(struct rpc_call *c, struct err *e);
