@@ -45,7 +45,9 @@ unsigned agent_call(struct agent *a, struct buf *out, const char *path, bool is_
 struct agent_server;
 
 /* Serve a on "unix:/path/of.sock" (mode 0600; a socket that nobody listens on is replaced) or
- * "127.0.0.1:8090". a must outlive it. Errors as http_server_start(). */
+ * "127.0.0.1:8090". Besides calls it answers GET /health and GET /metrics, but not in the scoped
+ * mode: a guest learns nothing about the process. a must outlive it. Errors as
+ * http_server_start(). */
 enum rc agent_serve(struct agent_server **out, struct agent *a, const char *listen, struct err *e);
 /* "unix:/path/of.sock" or "http://127.0.0.1:8090"; lives as long as s. */
 const char *agent_server_url(const struct agent_server *s);

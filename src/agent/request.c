@@ -85,6 +85,11 @@ const char *agent_method_name(enum agent_method m)
     return METHODS[m].name;
 }
 
+bool agent_method_is_tappd(enum agent_method m)
+{
+    return METHODS[m].is_tappd;
+}
+
 enum rc agent_method_find(enum agent_method *out, const char *path, struct err *e)
 {
     static const char tappd[] = "Tappd.", guest[] = "DstackGuest.", prpc[] = "/prpc/";

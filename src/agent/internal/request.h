@@ -43,6 +43,8 @@ void agent_request_clear(struct agent_request *r);
 /* "/GetKey", "/prpc/GetKey", "/prpc/DstackGuest.GetKey", "/prpc/Tappd.Info". RC_NOTFOUND. */
 enum rc agent_method_find(enum agent_method *out, const char *path, struct err *e);
 const char *agent_method_name(enum agent_method m);
+/* Of the older API: "Tappd." stands before its name. */
+bool agent_method_is_tappd(enum agent_method m);
 
 /* Zero-initialise out; clear it in every case. Unknown members are ignored, as dstack does; a
  * missing one is its type's empty value. RC_MALFORMED, RC_LIMIT, RC_RANGE: the text names the
