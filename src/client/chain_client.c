@@ -51,7 +51,8 @@ struct chain_client {
     size_t n_nonces;
     uint64_t chain;
     bool chain_known;
-    _Atomic bool polls; /* the node knows no cloister_waitReceipt */
+    _Atomic bool polls;   /* the node knows no cloister_waitReceipt */
+    _Atomic bool no_sync; /* nor eth_sendRawTransactionSync */
 };
 
 struct chain_client *chain_client_new(const char *url)
@@ -612,6 +613,47 @@ enum rc chain_send_raw(struct chain_client *c, struct bytes raw, struct err *e)
     return rc;
 }
 
+/* Refusals too are left to chain_send_raw: it knows those that are none. */
+static bool send_sync(struct chain_client *c, struct chain_receipt *out, struct arena *a,
+                      struct bytes raw, const struct hash32 *hash, unsigned timeout_ms, enum rc *rc,
+                      struct err *e)
+{
+    json_auto_t *r = NULL;
+
+    if (c->no_sync)
+        return false;
+    *rc = chain_rpc(c, &r, "eth_sendRawTransactionSync",
+                    json_pack("[o, I]", json_hex_new(raw),
+                              (json_int_t)(timeout_ms < NODE_WAIT_MS ? timeout_ms : NODE_WAIT_MS)),
+                    NULL, e);
+    if (*rc == RC_UNSUPPORTED)
+        c->no_sync = true;
+    if (*rc == RC_OK)
+        *rc = receipt_of(out, a, hash, r, e);
+    return *rc == RC_OK || *rc == RC_IO || *rc == RC_CLOSED || *rc == RC_AGAIN;
+}
+
+enum rc chain_send_wait(struct chain_client *c, struct chain_receipt *out, struct arena *a,
+                        struct bytes raw, unsigned timeout_ms, bool *sent, struct err *e)
+{
+    uint64_t begun = clock_mono_ms(), spent;
+    struct hash32 hash;
+    enum rc rc;
+
+    tx_hash(&hash, raw);
+    *out = (struct chain_receipt){.tx_hash = hash};
+    *sent = false;
+    if (send_sync(c, out, a, raw, &hash, timeout_ms, &rc, e)) {
+        *sent = rc == RC_OK;
+        return rc;
+    }
+    TRY(chain_send_raw(c, raw, e));
+    *sent = true;
+    spent = clock_mono_ms() - begun;
+    return chain_receipt_wait(c, out, a, &hash,
+                              spent < timeout_ms ? timeout_ms - (unsigned)spent : 0, e);
+}
+
 /* Why did it fail? Nodes keep no reason: run it again on the state before and see. */
 static enum rc revert_reason(struct chain_client *c, const struct chain_receipt *r,
                              const struct secp_key *key, const struct chain_send *s, struct err *e)
@@ -633,17 +675,16 @@ static enum rc revert_reason(struct chain_client *c, const struct chain_receipt 
                    (unsigned long long)r->height, (unsigned long long)r->gas_used);
 }
 
-/* Wait for the receipt, handing the bytes to the node again from time to time: a node that was
- * restarted has forgotten what was in its pool. */
+/* Go on waiting for the receipt, handing the bytes to the node again from time to time: a node that
+ * was restarted has forgotten what was in its pool. */
 static enum rc wait_included(struct chain_client *c, struct chain_receipt *out, struct arena *a,
                              const struct hash32 *hash, struct bytes raw, struct err *e)
 {
     enum rc rc = RC_TIMEOUT;
 
-    for (int i = 0; i < INCLUSION_TRIES && rc == RC_TIMEOUT; i++) {
+    for (int i = 1; i < INCLUSION_TRIES && rc == RC_TIMEOUT; i++) {
+        TRY(chain_send_raw(c, raw, e));
         rc = chain_receipt_wait(c, out, a, hash, INCLUSION_WAIT_MS, e);
-        if (rc == RC_TIMEOUT)
-            TRY(chain_send_raw(c, raw, e));
     }
     return rc == RC_TIMEOUT ? err_set(e, rc, "transaction is not in a block after %d s",
                                       INCLUSION_TRIES * INCLUSION_WAIT_MS / 1000)
@@ -676,6 +717,7 @@ enum rc chain_transact(struct chain_client *c, struct chain_receipt *out, struct
     AUTO_CLEAR(buf) struct buf raw = {0};
     struct address from;
     struct hash32 hash;
+    bool sent;
     enum rc rc;
 
     *out = (struct chain_receipt){0};
@@ -683,11 +725,13 @@ enum rc chain_transact(struct chain_client *c, struct chain_receipt *out, struct
     rc = chain_sign(c, &raw, &hash, key, s, e);
     if (rc != RC_OK)
         return explain_funds(c, &from, s, rc, e);
-    rc = chain_send_raw(c, buf_bytes(&raw), e);
-    if (rc != RC_OK) {
+    rc = chain_send_wait(c, out, a, buf_bytes(&raw), INCLUSION_WAIT_MS, &sent, e);
+    if (rc != RC_OK && !sent) {
         chain_nonce_reset(c, &from);
         return explain_funds(c, &from, s, rc, e);
     }
-    TRY(wait_included(c, out, a, &hash, buf_bytes(&raw), e));
+    if (rc == RC_TIMEOUT)
+        rc = wait_included(c, out, a, &hash, buf_bytes(&raw), e);
+    TRY(rc);
     return out->ok ? RC_OK : revert_reason(c, out, key, s, e);
 }

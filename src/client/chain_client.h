@@ -129,6 +129,11 @@ enum rc chain_sign(struct chain_client *c, struct buf *raw, struct hash32 *tx_ha
 /* Hand raw bytes to the node; a transaction that it knows already, or that is already in a block,
  * is fine (RC_OK), so that a send can be repeated after a crash. */
 enum rc chain_send_raw(struct chain_client *c, struct bytes raw, struct err *e);
+/* chain_send_raw and chain_receipt_wait in one: one round trip where the node speaks EIP-7966.
+ * *sent: the node has it, whatever became of it since; false where it was refused or cannot be
+ * reached. What it does not tell while transport fails: then it may have it. */
+enum rc chain_send_wait(struct chain_client *c, struct chain_receipt *out, struct arena *a,
+                        struct bytes raw, unsigned timeout_ms, bool *sent, struct err *e);
 /* Forget what is known of this account's nonce. */
 void chain_nonce_reset(struct chain_client *c, const struct address *who);
 /* Sign, send, wait for the receipt. RC_DENIED with the reason when it would revert or did revert

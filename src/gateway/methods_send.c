@@ -86,7 +86,8 @@ enum rc rpc_eth_sendRawTransactionSync(struct rpc_call *c, struct err *e)
     return RC_OK;
 }
 
-/* eth_getTransactionReceipt of a transaction that is in the pool, without asking again and again. */
+/* eth_getTransactionReceipt of a transaction that is in the pool, without asking again and again.
+ */
 enum rc rpc_cloister_waitReceipt(struct rpc_call *c, struct err *e)
 {
     AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;

@@ -219,8 +219,8 @@ static void set_body(struct http_call_state *s, const char *method)
             SET(CURLOPT_READDATA, s);
             SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)-1);
         } else {
-            /* Not by a callback: so a small body goes out in one piece with the headers, and is sent
-             * again where a kept connection had died. */
+            /* Not by a callback: so a small body goes out in one piece with the headers, and is
+             * sent again where a kept connection had died. */
             SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.n);
             SET(CURLOPT_POSTFIELDS, call->body.n != 0 ? (const char *)call->body.p : "");
         }

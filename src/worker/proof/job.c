@@ -601,24 +601,21 @@ static bool read_receipt(const struct job *j, struct onchain_proof *p,
     return true;
 }
 
-/* The transaction of the journal is in the node's hands: see what becomes of it. */
-static enum rc await_proof(struct job *j, struct err *e)
+/* What became of the transaction of the journal. */
+static enum rc take_receipt(struct job *j, const struct chain_receipt *receipt, struct err *e)
 {
     struct onchain_proof p;
-    struct chain_receipt receipt;
 
     step(j, "record", 503, "CHAIN_UNAVAILABLE");
-    TRY(chain_receipt_wait(j->w->chain, &receipt, &j->arena, &j->entry.tx_hash, RECEIPT_WAIT_MS,
-                           e));
-    onchain_saw(j->w, receipt.height);
-    if (!receipt.ok) {
+    onchain_saw(j->w, receipt->height);
+    if (!receipt->ok) {
         j->http = 400;
         j->code = "CHAIN_ERROR";
         buf_reset(&j->entry.tx);
         return err_set(e, RC_DENIED, "the proof of job %llu was not accepted on chain",
                        (unsigned long long)j->r->job_id);
     }
-    if (!read_receipt(j, &p, &receipt))
+    if (!read_receipt(j, &p, receipt))
         TRY(onchain_find_proof(j->w, &p, &j->arena, j->r->job_id, j->r->file_id, e));
     p.url = j->entry.proof_url;
     p.tx_hash = j->entry.tx_hash;
@@ -660,12 +657,19 @@ static enum rc store_document(struct job *j, struct buf *calldata, struct chain_
 static enum rc send_proof(struct job *j, struct err *e)
 {
     AUTO_CLEAR(buf) struct buf calldata = {0};
+    struct chain_receipt receipt;
     struct chain_price price;
+    enum rc rc;
 
     TRY(store_document(j, &calldata, &price, e));
     step(j, "record", 502, "CHAIN_ERROR");
-    TRY(onchain_submit_proof(j->w, &j->entry, buf_bytes(&calldata), &price, e));
-    return await_proof(j, e);
+    rc =
+        onchain_submit_proof(j->w, &j->entry, buf_bytes(&calldata), &price, &receipt, &j->arena, e);
+    if (rc == RC_OK)
+        return take_receipt(j, &receipt, e);
+    if (j->entry.tx.n != 0)
+        step(j, "record", 503, "CHAIN_UNAVAILABLE");
+    return rc;
 }
 
 /* ---- the whole ---- */
@@ -674,14 +678,18 @@ static enum rc send_proof(struct job *j, struct err *e)
  * job is settled by it, whatever the outcome in *rc. */
 static bool settle_old(struct job *j, enum rc *rc, struct err *e)
 {
+    struct chain_receipt receipt;
+    bool sent;
+
     if (j->entry.tx.n == 0)
         return false;
     step(j, "record", 503, "CHAIN_UNAVAILABLE");
-    *rc = chain_send_raw(j->w->chain, buf_bytes(&j->entry.tx), e);
-    if (*rc == RC_OK) {
-        *rc = await_proof(j, e);
+    *rc = chain_send_wait(j->w->chain, &receipt, &j->arena, buf_bytes(&j->entry.tx),
+                          RECEIPT_WAIT_MS, &sent, e);
+    if (*rc == RC_OK)
+        *rc = take_receipt(j, &receipt, e);
+    if (sent)
         return *rc != RC_DENIED;
-    }
     if (*rc == RC_IO || *rc == RC_TIMEOUT || *rc == RC_CLOSED || *rc == RC_AGAIN)
         return true;
     /* Refused: its nonce went to another transaction. The contract takes one proof a job, so

@@ -489,19 +489,33 @@ enum rc onchain_price_proof(struct worker *w, struct chain_price *out, struct by
     return chain_ask_price(w->chain, out, &w->keys->sender_address, &s, e);
 }
 
-static enum rc submit_locked(struct worker *w, struct journal_entry *j, struct bytes calldata,
-                             const struct chain_price *price, struct err *e)
+/* Signed and written down: from now on it may be sent. */
+static enum rc sign_proof(struct worker *w, struct journal_entry *j, struct bytes calldata,
+                          const struct chain_price *price, struct err *e)
 {
     const struct chain_send s = {.to = &w->config.tee_pool, .data = calldata, .price = price};
-    enum rc rc;
 
     buf_reset(&j->tx);
     TRY(chain_sign(w->chain, &j->tx, &j->tx_hash, &w->keys->sender, &s, e));
-    rc = journal_add_tx(w->config.dir, j, e);
+    return journal_add_tx(w->config.dir, j, e);
+}
+
+enum rc onchain_submit_proof(struct worker *w, struct journal_entry *j, struct bytes calldata,
+                             const struct chain_price *price, struct chain_receipt *receipt,
+                             struct arena *a, struct err *e)
+{
+    bool sent = false;
+    enum rc rc;
+
+    /* Others may sign and send while this is on its way: the pool keeps what comes before its
+     * nonce. */
+    (void)pthread_mutex_lock(&w->send);
+    rc = sign_proof(w, j, calldata, price, e);
+    (void)pthread_mutex_unlock(&w->send);
     if (rc == RC_OK) {
-        rc = chain_send_raw(w->chain, buf_bytes(&j->tx), e);
-        if (rc == RC_OK)
-            return RC_OK;
+        rc = chain_send_wait(w->chain, receipt, a, buf_bytes(&j->tx), RECEIPT_WAIT_MS, &sent, e);
+        if (rc == RC_OK || sent)
+            return rc;
         if (is_transport(rc))
             return err_set(e, RC_AGAIN,
                            "the ledger cannot be reached; the proof is kept and sent later");
@@ -510,17 +524,6 @@ static enum rc submit_locked(struct worker *w, struct journal_entry *j, struct b
     chain_nonce_reset(w->chain, &w->keys->sender_address);
     buf_reset(&j->tx);
     (void)!journal_put(w->config.dir, j, NULL);
-    return rc;
-}
-
-enum rc onchain_submit_proof(struct worker *w, struct journal_entry *j, struct bytes calldata,
-                             const struct chain_price *price, struct err *e)
-{
-    enum rc rc;
-
-    (void)pthread_mutex_lock(&w->send);
-    rc = submit_locked(w, j, calldata, price, e);
-    (void)pthread_mutex_unlock(&w->send);
     return rc;
 }
 

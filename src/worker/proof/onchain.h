@@ -67,10 +67,12 @@ enum rc onchain_reject_job(struct worker *w, uint64_t job_id, struct err *e);
 /* What the addProof with this calldata would cost. RC_DENIED: it would be refused (reason in e). */
 enum rc onchain_price_proof(struct worker *w, struct chain_price *out, struct bytes calldata,
                             struct err *e);
-/* Sign addProof, write it to the journal, send it. RC_AGAIN: it stands in the journal but the node
- * was not reached. Others: nothing was sent and the journal holds no transaction. */
+/* Sign addProof, write it to the journal, send it, wait for its receipt (logs in the arena). Where
+ * this fails j->tx is empty if nothing was sent, and the journal then holds no transaction; else it
+ * is there to be sent again. */
 enum rc onchain_submit_proof(struct worker *w, struct journal_entry *j, struct bytes calldata,
-                             const struct chain_price *price, struct err *e);
+                             const struct chain_price *price, struct chain_receipt *receipt,
+                             struct arena *a, struct err *e);
 
 struct onchain_proof {
     uint64_t index;
