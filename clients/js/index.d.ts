@@ -122,6 +122,15 @@ export interface Answer {
   result: Hex;
 }
 
+/** A worker refuses. */
+export class WorkerError extends Error {
+  /** again: it is behind or busy; notfound; denied: signature or expiry; malformed; limit. */
+  code?: string;
+}
+
+/** A worker's answer that is not believed: not signed by its key over this query, or not what the chain confirmed. */
+export class BadAnswer extends Error {}
+
 export const registryAbi: readonly string[];
 export function generateReplyKey(): Promise<KeyPair>;
 export function gasClass(gas: Integer): bigint;
@@ -196,7 +205,7 @@ export interface CheckedNetwork {
   members(cluster: Integer): Promise<Member[]>;
   /**
    * Ask a member that is attested now. The answer is signed by the commit key registered on the chain, is not older
-   * than any before it, and its root is the one that was confirmed for its batch; else this throws.
+   * than any before it, and its batch and root are those confirmed at its height, one of the newest 128; else this throws.
    */
   query(query: NetworkQuery): Promise<Answer & { worker: Hex }>;
 }

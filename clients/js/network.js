@@ -1,7 +1,8 @@
 // The chain, asked of several nodes that must say the same, and what a worker answers held against it.
 // Trust: of the nodes at least one; each lie of the others is an error that names them.
 import { keccak_256 } from '@noble/hashes/sha3.js';
-import { query as ask } from './index.js';
+import { query as ask } from './queries.js';
+import { BadAnswer } from './wire.js';
 
 const ROLE_CONTRACT = 2n;
 const ACTIVE = 2n;
@@ -61,6 +62,7 @@ class Network {
   #fetch;
   #height = 0n;
   #seen = new Map(); // contract -> height of the newest answer
+  #confirmed = new Map(); // cluster -> the newest {height, state} that an answer was held against
 
   constructor(o) {
     this.#nodes = o.nodes;
@@ -95,15 +97,16 @@ class Network {
 
   // The newest block that all have. One behind what was seen before would be an old state told anew.
   async #sync() {
+    const before = this.#height;
     const heights = await Promise.all(this.#nodes.map((node) => this.#rpc(node, 'eth_blockNumber', [])));
     const least = heights.reduce((a, h) => (BigInt(h) < a ? BigInt(h) : a), BigInt(heights[0]));
-    if (least < this.#height) {
+    if (least < before) {
       const at = heights.findIndex((h) => BigInt(h) === least);
-      throw new Error(`node ${this.#nodes[at]} is at block ${least}, after ${this.#height} was seen`);
+      throw new Error(`node ${this.#nodes[at]} is at block ${least}, after ${before} was seen`);
     }
     const tag = '0x' + least.toString(16);
     await this.#all(`block ${least}`, 'eth_getBlockByNumber', [tag, false], (b) => b?.hash);
-    this.#height = least;
+    if (least > this.#height) this.#height = least;
     return tag;
   }
 
@@ -148,48 +151,62 @@ class Network {
     return this.#members(await this.#sync(), cluster);
   }
 
-  // The confirmed root after `batch`: of the commit that ends there.
-  async #rootAt(tag, cluster, batch) {
-    const confirmed = await this.#call(tag, this.registry, 'confirmed(uint64)', cluster);
-    let low = 0n;
-    let high = confirmed.number(3);
-    while (low < high) {
-      const middle = (low + high) / 2n;
-      const c = (await this.#call(tag, this.registry, 'commitAt(uint64,uint64)', cluster, middle)).below(0);
-      if (c.number(0) === batch) return c.hash(3);
-      if (c.number(0) < batch) low = middle + 1n;
-      else high = middle;
-    }
-    return null;
+  // What the cluster had confirmed at that height: batches and root. Many answers of one height ask once.
+  #confirmedAt(cluster, height) {
+    const known = this.#confirmed.get(cluster);
+    if (known?.height === height) return known.state;
+    const state = this.#readConfirmed(cluster, height);
+    this.#confirmed.set(cluster, { height, state });
+    state.catch(() => this.#confirmed.delete(cluster));
+    return state;
   }
 
-  async #checkRoot(cluster, answer) {
-    for (let i = 0; i < 20; i++) {
-      const root = await this.#rootAt(await this.#sync(), cluster, answer.batch);
-      if (root === answer.root.toLowerCase()) return;
-      if (root !== null) throw new Error(`reply: its root is not the one confirmed for batch ${answer.batch}`);
-      await new Promise((resolve) => setTimeout(resolve, 250)); // a node may be a block behind the worker
+  async #readConfirmed(cluster, height) {
+    for (let i = 0; this.#height < height; i++) {
+      if (i === 20) throw new BadAnswer(`it is of block ${height}, and the nodes are at ${this.#height}`);
+      if (i > 0) await new Promise((resolve) => setTimeout(resolve, 250)); // a node may be a block behind the worker
+      await this.#sync();
     }
-    throw new Error(`reply: no confirmed commit ends with batch ${answer.batch}`);
+    const c = await this.#call('0x' + height.toString(16), this.registry, 'confirmed(uint64)', cluster);
+    return { batch: c.number(0), root: c.hash(2) };
+  }
+
+  // A member that may be asked now, as all nodes have it.
+  async #choose(q) {
+    const tag = await this.#sync();
+    const contract = q.contract.toLowerCase();
+    const { cluster } = await this.#record(tag, contract);
+    const members = (await this.#members(tag, cluster)).filter((m) => m.active && (m.url !== '' || q.url) &&
+      (q.worker === undefined || m.worker === q.worker.toLowerCase()));
+    if (members.length === 0) throw new Error(`cluster ${cluster} has no ${q.worker ?? 'active'} member to ask`);
+    const m = members[Math.floor(Math.random() * members.length)];
+    return { contract, cluster, member: { ...m, url: q.url ?? m.url } };
+  }
+
+  #to(m) {
+    return { chainId: this.chainId, genesis: this.genesis, registry: this.registry, url: m.url, worker: m.worker,
+      receiveKey: m.receiveKey, commitSigner: m.commitSigner };
+  }
+
+  // Ask, and hold the answer against the chain.
+  async #held(contract, cluster, minimumHeight, asking) {
+    const seen = this.#seen.get(contract) ?? 0n;
+    const least = BigInt(minimumHeight ?? 0) > seen ? BigInt(minimumHeight) : seen;
+    const answer = await asking(least);
+    if (answer.height < least) throw new BadAnswer(`it is of block ${answer.height}, after ${least} was asked for or seen`);
+    const confirmed = await this.#confirmedAt(cluster, answer.height);
+    if (answer.batch !== confirmed.batch || answer.root.toLowerCase() !== confirmed.root) {
+      throw new BadAnswer(`batch ${answer.batch} with its root is not what was confirmed at block ${answer.height}`);
+    }
+    if (answer.height > (this.#seen.get(contract) ?? 0n)) this.#seen.set(contract, answer.height);
+    return answer;
   }
 
   async query(q) {
-    const tag = await this.#sync();
-    const contract = q.contract.toLowerCase();
-    const record = await this.#record(tag, contract);
-    const members = (await this.#members(tag, record.cluster)).filter((m) => m.active && (m.url !== '' || q.url) &&
-      (q.worker === undefined || m.worker === q.worker.toLowerCase()));
-    if (members.length === 0) throw new Error(`cluster ${record.cluster} has no ${q.worker ?? 'active'} member to ask`);
-    const m = members[Math.floor(Math.random() * members.length)];
-    const seen = this.#seen.get(contract) ?? 0n;
-    const least = BigInt(q.minimumHeight ?? 0) > seen ? BigInt(q.minimumHeight) : seen;
-    const answer = await ask({ ...q, contract, chainId: this.chainId, genesis: this.genesis, registry: this.registry,
-      url: q.url ?? m.url, worker: m.worker, receiveKey: m.receiveKey, commitSigner: m.commitSigner,
-      minimumHeight: least, fetch: this.#fetch });
-    if (answer.height < least) throw new Error(`reply: of block ${answer.height}, after ${least} was asked for or seen`);
-    await this.#checkRoot(record.cluster, answer);
-    this.#seen.set(contract, answer.height);
-    return { ...answer, worker: m.worker };
+    const { contract, cluster, member } = await this.#choose(q);
+    const answer = await this.#held(contract, cluster, q.minimumHeight, (minimumHeight) =>
+      ask({ ...q, ...this.#to(member), contract, minimumHeight, fetch: this.#fetch }));
+    return { ...answer, worker: member.worker };
   }
 }
 

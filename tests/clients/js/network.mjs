@@ -1,0 +1,187 @@
+// connect() of clients/js: a chain told by nodes that are made here, and the worker of worker.mjs. What each says can be
+// changed, and every change must be found out. Argument: folder of the contracts' ABI.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { BadAnswer, NodesDisagree, connect } from '@cloister/client';
+import { Interface, toQuantity } from 'ethers';
+import { Worker, account, chainId, commitKey, contract, genesis, receive, registry, workerThat } from './worker.mjs';
+
+const tests = [];
+const test = (name, fn) => tests.push({ name, fn });
+const workers = '0x' + '77'.repeat(20);
+const hash = (n) => '0x' + n.toString(16).padStart(64, '0');
+const root = '0x' + 'd4'.repeat(32);
+const abiOf = (name) => new Interface(JSON.parse(readFileSync(`${process.argv[2]}/${name}.json`)));
+const abi = abiOf('ConfidentialContracts');
+const list = abiOf('Workers');
+
+// The chain that all nodes tell of; the fetch of `connect`.
+function chainOf(worker) {
+  const chain = {
+    height: 20n, cluster: 1n, active: true, receiveKey: receive.publicKey, commitSigner: commitKey.address, calls: [],
+    confirmed: () => ({ batch: 3n, root }),
+    eth_chainId: () => toQuantity(chainId),
+    eth_blockNumber: () => toQuantity(chain.height),
+    eth_getBlockByNumber: (tag) => ({ hash: BigInt(tag) === 0n ? genesis : hash(BigInt(tag)) }),
+    eth_call: ({ to, data }, tag) => {
+      assert.ok(BigInt(tag) <= chain.height, 'a call at a height that is not there yet');
+      const i = to === registry ? abi : list;
+      const call = i.parseTransaction({ data });
+      chain.calls.push(call.name);
+      const answers = {
+        contracts: () => [[chain.cluster, registry, 2, root, 'ipfs://x', 1, root, true, 0, 5, root, '']],
+        membersOf: () => [[account]],
+        workers: () => (i === abi ? [workers] : [[account, 2, 2, account, account, chain.commitSigner, chain.receiveKey, '0x',
+          worker.url, root, root, root, true, 0, 0, '', 0, 0, 0, 0, 0, root]]),
+        isActive: () => [chain.active],
+        confirmed: () => { const c = chain.confirmed(BigInt(tag)); return [[c.batch, 0, c.root, 0, 0]]; },
+      };
+      return i.encodeFunctionResult(call.name, answers[call.name]());
+    },
+    fetch: async (url, options) => {
+      if (!String(url).startsWith('http://node')) return fetch(url, options);
+      const { method, params } = JSON.parse(options.body);
+      return Response.json({ jsonrpc: '2.0', id: 1, result: await chain[method](...params) });
+    },
+    connect: (more) => connect({ nodes: ['http://node-1', 'http://node-2'], registry, fetch: chain.fetch, ...more }),
+  };
+  return chain;
+}
+
+async function asking(chain, fn) {
+  const network = await chain.connect();
+  await fn((more) => network.query({ contract, data: '0x05', ...more }), network);
+}
+
+test('an answer that the chain bears out', () => workerThat({}, async (worker) => {
+  const chain = chainOf(worker);
+  await asking(chain, async (ask) => {
+    const answer = await ask();
+    assert.equal(answer.result, '0x05');
+    assert.equal(answer.batch, 3n);
+  });
+}));
+
+test('an answer is held against what was confirmed at its height', () => workerThat({}, async (worker) => {
+  const chain = chainOf(worker);
+  for (const confirmed of [
+    (at) => ({ batch: 3n, root: at === 9n ? hash(1n) : root }),
+    (at) => ({ batch: at === 9n ? 4n : 3n, root }),
+  ]) {
+    chain.confirmed = confirmed;
+    await asking(chain, (ask) => assert.rejects(ask(), BadAnswer));
+  }
+  chain.confirmed = (at) => ({ batch: at === 9n ? 3n : 8n, root: at === 9n ? root : hash(1n) });
+  await asking(chain, (ask) => ask());
+}));
+
+test('an answer of a height that no node has yet is waited for, and not for ever', () => workerThat({
+  state: { batch: 3, height: 22, root },
+}, async (worker) => {
+  const chain = chainOf(worker);
+  const network = await chain.connect();
+  const { setTimeout } = globalThis;
+  globalThis.setTimeout = (fn, ms) => setTimeout(fn, ms === 250 ? 0 : ms);
+  try {
+    let asked = 0;
+    chain.eth_blockNumber = () => toQuantity(asked++ > 6 ? (chain.height = 22n) : 20n);
+    await network.query({ contract, data: '0x05' });
+    assert.ok(asked > 6);
+    worker.state.height = 100;
+    await assert.rejects(network.query({ contract, data: '0x05' }), (e) => e instanceof BadAnswer && /nodes are at 22/.test(e.message));
+  } finally {
+    globalThis.setTimeout = setTimeout;
+  }
+}));
+
+test('answers do not go back, nor behind what was asked for', () => workerThat({}, async (worker) => {
+  const chain = chainOf(worker);
+  await asking(chain, async (ask) => {
+    worker.state.height = 9;
+    await assert.rejects(ask({ minimumHeight: 10 }), /after 10 was asked for/);
+    worker.state.height = 12;
+    await ask({ minimumHeight: 10 });
+    assert.equal(worker.queries.at(-1).q.minimum_height, 10);
+    worker.state.height = 11;
+    await assert.rejects(ask(), /after 12 was asked for or seen/);
+    assert.equal(worker.queries.at(-1).q.minimum_height, 12);
+  });
+}));
+
+test('an answer that comes late does not take back what was seen', () => workerThat({}, async (worker) => {
+  const chain = chainOf(worker);
+  const network = await chain.connect();
+  const { answer } = Worker.prototype;
+  let free;
+  worker.answer = async function late(q, i) { // asked before the other, answered after it
+    const old = await answer.call(this, q);
+    if (i !== 1) return old;
+    await new Promise((resolve) => { free = resolve; });
+    return old;
+  };
+  const first = network.query({ contract, data: '0x05' });
+  while (free === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
+  worker.state = { ...worker.state, height: 15 };
+  await network.query({ contract, data: '0x05' });
+  free();
+  assert.equal((await first).height, 9n);
+  await network.query({ contract, data: '0x05' });
+  assert.equal(worker.queries.at(-1).q.minimum_height, 15);
+}));
+
+test('asked at once, nodes are not taken for going back', () => workerThat({}, async (worker) => {
+  const chain = chainOf(worker);
+  const network = await chain.connect();
+  let free;
+  const slow = new Promise((resolve) => { free = resolve; });
+  let n = 0;
+  chain.eth_blockNumber = async () => {
+    if (n++ >= 2) return toQuantity(21);
+    await slow;
+    return toQuantity(20);
+  };
+  chain.height = 21n;
+  const first = network.contract(contract);
+  await network.contract(contract);
+  free();
+  assert.equal((await first).cluster, 1n);
+  chain.eth_blockNumber = () => toQuantity(20);
+  await assert.rejects(network.contract(contract), /is at block 20, after 21 was seen/);
+}));
+
+test('nodes that say different things', () => workerThat({}, async (worker) => {
+  const methods = ['eth_chainId', 'eth_getBlockByNumber', 'eth_call'];
+  for (const method of methods) {
+    const chain = chainOf(worker);
+    let n = 0;
+    const lie = async (url, options) => {
+      const answer = await chain.fetch(url, options);
+      if (String(url) !== 'http://node-2' || JSON.parse(options.body).method !== method) return answer;
+      const body = await answer.json();
+      const flip = (h) => h.slice(0, -1) + (h.endsWith('0') ? '1' : '0');
+      body.result = typeof body.result === 'string' ? flip(body.result) : { hash: flip(body.result.hash) };
+      n++;
+      return Response.json(body);
+    };
+    await assert.rejects(async () => (await chain.connect({ fetch: lie })).contract(contract), (e) =>
+      e instanceof NodesDisagree && e.answers[1].node === 'http://node-2' && e.answers.length === 2);
+    assert.ok(n > 0);
+  }
+}));
+
+test('a network is opened by addresses', async () => {
+  await assert.rejects(connect({ nodes: [], registry }), /nodes/);
+  await assert.rejects(connect({ registry }), /nodes/);
+  await assert.rejects(connect({ nodes: ['http://node'], registry: '0x12' }), /registry/);
+});
+
+for (const { name, fn } of tests) {
+  try {
+    await fn();
+  } catch (e) {
+    console.error(`network: ${name}`);
+    throw e;
+  }
+}
+console.log(`network: ${tests.length} passed, 0 failed`);
+process.exit(0);
