@@ -79,6 +79,13 @@ export interface TypedData {
   };
 }
 
+export interface ChannelTypedData {
+  domain: TypedData['domain'];
+  types: { Channel: { name: string; type: string }[] };
+  primaryType: 'Channel';
+  message: { worker: Hex; key: Hex; challenge: Hex; expiry: bigint };
+}
+
 export interface QueryContext extends Network {
   /** ConfidentialContracts */
   registry: Bytes;
@@ -122,14 +129,66 @@ export interface Answer {
   result: Hex;
 }
 
+export interface ChannelOptions extends Network {
+  /** ConfidentialContracts */
+  registry: Bytes;
+  /** The worker's account, its receive key and its commit signer, as Workers records them. */
+  worker: Bytes;
+  receiveKey: Bytes;
+  commitSigner: Bytes;
+  /** http://HOST:PORT of the worker. */
+  url: string;
+  /** Both, or the contracts see nobody. Signed once, for all queries on the channel. */
+  caller?: Bytes;
+  signTypedData?: (data: ChannelTypedData) => Promise<Hex>;
+  /** Unix seconds, at most an hour away [in half an hour]: the worker closes the channel then. */
+  expiry?: Integer;
+  /** Where the platform has none (Node before 22): that of the package ws. */
+  WebSocket?: WebSocketClass;
+}
+
+/** What is used of the platform's WebSocket, or of ws. */
+export type WebSocketClass = new (url: string) => {
+  binaryType: string;
+  send(data: Uint8Array | ArrayBuffer): void;
+  close(): void;
+  addEventListener(type: any, listener: (event: any) => void): void;
+};
+
+export interface ChannelQuery {
+  contract: Bytes;
+  /** Calldata. */
+  data: Bytes;
+  /** The answer's state is that of this block or a later one; 0: any. */
+  minimumHeight?: Integer;
+}
+
+export interface Channel {
+  expiry: bigint;
+  /**
+   * May be called again before answers have come: they come in order. Rejects with BadAnswer or WorkerError, and the
+   * channel goes on; or with ChannelClosed, as every query does from then on.
+   */
+  query(query: ChannelQuery): Promise<Answer>;
+  /** What was not answered rejects. A channel that is not closed keeps a program of Node running. */
+  close(): void;
+}
+
 /** A worker refuses. */
 export class WorkerError extends Error {
-  /** again: it is behind or busy; notfound; denied: signature or expiry; malformed; limit. */
+  /** again: it is behind or busy; not found; denied: signature or expiry; malformed; limit. */
   code?: string;
 }
 
 /** A worker's answer that is not believed: not signed by its key over this query, or not what the chain confirmed. */
 export class BadAnswer extends Error {}
+
+/** The channel is over. */
+export class ChannelClosed extends Error {
+  /** WebSocket's: 1000 closed here; 1001 the worker stops; 1002 its messages do not open; 1006 the line broke, or it is
+   *  silent; 1008 the time is over, or it refused a message. */
+  code: number;
+}
 
 export const registryAbi: readonly string[];
 export function generateReplyKey(): Promise<KeyPair>;
@@ -146,6 +205,16 @@ export function openAnswer(
   sealed: Bytes,
 ): Promise<Answer>;
 export function query(query: Query): Promise<Answer>;
+export function channelTypedData(channel: {
+  chainId: Integer;
+  registry: Bytes;
+  worker: Bytes;
+  key: Bytes;
+  challenge: Bytes;
+  expiry: Integer;
+}): ChannelTypedData;
+/** Rejects with WorkerError when the worker refuses the opening. */
+export function openChannel(options: ChannelOptions): Promise<Channel>;
 
 /** Nodes said different things: nothing of it is believed. */
 export class NodesDisagree extends Error {
@@ -195,6 +264,27 @@ export interface NetworkQuery {
   expiry?: Integer;
 }
 
+export interface NetworkChannelOptions {
+  /** Of the cluster whose members may be asked; queries that name no contract are to it. */
+  contract: Hex;
+  /** A member of the contract's cluster [any that is active]. */
+  worker?: Hex;
+  /** Where it is, instead of where it registered. */
+  url?: string;
+  caller?: Bytes;
+  signTypedData?: (data: ChannelTypedData) => Promise<Hex>;
+  expiry?: Integer;
+  WebSocket?: WebSocketClass;
+}
+
+/** As Channel; each answer is held against the chain as those of CheckedNetwork.query are. */
+export interface CheckedChannel {
+  worker: Hex;
+  expiry: bigint;
+  query(query: { contract?: Hex; data: Bytes; minimumHeight?: Integer }): Promise<Answer>;
+  close(): void;
+}
+
 /** One network; what it says never goes back: neither nodes to older blocks nor a contract to older answers. */
 export interface CheckedNetwork {
   chainId: bigint;
@@ -208,6 +298,11 @@ export interface CheckedNetwork {
    * than any before it, and its batch and root are those confirmed at its height, one of the newest 128; else this throws.
    */
   query(query: NetworkQuery): Promise<Answer & { worker: Hex }>;
+  /**
+   * A channel to a member that is attested now. Whether it still is, with the same keys, is asked of the nodes again
+   * for queries more than two seconds later; the channel ends when it is not.
+   */
+  channel(options: NetworkChannelOptions): Promise<CheckedChannel>;
 }
 
 export function connect(options: ConnectOptions): Promise<CheckedNetwork>;

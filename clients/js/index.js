@@ -3,9 +3,10 @@
 import { keccak_256 } from '@noble/hashes/sha3.js';
 import { CLASS_MIN, STATUS, bytes, classOf, concat, hex, lp, number, open, seal, text, u64, WorkerError, word } from './wire.js';
 
+export { openChannel, channelTypedData } from './channel.js';
 export { connect, NodesDisagree } from './network.js';
 export { openAnswer, query, queryTypedData, sealQuery } from './queries.js';
-export { BadAnswer, WorkerError, generateReplyKey } from './wire.js';
+export { BadAnswer, ChannelClosed, WorkerError, generateReplyKey } from './wire.js';
 
 const CALLDATA_MAX = 32768 - 37;
 const OUTPUT_MAX = 4096;

@@ -1,11 +1,13 @@
 // The chain, asked of several nodes that must say the same, and what a worker answers held against it.
 // Trust: of the nodes at least one; each lie of the others is an error that names them.
 import { keccak_256 } from '@noble/hashes/sha3.js';
+import { openChannel } from './channel.js';
 import { query as ask } from './queries.js';
-import { BadAnswer } from './wire.js';
+import { BadAnswer, ChannelClosed } from './wire.js';
 
 const ROLE_CONTRACT = 2n;
 const ACTIVE = 2n;
+const LOOK_MS = 2000; // how long what the chain says of a worker and a contract holds for queries on a channel
 
 const selector = (signature) => Array.from(keccak_256(new TextEncoder().encode(signature)).subarray(0, 4),
   (b) => b.toString(16).padStart(2, '0')).join('');
@@ -207,6 +209,45 @@ class Network {
     const answer = await this.#held(contract, cluster, q.minimumHeight, (minimumHeight) =>
       ask({ ...q, ...this.#to(member), contract, minimumHeight, fetch: this.#fetch }));
     return { ...answer, worker: member.worker };
+  }
+
+  async channel(o) {
+    const { contract: first, cluster, member } = await this.#choose(o);
+    const line = await openChannel({ ...o, ...this.#to(member) });
+    const looks = new Map(); // contract -> when the chain was asked, and what came of it
+    const look = (contract) => {
+      const known = looks.get(contract);
+      if (known !== undefined && Date.now() - known.at < LOOK_MS) return known.outcome;
+      const outcome = this.#stands(contract, cluster, member).catch((e) => {
+        if (e instanceof ChannelClosed) line.close();
+        throw e;
+      });
+      looks.set(contract, { at: Date.now(), outcome });
+      return outcome;
+    };
+    looks.set(first, { at: Date.now(), outcome: Promise.resolve() });
+    return {
+      worker: member.worker,
+      expiry: line.expiry,
+      query: async (q) => {
+        const contract = (q.contract ?? first).toLowerCase();
+        await look(contract);
+        return this.#held(contract, cluster, q.minimumHeight, (minimumHeight) =>
+          line.query({ contract, data: q.data, minimumHeight }));
+      },
+      close: () => line.close(),
+    };
+  }
+
+  // The channel's member is still what it was when it was chosen, and the contract its cluster's.
+  async #stands(contract, cluster, member) {
+    const tag = await this.#sync();
+    const record = await this.#record(tag, contract);
+    if (record.cluster !== cluster) throw new Error(`contract ${contract} is in cluster ${record.cluster}, the channel in ${cluster}`);
+    const now = (await this.#members(tag, cluster)).find((m) => m.worker === member.worker);
+    if (!now?.active || now.receiveKey !== member.receiveKey || now.commitSigner !== member.commitSigner) {
+      throw new ChannelClosed(`${member.worker} is no attested member of cluster ${cluster} any more, or has other keys`, 1000);
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-// One query over HTTP, and what makes an answer believed.
+// One query over HTTP, and what makes an answer believed, over HTTP and over a channel.
 // Trust: the worker's keys are the caller's word; what it answers is checked against them.
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { keccak_256 } from '@noble/hashes/sha3.js';

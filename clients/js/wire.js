@@ -1,4 +1,4 @@
-// What commands and queries are made of: bytes, lengths, HPKE; and the errors of all of them.
+// What commands, queries and channels are made of: bytes, lengths, HPKE; and the errors of all of them.
 import { Aes256Gcm, CipherSuite, HkdfSha256 } from '@hpke/core';
 import { DhkemX25519HkdfSha256 } from '@hpke/dhkem-x25519';
 
@@ -13,7 +13,7 @@ export const suite = new CipherSuite({
   aead: new Aes256Gcm(),
 });
 
-/** A worker refuses: `code` says how (again, notfound, denied, malformed, limit, …). */
+/** A worker refuses: `code` says how (again, not found, denied, malformed, limit, …). */
 export class WorkerError extends Error {
   constructor(message, code) {
     super(`worker: ${message}`);
@@ -27,6 +27,15 @@ export class BadAnswer extends Error {
   constructor(message, options) {
     super(`reply: ${message}`, options);
     this.name = 'BadAnswer';
+  }
+}
+
+/** The channel is over, and with it what was asked on it and not answered. `code` is WebSocket's; 1006: the line broke. */
+export class ChannelClosed extends Error {
+  constructor(message, code, options) {
+    super(`channel: ${message}`, options);
+    this.name = 'ChannelClosed';
+    this.code = code;
   }
 }
 

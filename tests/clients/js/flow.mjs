@@ -1,17 +1,20 @@
 // @cloister/client on a live network: a survey answered with ethers and with viem, its receipt,
 // signed and anonymous queries. Arguments: JSON of the network, see tests/e2e/js-client.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
-import { BadAnswer, commandTransaction, connect, gasClass, generateReplyKey, NodesDisagree, query, receipt, registryAbi, sealCommand } from '@cloister/client';
+import { BadAnswer, ChannelClosed, NodesDisagree, WorkerError, commandTransaction, connect, gasClass, generateReplyKey, openChannel, query,
+  receipt, registryAbi, sealCommand } from '@cloister/client';
 import { Contract, Interface, JsonRpcProvider, Wallet } from 'ethers';
 import { createPublicClient, createWalletClient, encodeFunctionData, http, parseAbi } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
+import { WebSocket } from 'ws';
 
 const net = JSON.parse(process.argv[2]);
 const provider = new JsonRpcProvider(net.rpc, undefined, { pollingInterval: 100, cacheTimeout: -1 });
 const registry = new Contract(net.registry, registryAbi, provider);
 const survey = new Interface(['function answer(uint256 choice)', 'function mine() view returns (uint256)',
-  'function question() view returns (string,string[],uint64,uint64,bool)']);
+  'function question() view returns (string,string[],uint64,uint64,bool)', 'function counts() view returns (uint256[])']);
 const { chainId } = await provider.getNetwork();
 const genesis = (await provider.getBlock(0)).hash;
 const record = await registry.contracts(net.contract);
@@ -110,6 +113,68 @@ await test('queries see who signed them', async () => {
     signTypedData: ({ domain, types, message }) => wallet.signTypedData(domain, types, message) }), /signature/);
 });
 
+const channelTo = (w, more) => openChannel({ chainId, genesis, registry: net.registry, url: w.url, worker: w.address,
+  receiveKey: w.receiveKey, commitSigner: w.commitSigner, WebSocket, ...more });
+const asWallet = { caller: wallet.address,
+  signTypedData: ({ domain, types, message }) => wallet.signTypedData(domain, types, message) };
+
+await test('a channel answers as queries do', async () => {
+  const data = survey.encodeFunctionData('mine');
+  for (const w of net.workers) {
+    for (const [who, answers] of [[asWallet, 2n], [{}, 0n],
+      [{ caller: account.address, signTypedData: (d) => account.signTypedData(d) }, 0n]]) {
+      const channel = await channelTo(w, who);
+      const question = survey.encodeFunctionData('question');
+      const got = await Promise.all(Array.from({ length: 20 }, (_, i) =>
+        channel.query({ contract: net.contract, data: i % 2 === 0 ? data : question })));
+      for (const [i, a] of got.entries()) {
+        assert.equal(a.status, 'done');
+        if (i % 2 === 0) assert.equal(BigInt(a.result), answers);
+        else assert.equal(survey.decodeFunctionResult('question', a.result)[3], 1n);
+      }
+      const confirmed = await registry.confirmed(record.cluster);
+      if (got[19].batch === confirmed.batches) assert.equal(got[19].root, confirmed.root);
+      const none = channel.query({ contract: wallet.address, data });
+      await assert.rejects(none, (e) => e instanceof WorkerError && e.code === 'not found');
+      const again = channel.query({ contract: net.contract, data, minimumHeight: 1_000_000 });
+      await assert.rejects(again, (e) => e instanceof WorkerError && e.code === 'again');
+      const reverts = await channel.query({ contract: net.contract, data: survey.encodeFunctionData('counts') });
+      assert.equal(reverts.status, 'reverted');
+      channel.close();
+    }
+  }
+});
+
+await test('a channel is opened by whom it says, to whom it is meant, and ends', async () => {
+  const denied = (e) => e instanceof WorkerError && e.code === 'denied';
+  const now = Math.floor(Date.now() / 1000);
+  await assert.rejects(channelTo(net.workers[0], { ...asWallet, caller: account.address }), denied);
+  await assert.rejects(channelTo(net.workers[0], { ...asWallet, registry: account.address }), denied);
+  await assert.rejects(channelTo(net.workers[0], { expiry: now - 10 }), denied);
+  await assert.rejects(channelTo(net.workers[0], { expiry: now + 7200 }), denied);
+  for (const change of [{ receiveKey: net.workers[1].receiveKey }, { worker: net.workers[1].address }, { chainId: 1 },
+    { genesis: '0x' + '00'.repeat(32) }]) {
+    await assert.rejects(channelTo(net.workers[0], change), (e) => e instanceof ChannelClosed && e.code === 1008);
+  }
+  // As a browser opens it: from any page.
+  const OfPage = class extends WebSocket {
+    constructor(url) {
+      super(url, { origin: 'https://page.example' });
+    }
+  };
+  const channel = await channelTo(net.workers[0], { expiry: now + 2, WebSocket: OfPage });
+  const query = () => channel.query({ contract: net.contract, data: survey.encodeFunctionData('mine') });
+  let end;
+  while (end === undefined) {
+    await query().catch((e) => { end = e; });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.ok(end instanceof ChannelClosed && end.code === 1008 && /time is over/.test(end.message), end);
+  const liar = await channelTo(net.workers[0], { commitSigner: net.workers[1].commitSigner });
+  await assert.rejects(liar.query({ contract: net.contract, data: survey.encodeFunctionData('mine') }), BadAnswer);
+  liar.close();
+});
+
 // A node that passes everything on, but for what `lie` changes.
 async function nodeThat(lie) {
   const server = createServer(async (request, response) => {
@@ -142,6 +207,11 @@ await test('nodes that agree, and an answer held against them', async () => {
   assert.equal(BigInt(answer.result), 2n);
   assert.ok((await network.query({ ...mineQuery(), worker: net.workers[1].address })).height >= answer.height);
   await assert.rejects(network.query({ ...mineQuery(), worker: wallet.address }), /no 0x.* member/);
+  const channel = await network.channel({ ...mineQuery(), worker: net.workers[0].address, WebSocket });
+  assert.equal(channel.worker, net.workers[0].address.toLowerCase());
+  const mine = await Promise.all(Array.from({ length: 20 }, () => channel.query(mineQuery())));
+  for (const a of mine) assert.ok(BigInt(a.result) === 2n && a.height >= answer.height);
+  channel.close();
 });
 
 await test('a node that lies is named', async () => {
@@ -177,6 +247,9 @@ await test('an answer that the chain does not bear out is refused', async () => 
     if (request.method === 'eth_call') for (const s of signer) answer.result = answer.result.replace(s, '22'.repeat(20));
   });
   await assert.rejects(other.query(mineQuery()), /not signed by the worker/);
+  const otherChannel = await other.channel({ ...mineQuery(), WebSocket });
+  await assert.rejects(otherChannel.query(mineQuery()), /not signed by the worker/);
+  otherChannel.close();
   const confirmed = registry.interface.getFunction('confirmed').selector;
   const root = await lying((request, answer) => { // another confirmed root
     if (request.method === 'eth_call' && request.params[0].data.startsWith(confirmed)) {
@@ -184,6 +257,25 @@ await test('an answer that the chain does not bear out is refused', async () => 
     }
   });
   await assert.rejects(root.query(mineQuery()), (e) => e instanceof BadAnswer && /not what was confirmed/.test(e.message));
+  const rootChannel = await root.channel({ ...mineQuery(), WebSocket });
+  await assert.rejects(rootChannel.query(mineQuery()), /not what was confirmed/);
+  rootChannel.close();
+});
+
+await test('the example of a live view', async () => {
+  const example = spawn(process.execPath, [new URL('live.mjs', import.meta.url).pathname, net.rpc, net.registry, net.contract]);
+  let seen = '';
+  example.stdout.on('data', (b) => { seen += b; });
+  example.stderr.on('data', (b) => { seen += b; });
+  const until = async (text) => {
+    for (let i = 0; i < 300 && !seen.includes(text); i++) await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.ok(seen.includes(text), seen);
+  };
+  await until('whose is it? 1 answers\n');
+  const { transaction } = await prepared(account.address, survey.encodeFunctionData('answer', [0]));
+  await viemWallet.sendTransaction(transaction);
+  await until('whose is it? 2 answers\n');
+  example.kill();
 });
 
 console.log(`flow: ${passed} passed, 0 failed`);

@@ -2,8 +2,9 @@
 // changed, and every change must be found out. Argument: folder of the contracts' ABI.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { BadAnswer, NodesDisagree, connect } from '@cloister/client';
+import { BadAnswer, ChannelClosed, NodesDisagree, connect } from '@cloister/client';
 import { Interface, toQuantity } from 'ethers';
+import { WebSocket } from 'ws';
 import { Worker, account, chainId, commitKey, contract, genesis, receive, registry, workerThat } from './worker.mjs';
 
 const tests = [];
@@ -48,9 +49,15 @@ function chainOf(worker) {
   return chain;
 }
 
+// Both ways of asking.
 async function asking(chain, fn) {
   const network = await chain.connect();
   await fn((more) => network.query({ contract, data: '0x05', ...more }), network);
+  const other = await chain.connect();
+  const channel = await other.channel({ contract, WebSocket });
+  assert.equal(channel.worker, account);
+  await fn((more) => channel.query({ data: '0x05', ...more }), other);
+  channel.close();
 }
 
 test('an answer that the chain bears out', () => workerThat({}, async (worker) => {
@@ -147,6 +154,48 @@ test('asked at once, nodes are not taken for going back', () => workerThat({}, a
   assert.equal((await first).cluster, 1n);
   chain.eth_blockNumber = () => toQuantity(20);
   await assert.rejects(network.contract(contract), /is at block 20, after 21 was seen/);
+}));
+
+test('many queries on a channel ask the chain once', () => workerThat({}, async (worker) => {
+  const chain = chainOf(worker);
+  const network = await chain.connect();
+  const channel = await network.channel({ contract, WebSocket });
+  chain.calls.length = 0;
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => channel.query({ data: '0x' + (16 + i).toString(16) })));
+  assert.deepEqual(answers.map((a) => a.result), Array.from({ length: 20 }, (_, i) => '0x' + (16 + i).toString(16)));
+  assert.deepEqual(chain.calls, ['confirmed', 'confirmed']); // of each node
+  channel.close();
+}));
+
+test('a channel ends when its worker is no longer what it was', () => workerThat({}, async (worker) => {
+  const { now } = Date;
+  let late = 0;
+  Date.now = () => now() + late;
+  try {
+    for (const change of [{ active: false }, { receiveKey: hash(5n) }, { commitSigner: registry }]) {
+      const chain = chainOf(worker);
+      const network = await chain.connect();
+      const channel = await network.channel({ contract, WebSocket });
+      Object.assign(chain, change);
+      await channel.query({ data: '0x05' });
+      late += 2000;
+      await assert.rejects(channel.query({ data: '0x05' }), (e) => e instanceof ChannelClosed && /no attested member/.test(e.message));
+      await assert.rejects(channel.query({ data: '0x05' }), ChannelClosed);
+      Object.assign(chain, chainOf(worker), { fetch: chain.fetch });
+      late += 2000;
+      await assert.rejects(channel.query({ data: '0x05' }), /closed here/);
+    }
+    const chain = chainOf(worker);
+    const network = await chain.connect();
+    const channel = await network.channel({ contract, WebSocket });
+    chain.cluster = 2n;
+    await assert.rejects(channel.query({ contract: workers, data: '0x05' }), /is in cluster 2, the channel in 1/);
+    chain.cluster = 1n;
+    assert.equal((await channel.query({ data: '0x05' })).result, '0x05');
+    channel.close();
+  } finally {
+    Date.now = now;
+  }
 }));
 
 test('nodes that say different things', () => workerThat({}, async (worker) => {
