@@ -137,6 +137,14 @@ soak:
 	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=fuzz fuzz-bins
 	@tests/soak $(O)
 
+## make races         end-to-end tests with daemons under ThreadSanitizer
+.PHONY: races
+races:
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=release all
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=asan unit-bins
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=tsan all
+	@tests/races $(O)
+
 ## make kubo          the optional Kubo node, O/kubo/ipfs, of the version in tools/kubo/go.mod (needs Go)
 .PHONY: kubo
 kubo: $(O)/kubo/ipfs

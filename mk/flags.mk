@@ -17,7 +17,9 @@ LINK_HARD := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--gc-s
 SAN := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,implicit-integer-truncation,local-bounds,float-divide-by-zero,nullability \
   -fno-sanitize-recover=all -DDEBUG_CHECKS
 
-# BUILD: release (gcc), clang (clang, release flags), asan (clang, sanitizers; what tests run), fuzz
+RACE := -O1 -fno-omit-frame-pointer -fsanitize=thread -DDEBUG_CHECKS
+
+# BUILD: release (gcc), clang (clang, release flags), asan (clang, sanitizers; what tests run), fuzz, tsan (races)
 BUILD ?= release
 ifeq ($(BUILD),release)
   CC := gcc
@@ -35,8 +37,12 @@ else ifeq ($(BUILD),fuzz)
   CC := clang-19
   CFLAGS := $(COMMON) $(WARN) $(WARN_clang) $(SAN) -fsanitize=fuzzer-no-link
   LDFLAGS := $(SAN) -fuse-ld=lld -fsanitize=fuzzer
+else ifeq ($(BUILD),tsan)
+  CC := clang-19
+  CFLAGS := $(COMMON) $(WARN) $(WARN_clang) $(RACE)
+  LDFLAGS := $(RACE) -fuse-ld=lld
 else
-  $(error BUILD=$(BUILD) is not one of release, clang, asan, fuzz)
+  $(error BUILD=$(BUILD) is not one of release, clang, asan, fuzz, tsan)
 endif
 ifdef CCACHE
   CC := $(CCACHE) $(CC)
