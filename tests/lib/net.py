@@ -119,6 +119,8 @@ class Net:
         return None
 
     def port_of(self, name):
+        if name.startswith("contract-worker"):
+            return int(self.about["contract_workers"][int(name[-1])]["url"].rsplit(":", 1)[1])
         return self.port + (10 + int(name[-1]) if name.startswith("worker") else ["ledger", "store"].index(name))
 
     def serves(self, name):

@@ -88,6 +88,19 @@ void cluster_free(struct cluster *c)
     free(c);
 }
 
+/* The same but for numbers: heights and times move on while the trouble stays. */
+static bool is_same_text(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        a += strspn(a, "0123456789");
+        b += strspn(b, "0123456789");
+        if (*a != *b)
+            return false;
+        if (*a == '\0')
+            return true;
+    }
+}
+
 void cluster_say(struct cluster *c, const char *what, const char *why)
 {
     char text[sizeof(c->said[0].text)];
@@ -96,7 +109,7 @@ void cluster_say(struct cluster *c, const char *what, const char *why)
 
     (void)snprintf(text, sizeof(text), "%s: %.200s", what, why);
     for (size_t i = 0; i < ARRAY_LEN(c->said); i++) {
-        if (strcmp(text, c->said[i].text) == 0 && now < c->said[i].again_ms)
+        if (is_same_text(text, c->said[i].text) && now < c->said[i].again_ms)
             return;
         if (c->said[i].again_ms < oldest->again_ms)
             oldest = &c->said[i];

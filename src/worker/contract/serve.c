@@ -229,9 +229,15 @@ enum rc contracts_check_expiry(const char *what, uint64_t expiry_s, unsigned max
     uint64_t now_s = clock_wall_ns() / 1000000000u;
 
     if (expiry_s < now_s)
-        return err_set(e, RC_DENIED, "the %s's time is over", what);
+        return err_set(e, RC_DENIED,
+                       "the %s's time is over: it ended at %llu, and by this "
+                       "worker's clock it is %llu",
+                       what, (unsigned long long)expiry_s, (unsigned long long)now_s);
     if (expiry_s > now_s + max_s)
-        return err_set(e, RC_DENIED, "the %s's expiry is more than %u s away", what, max_s);
+        return err_set(e, RC_DENIED,
+                       "the %s's expiry, %llu, is more than %u s away: by this "
+                       "worker's clock it is %llu",
+                       what, (unsigned long long)expiry_s, max_s, (unsigned long long)now_s);
     return RC_OK;
 }
 
@@ -397,7 +403,10 @@ static enum rc check_owner(struct contracts *c, struct contract_view *view, stru
     if (!address_eq(&view->owner, signer))
         return err_set(e, RC_DENIED, "only the contract's owner may ask for this");
     if (expiry_s < now_s)
-        return err_set(e, RC_DENIED, "its time is over");
+        return err_set(e, RC_DENIED,
+                       "its time is over: it ended at %llu, and by this worker's "
+                       "clock it is %llu",
+                       (unsigned long long)expiry_s, (unsigned long long)now_s);
     return RC_OK;
 }
 
