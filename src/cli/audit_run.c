@@ -33,7 +33,9 @@ static void range_clear(struct range *r)
 
 enum rc audit_begin(struct audit *x, struct err *e)
 {
-    const struct machine_config config = {.chain_id = x->c.chain_id, .genesis = x->c.genesis};
+    /* The members' limit: a command that it made fail fails here, too. */
+    const struct machine_config config = {
+        .chain_id = x->c.chain_id, .genesis = x->c.genesis, .state_limit = MACHINE_STATE_LIMIT};
 
     x->machine = machine_new(&config);
     x->roots = cluster_roots_new();

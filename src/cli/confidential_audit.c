@@ -388,7 +388,10 @@ const struct cli_command CLI_CONTRACT_AUDIT = {
         "FILE),\n"
         "has the owner of each grant it (--grant-to KEY), and gives all of them. The contracts "
         "must be\n"
-        "deployed with --audit owner. Exit code 0: nothing was found wrong.",
+        "deployed with --audit owner. Their state is held in memory, at most 1,280 MiB as in a "
+        "worker (64 bytes\n"
+        "counted for each key besides), twice where other contracts of the cluster had a part.\n"
+        "Exit code 0: nothing was found wrong.",
     .fn = contract_audit,
     .options = OPTIONS,
     .min_args = 1,
