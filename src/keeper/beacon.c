@@ -109,7 +109,13 @@ static void ask_some(struct keeper *k, struct parts *x, uint32_t whom)
                            .ctx = x});
 }
 
-/* First no more than are needed, of those that answered last time; then the others. */
+/* First no more than are needed, of those that answered last time; then all others at once. Being
+ * silent once does not expire, and need not: it says who is asked later, never who is not asked. As
+ * long as t others answer, nothing is wanted of that keeper; when one of them fails, it is asked in
+ * the same call, and one good part puts it among the first again. A liar is so asked only when an
+ * honest keeper is missing, and costs a question then; were its bit to expire, it would cost one
+ * (and, when it hangs, a time-out) again and again though nobody needs it. In a new sharing a bit
+ * may stand for another keeper: that one is asked later, once. */
 static void ask_enough(struct keeper *k, struct parts *x)
 {
     const struct keeper_serving *s = x->s;
