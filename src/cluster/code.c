@@ -72,21 +72,10 @@ enum rc code_seal(struct buf *out, const struct code_context *c, const uint8_t p
 
 enum rc code_file_epoch(uint64_t *epoch, struct bytes file, struct err *e)
 {
-    struct reader r = reader_init(file);
-    uint8_t version = reader_u8(&r);
-
     *epoch = 0;
-    if (reader_ok(&r) && version != FILE_VERSION)
-        return err_set(e, RC_UNSUPPORTED, "encrypted code: version %u, known is %u", version,
-                       FILE_VERSION);
     if (file.n > CODE_FILE_MAX)
         return err_set(e, RC_LIMIT, "encrypted code: %zu bytes, at most %u", file.n, CODE_FILE_MAX);
-    *epoch = reader_u64be(&r);
-    (void)reader_take(&r, HPKE_OVERHEAD + CODE_CLASS_MIN);
-    (void)reader_rest(&r);
-    if (!reader_ok(&r))
-        *epoch = 0;
-    return reader_done(&r, "encrypted code", e);
+    return sealed_epoch(epoch, file, FILE_VERSION, CODE_CLASS_MIN, "encrypted code", e);
 }
 
 /* Without a salt its hash would let anybody try guesses of the program. */

@@ -77,19 +77,7 @@ enum rc envelope_seal(struct buf *out, const struct envelope_context *c, const u
 
 enum rc envelope_epoch(uint64_t *out, struct bytes envelope, struct err *e)
 {
-    struct reader r = reader_init(envelope);
-    uint8_t version = reader_u8(&r);
-
-    *out = 0;
-    if (reader_ok(&r) && version != ENVELOPE_VERSION)
-        return err_set(e, RC_UNSUPPORTED, "envelope: version %u, known is %u", version,
-                       ENVELOPE_VERSION);
-    *out = reader_u64be(&r);
-    (void)reader_take(&r, HPKE_OVERHEAD + CLASS_MIN);
-    (void)reader_rest(&r);
-    if (!reader_ok(&r))
-        *out = 0;
-    return reader_done(&r, "envelope", e);
+    return sealed_epoch(out, envelope, ENVELOPE_VERSION, CLASS_MIN, "envelope", e);
 }
 
 enum rc envelope_open(struct secbuf *out, uint8_t reply32[32], const struct envelope_context *c,

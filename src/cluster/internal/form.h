@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/reader.h"
+#include "crypto/hpke.h"
 #include "crypto/secret.h"
 
 /* Envelopes and receipts are padded to 2^7 .. 2^15 bytes. */
@@ -38,4 +39,23 @@ static inline bool all_zero(struct bytes b)
     for (size_t i = 0; i < b.n; i++)
         any |= b.p[i];
     return any == 0;
+}
+
+/* The epoch that `text` (what: for errors) was sealed for: version, epoch, HPKE of a plaintext of
+ * at least `least` bytes. RC_UNSUPPORTED: another version; RC_MALFORMED. *epoch is 0 then. */
+static inline enum rc sealed_epoch(uint64_t *epoch, struct bytes text, uint8_t version,
+                                   size_t least, const char *what, struct err *e)
+{
+    struct reader r = reader_init(text);
+    uint8_t found = reader_u8(&r);
+
+    *epoch = 0;
+    if (reader_ok(&r) && found != version)
+        return err_set(e, RC_UNSUPPORTED, "%s: version %u, known is %u", what, found, version);
+    *epoch = reader_u64be(&r);
+    (void)reader_take(&r, HPKE_OVERHEAD + least);
+    (void)reader_rest(&r);
+    if (!reader_ok(&r))
+        *epoch = 0;
+    return reader_done(&r, what, e);
 }
