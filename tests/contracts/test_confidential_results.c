@@ -520,6 +520,29 @@ static struct address made_at(struct conf *c, uint64_t cluster, struct address m
     return at;
 }
 
+/* As begin(), with another cluster of one, and `value` more that came in for the contract, with
+ * which it makes messages to ConfidentialContracts. */
+static struct address begin_two(struct conf *c, uint64_t *id, uint64_t *second, uint64_t value)
+{
+    struct address at = begin(c, id, 1);
+
+    *second = conf_add_cluster(c, 1, 1, 1);
+    world_set_balance(c->w, c->alice, UINT64_C(1) << 40);
+    CHECK_CALL(c->w, conf_send(c, c->alice, at, 1, value));
+    conf_block(c);
+    return at;
+}
+
+/* A message from the contract to ConfidentialContracts; `call` is used up. */
+static struct bytes message_home(struct conf *c, struct address from, uint64_t value,
+                                 struct buf *call)
+{
+    struct bytes m = conf_message(c, from, c->at, value, buf_bytes(call));
+
+    buf_clear(call);
+    return m;
+}
+
 TEST(a_contract_makes_contracts_by_messages)
 {
     struct confidential_contracts_DeployParams p = {.codeHash = conf_code(9),
@@ -533,17 +556,11 @@ TEST(a_contract_makes_contracts_by_messages)
     uint64_t id, second;
     struct conf c;
 
-    at = begin(&c, &id, 1);
-    second = conf_add_cluster(&c, 1, 1, 1);
-    world_set_balance(c.w, c.alice, UINT64_C(1) << 40);
-    CHECK_CALL(c.w, conf_send(&c, c.alice, at, 1, 3 * FEE));
-    conf_block(&c);
+    at = begin_two(&c, &id, &second, 3 * FEE);
     confidential_contracts_put_deploy(&b, id, &p);
-    m[0] = m[1] = conf_message(&c, at, c.at, FEE, buf_bytes(&b)); /* the address is taken then */
-    buf_clear(&b);
+    m[0] = m[1] = message_home(&c, at, FEE, &b);       /* the address is taken then */
     confidential_contracts_put_deploy(&b, second, &p); /* where its owner alone deploys */
-    m[2] = conf_message(&c, at, c.at, FEE, buf_bytes(&b));
-    buf_clear(&b);
+    m[2] = message_home(&c, at, FEE, &b);
     confirm_outbox(&c, id, 3, 1, m, 3);
     WORKS(conf_deliver(&c, id, m, 3, NULL));
     CHECK_TRUE(delivered_well(&c, 0) && !delivered_well(&c, 1) && !delivered_well(&c, 2));
@@ -569,20 +586,14 @@ TEST(clusters_talk_by_messages)
     uint64_t id, second;
     struct conf c;
 
-    at = begin(&c, &id, 1);
-    second = conf_add_cluster(&c, 1, 1, 1);
+    at = begin_two(&c, &id, &second, FEE + 9);
     other = conf_add_contract(&c, second, 5, 1);
     queue = conf_queue(&c, second).hash;
     confidential_contracts_put_send(&b, &other, UINT64_MAX, UINT64_MAX, GAS_CLASS, PLAIN,
                                     bytes_str("hello"));
-    world_set_balance(c.w, c.alice, UINT64_C(1) << 40);
-    CHECK_CALL(c.w, conf_send(&c, c.alice, at, 1, FEE + 9));
-    conf_block(&c);
-    m[0] = conf_message(&c, at, c.at, FEE + 9, buf_bytes(&b));
-    buf_clear(&b);
+    m[0] = message_home(&c, at, FEE + 9, &b);
     confidential_contracts_put_claim(&b); /* nothing else is let in meanwhile */
-    m[1] = conf_message(&c, at, c.at, 0, buf_bytes(&b));
-    buf_clear(&b);
+    m[1] = message_home(&c, at, 0, &b);
     confirm_outbox(&c, id, 3, 1, m, 2);
     WORKS(conf_deliver(&c, id, m, 2, NULL));
     CHECK_TRUE(delivered_well(&c, 0));

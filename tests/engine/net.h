@@ -66,14 +66,21 @@ static inline void net_clear(struct net *n)
     free(n->genesis);
 }
 
-static inline struct engine *net_open(const struct net *n)
+/* With further options; folder and genesis are filled in. */
+static inline struct engine *net_open_with(const struct net *n, struct engine_options o)
 {
-    struct engine_options o = {.dir = n->dir, .genesis_path = n->genesis};
     struct engine *en;
     struct err e;
 
+    o.dir = n->dir;
+    o.genesis_path = n->genesis;
     CHECK_OK(engine_open(&en, &o, &e), &e);
     return en;
+}
+
+static inline struct engine *net_open(const struct net *n)
+{
+    return net_open_with(n, (struct engine_options){0});
 }
 
 /* A signed transfer of `wei` from account `from`. */

@@ -248,7 +248,6 @@ static enum rc no_sync(void *ctx, int fd, struct err *e)
 TEST(a_failing_disk_stops_blocks_but_not_reads)
 {
     struct disk d = *disk_os();
-    struct engine_options o = {.disk = &d};
     AUTO_CLEAR(engine_block_p) struct engine_block *b = NULL;
     AUTO_CLEAR(buf) struct buf raw = {0};
     struct engine *en;
@@ -258,9 +257,7 @@ TEST(a_failing_disk_stops_blocks_but_not_reads)
     struct err e;
 
     net_init(&n, t_tmpdir());
-    o.dir = n.dir;
-    o.genesis_path = n.genesis;
-    CHECK_OK(engine_open(&en, &o, &e), &e);
+    en = net_open_with(&n, (struct engine_options){.disk = &d});
     h = net_send(en, &n, 0, &BOB, 0, 9);
     (void)net_wait(en, &h);
     net_until(en, 3);

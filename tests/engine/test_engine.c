@@ -90,16 +90,13 @@ TEST(idle_chain_stands_still)
 
 TEST(a_proof_that_is_waited_for_comes_at_once)
 {
-    struct engine_options o = {.proof_block_ms = 3600000};
     struct engine *en;
     struct hash32 hash;
     struct net n;
     struct err e;
 
     net_init(&n, t_tmpdir());
-    o.dir = n.dir;
-    o.genesis_path = n.genesis;
-    CHECK_OK(engine_open(&en, &o, &e), &e);
+    en = net_open_with(&n, (struct engine_options){.proof_block_ms = 3600000});
     CHECK_RC(engine_await_proof(en, 1, 1000, &e), RC_RANGE, &e, "block 1"); /* changed nothing */
     for (uint64_t i = 0; i < 3; i++) {
         hash = net_send(en, &n, 0, &BOB, i, 1);
