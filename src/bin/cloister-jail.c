@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 static const char help[] =
     "usage: cloister-jail < config.json > status.json [3< input] [4> results.json]\n"
@@ -26,11 +27,30 @@ static const char help[] =
     "  \"duration_ms\", \"error\"}\n"
     "Exit status: 0 when the jail itself worked, 1 when not (the reason is printed), 2 usage.\n";
 
+/* Who started us need not wait for our own end. */
+static enum rc tell(void *data, const struct jail_status *status, struct bytes results,
+                    struct err *e)
+{
+    const int *go_fd = data;
+    AUTO_CLEAR(buf) struct buf json = {0};
+    const char told = JAIL_TOLD;
+
+    if (results.n != 0 && fcntl(JAIL_FD_RESULTS, F_GETFD) >= 0)
+        TRY(file_write_fd(JAIL_FD_RESULTS, results, e));
+    jail_status_encode(&json, status);
+    buf_u8(&json, '\n');
+    TRY(file_write_fd(JAIL_FD_STATUS, buf_bytes(&json), e));
+    if (*go_fd != 0)
+        (void)send(*go_fd, &told, 1, MSG_NOSIGNAL);
+    return RC_OK;
+}
+
 static enum rc run(struct err *e)
 {
     AUTO_CLEAR(buf) struct buf json = {0};
     AUTO_CLEAR(buf) struct buf results = {0};
     AUTO_CLEAR(jail_parsed_config) struct jail_parsed_config parsed = {0};
+    struct jail_config *c = &parsed.config;
     struct jail_status status;
     bool has_input = fcntl(JAIL_FD_INPUT, F_GETFD) >= 0;
     enum rc rc;
@@ -38,16 +58,12 @@ static enum rc run(struct err *e)
     TRY(file_read_fd(&json, JAIL_FD_CONFIG, JAIL_MAX_CONFIG_SIZE, e));
     TRY(jail_config_parse(&parsed, buf_bytes(&json), e));
     if (fcntl(JAIL_FD_GO, F_GETFD) >= 0)
-        parsed.config.go_fd = JAIL_FD_GO;
-    rc = jail_run(&status, &results, &parsed.config, has_input ? JAIL_FD_INPUT : -1, e);
-    if (rc == RC_OK && results.n != 0 && fcntl(JAIL_FD_RESULTS, F_GETFD) >= 0)
-        rc = file_write_fd(JAIL_FD_RESULTS, buf_bytes(&results), e);
+        c->go_fd = JAIL_FD_GO;
+    c->on_end = tell;
+    c->on_end_data = &c->go_fd;
+    rc = jail_run(&status, &results, c, has_input ? JAIL_FD_INPUT : -1, e);
     wipe(results.p, results.n);
-    TRY(rc);
-    buf_reset(&json);
-    jail_status_encode(&json, &status);
-    buf_u8(&json, '\n');
-    return file_write_fd(JAIL_FD_STATUS, buf_bytes(&json), e);
+    return rc;
 }
 
 int main(int argc, char **argv)

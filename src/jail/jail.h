@@ -28,8 +28,10 @@ enum {
     JAIL_FD_STATUS = 1,
     JAIL_FD_INPUT = 3,
     JAIL_FD_RESULTS = 4,
-    JAIL_FD_GO = 5
+    JAIL_FD_GO = 5 /* a socket: a byte in when the input is complete, one out (JAIL_TOLD) when
+                      status and results stand in their files */
 };
+#define JAIL_TOLD 'd'
 
 struct jail_limits {
     uint64_t memory_size; /* bytes, of all processes, page cache and tmpfs together; 0 = 512 MiB */
@@ -39,6 +41,11 @@ struct jail_limits {
     uint32_t n_pids;      /* processes and threads; 0 = 64 */
     uint32_t cpu_percent; /* of one CPU; 0 = 100 */
 };
+
+struct jail_status;
+/* The container has ended, nothing of it runs any more, and what it did is known. */
+typedef enum rc jail_end_fn(void *data, const struct jail_status *s, struct bytes results,
+                            struct err *e);
 
 /* Borrowed strings; see jail_config_parse for the owning form. */
 struct jail_config {
@@ -52,6 +59,10 @@ struct jail_config {
     bool rlimit_only; /* do not use cgroups even where they can be had */
     int go_fd; /* the input is complete when a byte comes from here; 0 = it is already. Not in JSON
                 */
+    /* Called before namespaces, mounts and control group are taken down, which takes milliseconds;
+     * where it fails so does jail_run. May be NULL. Not in JSON. */
+    jail_end_fn *on_end;
+    void *on_end_data;
 };
 
 enum jail_limits_kind { JAIL_LIMITS_CGROUP, JAIL_LIMITS_RLIMIT_ONLY };
@@ -105,7 +116,8 @@ struct jail_process;
  * `input_fd` when jail_finish is called is the input (-1 = none). */
 enum rc jail_start(struct jail_process **out, const char *jail_path,
                    const struct jail_config *config, int input_fd, struct err *e);
-/* Let it run, wait, take status and results. Kills it, and with it the container, a few seconds
+/* Let it run, wait, take status and results; the jail is then still taking itself down, which
+ * jail_process_free waits for. Kills it, and with it the container, a few seconds
  * after the wall-clock limit. RC codes as jail_run, and RC_CLOSED when the jail died. */
 enum rc jail_finish(struct jail_status *out, struct buf *results, struct jail_process *p,
                     struct err *e);

@@ -112,7 +112,18 @@ static enum rc start_inside(pid_t *pid, const struct inside_args *args, int go_w
     return RC_OK;
 }
 
-/* Everything the inside half writes until it closes the pipe; at most `max` bytes. */
+/* A report and the results that follow it. */
+static bool is_whole(const struct buf *text)
+{
+    struct inside_report r;
+
+    if (text->n < sizeof(r))
+        return false;
+    memcpy(&r, text->p, sizeof(r));
+    return text->n - sizeof(r) >= r.results_size;
+}
+
+/* What the inside half writes; it need not have ended. At most `max` bytes. */
 static enum rc read_report(struct buf *out, int fd, uint64_t deadline_ms, size_t max, struct err *e)
 {
     for (;;) {
@@ -134,6 +145,8 @@ static enum rc read_report(struct buf *out, int fd, uint64_t deadline_ms, size_t
         out->n += (size_t)n;
         if (out->n > max)
             return err_set(e, RC_LIMIT, "jail: report of more than %zu bytes", max);
+        if (is_whole(out))
+            return RC_OK;
     }
 }
 
@@ -183,6 +196,17 @@ static void tell(int go, char what)
     (void)send(go, &what, 1, MSG_NOSIGNAL);
 }
 
+/* What only the outside half knows. */
+static enum rc tell_end(struct jail_status *out, struct bytes results,
+                        const struct inside_args *args, uint64_t begun_ms, struct err *e)
+{
+    const struct jail_config *c = args->config;
+
+    out->oom = cgroup_had_oom(args->cgroup);
+    out->duration_ms = clock_mono_ms() - begun_ms;
+    return c->on_end != NULL ? c->on_end(c->on_end_data, out, results, e) : RC_OK;
+}
+
 /* The steps after the inside half exists; the caller ends it whatever happens. */
 static enum rc conduct(struct jail_status *out, struct buf *results, pid_t pid, int go, int report,
                        const struct inside_args *args, struct err *e)
@@ -204,7 +228,7 @@ static enum rc conduct(struct jail_status *out, struct buf *results, pid_t pid, 
 }
 
 static enum rc run_in(struct jail_status *out, struct buf *results, struct inside_args *args,
-                      struct err *e)
+                      uint64_t begun_ms, struct err *e)
 {
     int go[2] = {-1, -1}, report[2] = {-1, -1};
     pid_t pid = -1;
@@ -222,6 +246,8 @@ static enum rc run_in(struct jail_status *out, struct buf *results, struct insid
     (void)close(report[1]);
     if (rc == RC_OK)
         rc = conduct(out, results, pid, go[1], report[0], args, e);
+    if (rc == RC_OK)
+        rc = tell_end(out, buf_bytes(results), args, begun_ms, e);
     if (pid > 0) {
         /* It is process 1 of its namespace: the kernel kills everything else in there with it. */
         (void)kill(pid, SIGKILL);
@@ -264,9 +290,7 @@ enum rc jail_run(struct jail_status *out, struct buf *results, const struct jail
     args.rlimit_only = out->limits == JAIL_LIMITS_RLIMIT_ONLY;
     args.tree_fd = tree = detach(c.rootfs);
     args.agent_fd = agent = detach(c.agent);
-    rc = run_in(out, results, &args, e);
-    out->oom = cgroup_had_oom(&cg);
+    rc = run_in(out, results, &args, start, e);
     cgroup_remove(&cg);
-    out->duration_ms = clock_mono_ms() - start;
     return rc;
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -98,23 +99,48 @@ enum rc jail_start(struct jail_process **out, const char *jail_path,
     return rc;
 }
 
-enum rc jail_finish(struct jail_status *out, struct buf *results, struct jail_process *p,
-                    struct err *e)
+/* True: status and results are there. It may be on its way out by then. */
+static bool is_told(struct jail_process *p)
 {
-    AUTO_CLEAR(buf) struct buf status = {0};
+    uint64_t give_up = clock_mono_ms() + p->wall_ms + KILL_AFTER_MS;
+    struct pollfd fd[2] = {{.fd = p->go_fd, .events = POLLIN},
+                           {.fd = p->child.pidfd, .events = POLLIN}};
+    char byte = 0;
+
+    for (uint64_t now; (now = clock_mono_ms()) < give_up;)
+        if (poll(fd, 2, (int)(give_up - now < 60000 ? give_up - now : 60000)) > 0)
+            break;
+    return recv(p->go_fd, &byte, 1, MSG_DONTWAIT) == 1 && byte == JAIL_TOLD;
+}
+
+/* Its sockets close a moment before it has ended. */
+static enum rc take_end(struct bytes status, struct jail_process *p, struct err *e)
+{
     struct child_status ended;
 
-    memset(out, 0, sizeof(*out));
-    buf_reset(results);
-    /* It may be gone already, having said why. */
-    (void)send(p->go_fd, "g", 1, MSG_NOSIGNAL);
-    TRY(child_wait(&p->child, (int)(p->wall_ms + KILL_AFTER_MS), &ended, e));
-    TRY(read_back(&status, p->fds[1], STATUS_MAX, e));
+    TRY(child_wait(&p->child, ABANDON_MS, &ended, e));
     if (!ended.exited)
         return err_set(e, RC_CLOSED, "the jail was killed by signal %d", ended.code);
     if (ended.code != 0)
         return err_set(e, RC_IO, "%.*s", (int)(status.n < 200 ? status.n : 200),
                        status.n != 0 ? (const char *)status.p : "the jail failed");
+    return RC_OK;
+}
+
+enum rc jail_finish(struct jail_status *out, struct buf *results, struct jail_process *p,
+                    struct err *e)
+{
+    AUTO_CLEAR(buf) struct buf status = {0};
+    bool told;
+
+    memset(out, 0, sizeof(*out));
+    buf_reset(results);
+    /* It may be gone already, having said why. */
+    (void)send(p->go_fd, "g", 1, MSG_NOSIGNAL);
+    told = is_told(p);
+    TRY(read_back(&status, p->fds[1], STATUS_MAX, e));
+    if (!told)
+        TRY(take_end(buf_bytes(&status), p, e));
     TRY(jail_status_parse(out, buf_bytes(&status), e));
     return read_back(results, p->fds[2], JAIL_MAX_RESULTS_SIZE, e);
 }

@@ -463,6 +463,57 @@ static const char *jail_binary(void)
     return path;
 }
 
+struct end {
+    unsigned calls;
+    bool refuse;
+    struct jail_status status;
+    struct buf results;
+};
+
+static enum rc on_end(void *data, const struct jail_status *s, struct bytes results, struct err *e)
+{
+    struct end *end = data;
+
+    end->calls++;
+    end->status = *s;
+    buf_reset(&end->results);
+    buf_put_bytes(&end->results, results);
+    return end->refuse ? err_set(e, RC_IO, "nobody listens") : RC_OK;
+}
+
+/* All there is to tell is told before the jail takes itself down, once, and only when it ran. */
+TEST(the_end_is_told)
+{
+    const char *root = make_rootfs();
+    const char *argv[] = {"/bin/guest", "input", NULL};
+    const char *env[] = {NULL};
+    struct end end = {0};
+    struct jail_config c = {.rootfs = root,
+                            .argv = argv,
+                            .env = env,
+                            .limits = small(),
+                            .on_end = on_end,
+                            .on_end_data = &end};
+    AUTO_CLEAR(buf) struct buf r = {0};
+    AUTO_FD int fd = input_of("told");
+    struct jail_status s;
+    struct err e = {0};
+
+    (void)run(&r, root, "exit", "0");
+    CHECK_OK(jail_run(&s, &r, &c, fd, &e), &e);
+    CHECK_INT(end.calls, 1);
+    CHECK_STR(buf_cstr(&end.results), "told");
+    CHECK_TRUE(end.status.started && end.status.has_results);
+    CHECK_INT(end.status.exit_code, s.exit_code);
+    CHECK_INT(end.status.duration_ms, s.duration_ms);
+    end.refuse = true;
+    CHECK_RC(jail_run(&s, &r, &c, fd, &e), RC_IO, &e, "nobody listens");
+    c.rootfs = "/nonexistent";
+    CHECK_RC(jail_run(&s, &r, &c, fd, &e), RC_NOTFOUND, &e, "/nonexistent");
+    CHECK_INT(end.calls, 2);
+    buf_clear(&end.results);
+}
+
 TEST(spawned_jail_gives_status_and_results)
 {
     const char *root = make_rootfs();
