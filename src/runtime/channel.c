@@ -43,20 +43,24 @@ int channel_take_fd(struct channel *c, unsigned i)
     return fd;
 }
 
-/* Until the socket can do `events`, or the deadline. Without one the call itself waits. */
+/* Until the socket can do `events`, or the deadline (0: none). Reading waits here and not in
+ * recvmsg, which Linux also wakes when the other side has taken what we sent: a process that just
+ * answered would be put to work once more for nothing, in place of the one that reads its answer.
+ */
 static enum rc wait_for(const struct channel *c, short events, uint64_t deadline, struct err *e)
 {
     struct pollfd p = {.fd = c->fd, .events = events};
-    uint64_t now;
     int n;
 
-    if (deadline == 0)
-        return RC_OK;
     do {
-        now = clock_mono_ms();
-        if (now >= deadline)
+        uint64_t now = deadline == 0 ? 0 : clock_mono_ms();
+        int left = -1;
+
+        if (deadline != 0 && now >= deadline)
             return err_set(e, RC_TIMEOUT, "the runtime's process does not answer");
-        n = poll(&p, 1, deadline - now < INT_MAX ? (int)(deadline - now) : INT_MAX);
+        if (deadline != 0)
+            left = deadline - now < INT_MAX ? (int)(deadline - now) : INT_MAX;
+        n = poll(&p, 1, left);
     } while (n == 0 || (n < 0 && errno == EINTR));
     return n > 0 ? RC_OK : err_errno(e, errno, "poll");
 }

@@ -57,6 +57,7 @@ static int add_rules(scmp_filter_ctx ctx, unsigned extra)
         bad |= seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, always[i], 0, NULL);
     if ((extra & SANDBOX_MESSAGES) != 0) {
         bad |= seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 0, NULL);
+        bad |= seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(poll), 0, NULL);
         bad |= seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, &local);
     }
     if ((extra & (SANDBOX_MESSAGES | SANDBOX_RECEIVE)) != 0)

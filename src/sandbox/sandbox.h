@@ -8,7 +8,7 @@
 
 /* What is allowed besides memory, time, randomness and the descriptors that are open. */
 enum sandbox_extra {
-    SANDBOX_MESSAGES = 1, /* sendmsg, recvmsg, pairs of AF_UNIX sockets */
+    SANDBOX_MESSAGES = 1, /* sendmsg, recvmsg, poll, pairs of AF_UNIX sockets */
     SANDBOX_FORK = 2,     /* clone of whole processes, with a pidfd */
     SANDBOX_RECEIVE = 4,  /* recvmsg on what is open */
 };
