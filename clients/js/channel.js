@@ -64,7 +64,7 @@ class Line {
 
   #take(data) {
     if (this.isOver) return;
-    if (!(data instanceof ArrayBuffer)) return this.end(1002, 'the worker sent text');
+    if (typeof data === 'string') return this.end(1002, 'the worker sent text');
     if (this.#due === 0) return this.end(1002, 'the worker sent what nobody asked for');
     this.#due--;
     this.#watch();

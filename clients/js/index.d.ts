@@ -1,6 +1,7 @@
-/** "0x" and hexadecimal digits, or the bytes themselves. */
-export type Bytes = `0x${string}` | Uint8Array;
+/** Taken: "0x" and hexadecimal digits, as ethers (string) and viem (Hex) have them, or the bytes themselves. */
+export type Bytes = string | Uint8Array;
 export type Integer = number | bigint;
+/** Given: fits both. */
 export type Hex = `0x${string}`;
 
 /** done; reverted; trapped (or out of gas); unreadable (the envelope did not open); no contract. */
@@ -105,7 +106,7 @@ export interface Query extends QueryContext {
   url: string;
   /** Both, or the contract sees nobody. */
   caller?: Bytes;
-  signTypedData?: (data: TypedData) => Promise<Hex>;
+  signTypedData?: (data: TypedData) => Promise<string>;
   /** Unix seconds [in five minutes]. */
   expiry?: Integer;
   fetch?: typeof fetch;
@@ -140,7 +141,7 @@ export interface ChannelOptions extends Network {
   url: string;
   /** Both, or the contracts see nobody. Signed once, for all queries on the channel. */
   caller?: Bytes;
-  signTypedData?: (data: ChannelTypedData) => Promise<Hex>;
+  signTypedData?: (data: ChannelTypedData) => Promise<string>;
   /** Unix seconds, at most an hour away [in half an hour]: the worker closes the channel then. */
   expiry?: Integer;
   /** Where the platform has none (Node before 22): that of the package ws. */
@@ -150,7 +151,7 @@ export interface ChannelOptions extends Network {
 /** What is used of the platform's WebSocket, or of ws. */
 export type WebSocketClass = new (url: string) => {
   binaryType: string;
-  send(data: Uint8Array | ArrayBuffer): void;
+  send(data: any): void;
   close(): void;
   addEventListener(type: any, listener: (event: any) => void): void;
 };
@@ -196,6 +197,7 @@ export function gasClass(gas: Integer): bigint;
 export function sealCommand(command: Command): Promise<Hex>;
 export function commandTransaction(t: CommandTransaction): { to: Hex; data: Hex; value: bigint };
 export function openReceipt(receipt: Receipt & { sealed: Bytes }): Promise<Outcome>;
+/** null: not confirmed yet. WorkerError `RECEIPT_NONE`: none was asked for, or the envelope did not open, or it is too old. */
 export function receipt(receipt: Receipt & { url: string; fetch?: typeof fetch }): Promise<Outcome | null>;
 export function queryTypedData(query: QueryContext & { nonce: Bytes; expiry: Integer }): TypedData;
 export function sealQuery(query: PreparedQuery): Promise<Hex>;
@@ -225,7 +227,7 @@ export interface ConnectOptions {
   /** RPC addresses; at least one of them must tell the truth, all must answer. */
   nodes: string[];
   /** ConfidentialContracts */
-  registry: Hex;
+  registry: string;
   fetch?: typeof fetch;
 }
 
@@ -251,28 +253,28 @@ export interface Member {
 }
 
 export interface NetworkQuery {
-  contract: Hex;
+  contract: string;
   /** Calldata. */
   data: Bytes;
   /** A member of the contract's cluster [any that is active]. */
-  worker?: Hex;
+  worker?: string;
   /** Where it is, instead of where it registered. */
   url?: string;
   minimumHeight?: Integer;
   caller?: Bytes;
-  signTypedData?: (data: TypedData) => Promise<Hex>;
+  signTypedData?: (data: TypedData) => Promise<string>;
   expiry?: Integer;
 }
 
 export interface NetworkChannelOptions {
   /** Of the cluster whose members may be asked; queries that name no contract are to it. */
-  contract: Hex;
+  contract: string;
   /** A member of the contract's cluster [any that is active]. */
-  worker?: Hex;
+  worker?: string;
   /** Where it is, instead of where it registered. */
   url?: string;
   caller?: Bytes;
-  signTypedData?: (data: ChannelTypedData) => Promise<Hex>;
+  signTypedData?: (data: ChannelTypedData) => Promise<string>;
   expiry?: Integer;
   WebSocket?: WebSocketClass;
 }
@@ -281,7 +283,7 @@ export interface NetworkChannelOptions {
 export interface CheckedChannel {
   worker: Hex;
   expiry: bigint;
-  query(query: { contract?: Hex; data: Bytes; minimumHeight?: Integer }): Promise<Answer>;
+  query(query: { contract?: string; data: Bytes; minimumHeight?: Integer }): Promise<Answer>;
   close(): void;
 }
 
@@ -291,7 +293,7 @@ export interface CheckedNetwork {
   genesis: Hex;
   registry: Hex;
   /** An active contract's record, as all nodes have it. */
-  contract(contract: Hex): Promise<ContractRecord>;
+  contract(contract: string): Promise<ContractRecord>;
   members(cluster: Integer): Promise<Member[]>;
   /**
    * Ask a member that is attested now. The answer is signed by the commit key registered on the chain, is not older

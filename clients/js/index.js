@@ -1,7 +1,8 @@
 // Confidential contracts from JavaScript: docs/confidential.md says what every byte here is.
 // Trust: keys and records are the caller's; what workers answer is not believed before it is checked.
 import { keccak_256 } from '@noble/hashes/sha3.js';
-import { CLASS_MIN, STATUS, bytes, classOf, concat, hex, lp, number, open, seal, text, u64, WorkerError, word } from './wire.js';
+import { said } from './queries.js';
+import { CLASS_MIN, STATUS, bytes, classOf, concat, hex, lp, number, open, seal, text, u64, word } from './wire.js';
 
 export { openChannel, channelTypedData } from './channel.js';
 export { connect, NodesDisagree } from './network.js';
@@ -85,13 +86,15 @@ export async function openReceipt(r) {
   return { status: STATUS[plain[1]], output: hex(plain.subarray(6, 6 + n)) };
 }
 
-/** The receipt of a command, from a worker; null while it has none. */
+/** The receipt of a command, from a worker; null while it is not confirmed. */
 export async function receipt(r) {
   const url = new URL('/contracts/receipt', r.url);
   url.searchParams.set('cluster', String(r.cluster));
   url.searchParams.set('index', String(r.index));
-  const response = await (r.fetch ?? fetch)(url);
-  if (response.status === 404) return null;
-  if (!response.ok) throw new WorkerError(`HTTP ${response.status}`);
-  return openReceipt({ ...r, sealed: (await response.json()).sealed });
+  try {
+    return await openReceipt({ ...r, sealed: (await said(await (r.fetch ?? fetch)(url)))?.sealed });
+  } catch (e) {
+    if (e.code === 'RECEIPT_NOT_YET') return null;
+    throw e;
+  }
 }

@@ -2,7 +2,7 @@
 // Trust: of the nodes at least one; each lie of the others is an error that names them.
 import { keccak_256 } from '@noble/hashes/sha3.js';
 import { openChannel } from './channel.js';
-import { query as ask } from './queries.js';
+import { query } from './queries.js';
 import { BadAnswer, ChannelClosed } from './wire.js';
 
 const ROLE_CONTRACT = 2n;
@@ -73,9 +73,10 @@ class Network {
   }
 
   async #rpc(node, method, params) {
+    const ask = this.#fetch; // not as our method: a browser's does not run then
     let body;
     try {
-      const response = await this.#fetch(node, {
+      const response = await ask(node, {
         method: 'POST', headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
       });
@@ -207,7 +208,7 @@ class Network {
   async query(q) {
     const { contract, cluster, member } = await this.#choose(q);
     const answer = await this.#held(contract, cluster, q.minimumHeight, (minimumHeight) =>
-      ask({ ...q, ...this.#to(member), contract, minimumHeight, fetch: this.#fetch }));
+      query({ ...q, ...this.#to(member), contract, minimumHeight, fetch: this.#fetch }));
     return { ...answer, worker: member.worker };
   }
 

@@ -78,8 +78,13 @@ export async function sealQuery(q) {
 export async function openAnswer(q, replyPrivateKey, sealed) {
   const aad = concat(lp(u64(q.chainId, 'chainId')), lp(bytes(q.genesis, 'genesis', 32)),
     lp(bytes(q.worker, 'worker', 20)), lp(queryHash(q)));
-  const plain = await open(bytes(replyPrivateKey, 'replyPrivateKey', 32), 'cloister/cluster/reply/v1', aad,
-    bytes(sealed, 'sealed'));
+  const key = bytes(replyPrivateKey, 'replyPrivateKey', 32);
+  let plain;
+  try {
+    plain = await open(key, 'cloister/cluster/reply/v1', aad, bytes(sealed, 'sealed'));
+  } catch (cause) {
+    throw new BadAnswer(cause.message, { cause });
+  }
   return believed(q, plain);
 }
 
@@ -98,6 +103,14 @@ export function believed(q, plain) {
   }
   return { batch: BigInt(r.batch), height: BigInt(r.height), root: r.root, status: STATUS[r.status] ?? 'unknown',
     result: r.result };
+}
+
+/** What a worker says over HTTP. */
+export async function said(response) {
+  const body = await response.json().catch(() => null);
+  if (response.ok) return body;
+  const e = body?.detail?.error ?? {};
+  throw new WorkerError(`HTTP ${response.status}: ${e.message ?? 'no reason'}`, e.code);
 }
 
 /** A caller without a signature would be nobody, unnoticed. */
@@ -125,10 +138,5 @@ export async function query(q) {
     method: 'POST', headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ sealed: await sealQuery(full) }),
   });
-  const body = await response.json().catch(() => null);
-  if (!response.ok) {
-    const e = body?.detail?.error ?? {};
-    throw new WorkerError(`HTTP ${response.status}: ${e.message ?? 'no reason'}`, e.code);
-  }
-  return openAnswer(full, privateKey, body?.sealed);
+  return openAnswer(full, privateKey, (await said(response))?.sealed);
 }

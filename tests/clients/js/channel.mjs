@@ -1,7 +1,9 @@
 // Channels of clients/js against the worker of worker.mjs, over real sockets.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { BadAnswer, ChannelClosed, WorkerError, generateReplyKey, openChannel, query } from '@cloister/client';
 import { Wallet, toBeHex, verifyTypedData } from 'ethers';
+import { WebSocket } from 'ws';
 import { Worker, account, contract, domain, genesis, registry, workerThat } from './worker.mjs';
 
 const tests = [];
@@ -60,6 +62,7 @@ test('what cannot be asked is said at once, and harms nothing', () => workerThat
   await assert.rejects(worker.open({ receiveKey: '0x00' }), RangeError);
   await assert.rejects(worker.open({ caller: account, signTypedData: () => Promise.reject(new Error('not by me')) }),
     /not by me/);
+  await once(worker.socket, 'close');
 }));
 
 test('an answer that the worker did not sign is refused, alone', () => workerThat({
@@ -170,8 +173,29 @@ test('closing it ends what was asked', () => workerThat({ answer: () => new Prom
   const gone = new Promise((resolve) => worker.socket.on('close', resolve));
   channel.close();
   await assert.rejects(asked, closed(1000, /closed here/));
-  await assert.rejects(ask(channel, '0x01'), closed(1000, /closed here/));
   await gone;
+  await new Promise((resolve) => setTimeout(resolve, 50)); // that the socket says how it closed changes nothing
+  await assert.rejects(ask(channel, '0x01'), closed(1000, /closed here/));
+}));
+
+test('an end in the midst of an answer leaves nobody waiting', () => workerThat({
+  frames(socket, b, i) { // both answers at once
+    if (i === 1) this.held = b;
+    if (i === 2) socket.send(this.held);
+    if (i !== 1) socket.send(b);
+  },
+}, async (worker) => {
+  let after = () => {};
+  class Watched extends WebSocket {
+    addEventListener(type, fn) {
+      super.addEventListener(type, type !== 'message' ? fn : (e) => { fn(e); after(); });
+    }
+  }
+  const channel = await worker.open({ WebSocket: Watched });
+  after = () => channel.close(); // while the first is being opened
+  const asked = [ask(channel, '0x01'), ask(channel, '0x02')];
+  assert.equal((await asked[0]).result, '0x01');
+  await assert.rejects(asked[1], closed(1000, /closed here/));
 }));
 
 test('a silent worker is gone; one that nothing is asked of is not', async () => {

@@ -11,6 +11,7 @@ const tests = [];
 const test = (name, fn) => tests.push({ name, fn });
 const workers = '0x' + '77'.repeat(20);
 const hash = (n) => '0x' + n.toString(16).padStart(64, '0');
+const second = '0x' + '88'.repeat(20);
 const root = '0x' + 'd4'.repeat(32);
 const abiOf = (name) => new Interface(JSON.parse(readFileSync(`${process.argv[2]}/${name}.json`)));
 const abi = abiOf('ConfidentialContracts');
@@ -28,18 +29,20 @@ function chainOf(worker) {
       assert.ok(BigInt(tag) <= chain.height, 'a call at a height that is not there yet');
       const i = to === registry ? abi : list;
       const call = i.parseTransaction({ data });
+      const other = data.includes(second.slice(2)) && chain.other;
       chain.calls.push(call.name);
       const answers = {
         contracts: () => [[chain.cluster, registry, 2, root, 'ipfs://x', 1, root, true, 0, 5, root, '']],
-        membersOf: () => [[account]],
-        workers: () => (i === abi ? [workers] : [[account, 2, 2, account, account, chain.commitSigner, chain.receiveKey, '0x',
-          worker.url, root, root, root, true, 0, 0, '', 0, 0, 0, 0, 0, root]]),
-        isActive: () => [chain.active],
+        membersOf: () => [chain.other ? [account, second] : [account]],
+        workers: () => (i === abi ? [workers] : [[call.args[0], 2, 2, account, account, chain.commitSigner, chain.receiveKey, '0x',
+          other ? other.url : worker.url, root, root, root, true, 0, 0, '', 0, 0, 0, 0, 0, root]]),
+        isActive: () => [other ? other.active : chain.active],
         confirmed: () => { const c = chain.confirmed(BigInt(tag)); return [[c.batch, 0, c.root, 0, 0]]; },
       };
       return i.encodeFunctionResult(call.name, answers[call.name]());
     },
-    fetch: async (url, options) => {
+    async fetch(url, options) {
+      assert.equal(this, undefined); // a browser's fetch is nobody's method
       if (!String(url).startsWith('http://node')) return fetch(url, options);
       const { method, params } = JSON.parse(options.body);
       return Response.json({ jsonrpc: '2.0', id: 1, result: await chain[method](...params) });
@@ -66,6 +69,9 @@ test('an answer that the chain bears out', () => workerThat({}, async (worker) =
     const answer = await ask();
     assert.equal(answer.result, '0x05');
     assert.equal(answer.batch, 3n);
+    const { expiry } = worker.queries.at(-1).q; // a channel's is in its opening
+    const away = (expiry ?? worker.opening.said.expiry) - Date.now() / 1000;
+    assert.ok(away > 60 && away < (expiry === undefined ? 3600 : 600));
   });
 }));
 
@@ -198,14 +204,58 @@ test('a channel ends when its worker is no longer what it was', () => workerThat
   }
 }));
 
+test('only a member that is attested, and somewhere, is asked', () => workerThat({}, async (worker) => {
+  const chain = chainOf(worker);
+  const network = await chain.connect();
+  const asked = (more) => network.query({ contract, data: '0x05', ...more });
+  for (const other of [{ active: false, url: 'http://127.0.0.1:1' }, { active: true, url: '' }]) {
+    chain.other = other;
+    for (let i = 0; i < 10; i++) assert.equal((await asked()).worker, account);
+    await assert.rejects(asked({ worker: second }), /cluster 1 has no 0x88.* member to ask/);
+  }
+  chain.other = { active: true, url: 'http://127.0.0.1:1' };
+  for (let i = 0; i < 10; i++) assert.equal((await asked({ worker: account })).worker, account);
+  chain.other = { active: false, url: '' };
+  chain.active = false;
+  await assert.rejects(asked(), /cluster 1 has no active member to ask/);
+  await assert.rejects(network.channel({ contract, WebSocket }), /no active member/);
+  chain.active = true;
+  await assert.rejects(asked({ url: 'http://127.0.0.1:1' }), /fetch failed/);
+}));
+
+test('the newest block that all have is asked of', () => workerThat({}, async (worker) => {
+  const chain = chainOf(worker);
+  const tags = new Set();
+  const { fetch: plain } = chain;
+  const network = await chain.connect({ fetch: async (url, options) => {
+    const { method, params } = JSON.parse(options.body);
+    if (method === 'eth_call') tags.add(params[1]);
+    if (method === 'eth_blockNumber' && String(url) === 'http://node-2') return Response.json({ result: '0x12' });
+    return plain(url, options);
+  } });
+  await network.contract(contract);
+  assert.deepEqual([...tags], ['0x12']);
+}));
+
+test('what a node could not say is asked again', () => workerThat({}, async (worker) => {
+  const chain = chainOf(worker);
+  const network = await chain.connect();
+  chain.confirmed = () => { throw new Error('not now'); };
+  await assert.rejects(network.query({ contract, data: '0x05' }), /not now/);
+  chain.confirmed = () => ({ batch: 3n, root });
+  assert.equal((await network.query({ contract, data: '0x05' })).result, '0x05');
+}));
+
 test('nodes that say different things', () => workerThat({}, async (worker) => {
-  const methods = ['eth_chainId', 'eth_getBlockByNumber', 'eth_call'];
-  for (const method of methods) {
+  const methods = ['eth_chainId', 'eth_getBlockByNumber', 'eth_getBlockByNumber', 'eth_call']; // of block 0, then of the newest
+  for (const [i, method] of methods.entries()) {
     const chain = chainOf(worker);
+    const { fetch: plain } = chain;
     let n = 0;
     const lie = async (url, options) => {
-      const answer = await chain.fetch(url, options);
-      if (String(url) !== 'http://node-2' || JSON.parse(options.body).method !== method) return answer;
+      const answer = await plain(url, options);
+      const asked = JSON.parse(options.body);
+      if (String(url) !== 'http://node-2' || asked.method !== method || (i === 2 && asked.params[0] === '0x0')) return answer;
       const body = await answer.json();
       const flip = (h) => h.slice(0, -1) + (h.endsWith('0') ? '1' : '0');
       body.result = typeof body.result === 'string' ? flip(body.result) : { hash: flip(body.result.hash) };
@@ -216,6 +266,26 @@ test('nodes that say different things', () => workerThat({}, async (worker) => {
       e instanceof NodesDisagree && e.answers[1].node === 'http://node-2' && e.answers.length === 2);
     assert.ok(n > 0);
   }
+}));
+
+test('answers of nodes have a form', () => workerThat({}, async (worker) => {
+  const word = (n) => BigInt(n).toString(16).padStart(64, '0');
+  const chain = chainOf(worker);
+  const network = await chain.connect();
+  const good = await chain.eth_call({ to: registry, data: abi.encodeFunctionData('contracts', [contract]) }, '0x14');
+  const changed = (i, n) => good.slice(0, 2 + 64 * i) + word(n) + good.slice(2 + 64 * (i + 1));
+  for (const [answer, text] of [['0x', /too short/], ['0xzz', /hexadecimal/], [null, /no contracts/], [good.slice(0, -64 * 14), /too short/],
+    [changed(0, 1n << 200n), /offset/], [changed(5, 1n << 200n), /offset/], [changed(13, 1n << 60n), /too short/],
+    [changed(13, 200), /too short/], [changed(3, 1), /not active/]]) {
+    chain.eth_call = () => answer;
+    await assert.rejects(network.contract(contract), text, String(answer));
+  }
+  chain.eth_getBlockByNumber = () => null;
+  await assert.rejects(chain.connect(), /no block 0/);
+  chain.eth_getBlockByNumber = () => ({ hash: '0x12' });
+  await assert.rejects(chain.connect(), /hash of block 0/);
+  await assert.rejects(chain.connect({ fetch: async () => Response.json({ error: { message: 'too many' } }) }), /node-1: too many/);
+  await assert.rejects(chain.connect({ fetch: async () => new Response('<html>') }), /node http:..node-1/);
 }));
 
 test('a network is opened by addresses', async () => {

@@ -4,13 +4,15 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { Aes256Gcm, CipherSuite, HkdfSha256 } from '@hpke/core';
 import { DhkemX25519HkdfSha256 } from '@hpke/dhkem-x25519';
-import { commandTransaction, gasClass, openAnswer, openReceipt, queryTypedData, registryAbi, sealCommand } from '@cloister/client';
+import { BadAnswer, WorkerError, commandTransaction, gasClass, generateReplyKey, openAnswer, openReceipt, query, queryTypedData, receipt,
+  registryAbi, sealCommand } from '@cloister/client';
 import { AbiCoder, Interface, TypedDataEncoder } from 'ethers';
 import { parseAbi } from 'viem';
 
 const v = JSON.parse(fs.readFileSync(process.argv[2]));
 const network = { chainId: v.chain_id, genesis: v.genesis };
 const buffer = (h) => Uint8Array.from(Buffer.from(h.slice(2), 'hex')).buffer;
+const suite = new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() });
 let passed = 0;
 
 async function test(name, fn) {
@@ -31,9 +33,45 @@ await test('receipts open', async () => {
   }
 });
 
+await test('a receipt has one form', async () => {
+  const r = v.receipts[0];
+  const { publicKey, privateKey } = await generateReplyKey();
+  const context = { ...network, cluster: v.cluster, index: r.index, replyPrivateKey: privateKey };
+  const u64 = (n) => '00000008' + BigInt(n).toString(16).padStart(16, '0');
+  const aad = buffer('0x' + u64(v.chain_id) + '00000020' + v.genesis.slice(2) + u64(v.cluster) + u64(r.index));
+  const open = async (size, bytes) => {
+    const plain = new Uint8Array(size);
+    for (const [at, b] of Object.entries(bytes)) plain[at] = b;
+    const recipientPublicKey = await suite.kem.deserializePublicKey(Uint8Array.from(publicKey).buffer);
+    const { ct, enc } = await suite.seal({ recipientPublicKey, info: new TextEncoder().encode('cloister/cluster/receipt/v1').buffer },
+      plain.buffer, aad);
+    return openReceipt({ ...context, sealed: new Uint8Array(Buffer.concat([Buffer.from(enc), Buffer.from(ct)])) });
+  };
+  assert.deepEqual(await open(128, { 0: 1, 1: 5, 5: 1, 6: 7 }), { status: 'no contract', output: '0x07' });
+  assert.equal((await open(8192, { 0: 1, 1: 1, 4: 16 })).output.length, 2 + 2 * 4096);
+  for (const [size, bytes] of [[128, { 0: 2, 1: 1 }], [128, { 0: 1 }], [128, { 0: 1, 1: 6 }], [128, { 0: 1, 1: 1, 5: 1, 7: 1 }],
+    [128, { 0: 1, 1: 1, 127: 1 }], [256, { 0: 1, 1: 1 }], [64, { 0: 1, 1: 1 }], [128, { 0: 1, 1: 1, 5: 123 }], [5, { 0: 1, 1: 1 }],
+    [8192, { 0: 1, 1: 1, 4: 16, 5: 1 }]]) {
+    await assert.rejects(open(size, bytes), /not in a receipt's form/, JSON.stringify([size, bytes]));
+  }
+});
+
+await test('what a worker says about a receipt', async () => {
+  const ask = (status, body) => receipt({ ...network, url: 'http://worker', cluster: v.cluster, index: v.receipts[0].index,
+    replyPrivateKey: v.receipts[0].reply_secret, fetch: async (url) => {
+      assert.equal(String(url), `http://worker/contracts/receipt?cluster=${v.cluster}&index=${v.receipts[0].index}`);
+      return Response.json(body, { status });
+    } });
+  const coded = (code) => ({ detail: { error: { code, message: 'x' } } });
+  assert.equal(await ask(404, coded('RECEIPT_NOT_YET')), null);
+  await assert.rejects(ask(404, coded('RECEIPT_NONE')), (e) => e instanceof WorkerError && e.code === 'RECEIPT_NONE');
+  await assert.rejects(ask(200, { sealed: '0x00' }), /too short/);
+  await assert.rejects(ask(503, {}), (e) => e instanceof WorkerError && /503/.test(e.message));
+  assert.equal((await ask(200, { sealed: v.receipts[0].sealed })).output, v.receipts[0].output);
+});
+
 // The other direction: what sealCommand makes has the document's form, byte by byte.
 await test('envelopes are the document\'s', async () => {
-  const suite = new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() });
   for (const x of v.envelopes) {
     const keys = v.keys[x.keys];
     const c = {
@@ -59,6 +97,11 @@ await test('envelopes are the document\'s', async () => {
   }
   await assert.rejects(sealCommand({ ...network, calldata: new Uint8Array(32732) }), /at most 32731/);
   await assert.rejects(sealCommand({ ...network, calldata: '0x1' }), /hexadecimal/);
+  const x = v.envelopes[0];
+  for (const sequence of [-1n, 1n << 64n]) {
+    await assert.rejects(sealCommand({ ...network, contract: v.keys[0].contract, sender: x.sender, sequence, expiry: 1, gas: 1, epoch: 1,
+      codeHash: x.code_hash, publicKey: v.keys[0].public, calldata: '0x' }), RangeError);
+  }
 });
 
 await test('the transaction is send(...)', () => {
@@ -91,7 +134,19 @@ await test('answers open and are checked', async () => {
   assert.deepEqual(got, { batch: 12n, height: 910n, root: s.after, status: 'done', result: s.result });
   await assert.rejects(openAnswer({ ...asked, commitSigner: s.worker }, v.query.reply_secret, v.query.answer),
     /not signed by/);
-  await assert.rejects(openAnswer({ ...asked, nonce: s.after }, v.query.reply_secret, v.query.answer), /does not open/);
+  await assert.rejects(openAnswer({ ...asked, nonce: s.after }, v.query.reply_secret, v.query.answer),
+    (e) => e instanceof BadAnswer && /does not open/.test(e.message));
+});
+
+await test('what a worker says instead of an answer', async () => {
+  const ask = (body, status) => query({ ...asked, url: 'http://worker', receiveKey: v.keys[0].public,
+    fetch: async () => new Response(body, { status }) });
+  await assert.rejects(ask(JSON.stringify({ detail: { error: { code: 'QUERY_MALFORMED', message: 'no' } } }), 400),
+    (e) => e instanceof WorkerError && e.code === 'QUERY_MALFORMED' && /HTTP 400: no$/.test(e.message));
+  await assert.rejects(ask('<html>', 502), (e) => e instanceof WorkerError && /HTTP 502: no reason/.test(e.message));
+  for (const body of ['<html>', 'null', '{}', '{"sealed":"0x00"}', `{"sealed":"${v.query.answer}"}`]) {
+    await assert.rejects(ask(body, 200), BadAnswer, body);
+  }
 });
 
 console.log(`vectors: ${passed} passed, 0 failed`);
