@@ -37,17 +37,15 @@ class Line {
   #waiting = null;
   #timer = null;
   #end = null;
-  #trouble = '';
 
   constructor(Socket, url) {
     this.#url = url;
     this.#socket = new Socket(url);
     this.#socket.binaryType = 'arraybuffer';
     this.#socket.addEventListener('message', ({ data }) => this.#take(data));
-    // A platform that says what went wrong says it here, and then closes.
-    this.#socket.addEventListener('error', (e) => { this.#trouble = e.message ?? ''; });
-    this.#socket.addEventListener('close', ({ code, reason }) =>
-      this.end(code, `${reason || this.#trouble || 'closed'} (${code})`));
+    // Not every platform closes what could not be connected.
+    this.#socket.addEventListener('error', ({ message }) => this.end(1006, message || 'no connection, or a broken one'));
+    this.#socket.addEventListener('close', ({ code, reason }) => this.end(code, reason || `closed (${code})`));
     this.#watch();
   }
 

@@ -4,8 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { BadAnswer, ChannelClosed, NodesDisagree, connect } from '@cloister/client';
 import { Interface, toQuantity } from 'ethers';
-import { WebSocket } from 'ws';
-import { Worker, account, chainId, commitKey, contract, genesis, receive, registry, workerThat } from './worker.mjs';
+import { WebSocket, Worker, account, chainId, commitKey, contract, genesis, receive, registry, workerThat } from './worker.mjs';
 
 const tests = [];
 const test = (name, fn) => tests.push({ name, fn });

@@ -1,4 +1,4 @@
-// A worker written from docs/confidential.md, in place of a real one: it can be made to lie. Its sockets are those of the
+// A worker written from docs/confidential.md, in place of a real one: it can be made to lie. It has the sockets of the
 // package ws.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -7,7 +7,7 @@ import { Aes256Gcm, CipherSuite, HkdfSha256 } from '@hpke/core';
 import { DhkemX25519HkdfSha256 } from '@hpke/dhkem-x25519';
 import { generateReplyKey, openChannel } from '@cloister/client';
 import { Wallet, concat, getBytes, hexlify, keccak256, toBeHex } from 'ethers';
-import { WebSocket, WebSocketServer } from 'ws';
+import * as ws from 'ws';
 
 const suite = new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() });
 const text = (s) => new TextEncoder().encode(s);
@@ -20,6 +20,7 @@ export const contract = '0x' + 'c3'.repeat(20);
 export const commitKey = Wallet.createRandom();
 export const account = Wallet.createRandom().address.toLowerCase();
 export const receive = await generateReplyKey();
+export const WebSocket = globalThis.WebSocket ?? ws.WebSocket; // the platform's, where it has one
 export const domain = { name: 'Cloister', version: '1', chainId, verifyingContract: registry };
 
 async function receiver(enc, info) {
@@ -36,7 +37,7 @@ export class Worker {
     Object.assign(this, change);
     this.queries = [];
     this.http = createServer((request, response) => this.post(request, response)).listen(0, '127.0.0.1');
-    this.server = new WebSocketServer({ server: this.http });
+    this.server = new ws.WebSocketServer({ server: this.http });
     this.server.on('connection', (socket, request) => this.serve(socket, request));
   }
 
