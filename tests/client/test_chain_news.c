@@ -39,6 +39,32 @@ TEST(events_of_these_topics_wake)
     rig_clear(&r);
 }
 
+TEST(another_contracts_events_wake_nobody)
+{
+    struct hash32 topics[2];
+    struct address listened;
+    struct chain_news *n;
+    uint64_t height;
+    struct rig r;
+
+    memset(topics[0].b, 0x11, 32);
+    memset(topics[1].b, 0x22, 32);
+    rig_init(&r);
+    rig_deploy(&r);
+    listened = r.guest;
+    rig_deploy(&r);
+    CHECK_TRUE(!address_eq(&listened, &r.guest));
+    n = chain_news_new(gateway_url(r.g), &listened, topics, 2);
+    make_event(&r, 2);
+    CHECK_TRUE(!chain_news_wait(n, 50, &height));
+    r.guest = listened;
+    make_event(&r, 2);
+    CHECK_TRUE(chain_news_wait(n, 10000, &height));
+    CHECK_INT(height, engine_height(r.en));
+    chain_news_free(n);
+    rig_clear(&r);
+}
+
 TEST(without_a_node_it_only_waits)
 {
     const struct hash32 topic = {{1}};
