@@ -105,12 +105,9 @@ static enum rc next(struct chain_news *n, unsigned timeout_ms, uint64_t *height,
     TRY(websocket_client_receive(n->socket, timeout_ms, &text, got, e));
     if (!*got)
         return RC_OK;
-    *got = false;
     TRY(json_parse(&note, buf_bytes(&text), MESSAGE_MAX, e));
-    TRY(json_u64(height, json_object_get(json_object_get(note, "params"), "result"), "blockNumber",
-                 UINT64_MAX, e));
-    *got = true;
-    return RC_OK;
+    return json_u64(height, json_object_get(json_object_get(note, "params"), "result"),
+                    "blockNumber", UINT64_MAX, e);
 }
 
 bool chain_news_wait(struct chain_news *n, unsigned timeout_ms, uint64_t *height)
