@@ -113,7 +113,7 @@ static enum rc advance(struct light_client *c, const struct light_block *b, stru
     arena_clear(&c->mem);
     c->mem = mem;
     c->head = head;
-    if (c->path == NULL || clock_mono_ms() - c->saved_ms < SAVE_EVERY_MS)
+    if (c->path == NULL || c->caller_saves || clock_mono_ms() - c->saved_ms < SAVE_EVERY_MS)
         return RC_OK;
     c->saved_ms = clock_mono_ms();
     TRY(light_store_write(&c->head, c->path, &c->root_hash, e));
@@ -223,6 +223,7 @@ enum rc light_client_new(struct light_client **out, const struct light_client_co
     c->options = config->options.trust_den == 0 ? LIGHT_DEFAULTS : config->options;
     c->now_ns = config->now_ns == NULL ? clock_wall_ns : config->now_ns;
     c->patience_ms = config->patience_ms == 0 ? PATIENCE_MS : config->patience_ms;
+    c->caller_saves = config->caller_saves;
     c->saved_ms = clock_mono_ms(); /* who is done within a second saves once, at the end */
     rc = load(c, e);
     if (rc != RC_OK) {
@@ -234,9 +235,14 @@ enum rc light_client_new(struct light_client **out, const struct light_client_co
     return RC_OK;
 }
 
+static bool is_unsaved(const struct light_client *c)
+{
+    return c->path != NULL && c->head.commit.n_sigs != 0 && c->head.header.height > c->saved_height;
+}
+
 static enum rc save(struct light_client *c, struct err *e)
 {
-    if (c->path == NULL || c->head.commit.n_sigs == 0 || c->head.header.height <= c->saved_height)
+    if (!is_unsaved(c))
         return RC_OK;
     TRY(light_store_write(&c->head, c->path, &c->root_hash, e));
     c->saved_height = c->head.header.height;
@@ -245,12 +251,24 @@ static enum rc save(struct light_client *c, struct err *e)
 
 enum rc light_client_save(struct light_client *c, struct err *e)
 {
-    enum rc rc;
+    AUTO_CLEAR(arena) struct arena a = {0};
+    struct light_block head;
+    bool is;
 
     (void)pthread_mutex_lock(&c->lock);
-    rc = save(c, e);
+    is = is_unsaved(c);
+    if (is)
+        light_block_copy(&head, &a, &c->head);
     (void)pthread_mutex_unlock(&c->lock);
-    return rc;
+    if (!is)
+        return RC_OK;
+    /* Nobody waits for the disk; the file keeps the higher of two blocks. */
+    TRY(light_store_write(&head, c->path, &c->root_hash, e));
+    (void)pthread_mutex_lock(&c->lock);
+    if (c->saved_height < head.header.height)
+        c->saved_height = head.header.height;
+    (void)pthread_mutex_unlock(&c->lock);
+    return RC_OK;
 }
 
 void light_client_free(struct light_client *c)

@@ -34,6 +34,7 @@ struct light_client_config {
     const char *const *urls; /* the first is asked, the others are witnesses: compared with */
     size_t n_urls;           /* 1 .. LIGHT_CLIENT_MAX_NODES */
     const char *path;        /* file of the newest trusted block; NULL: remembered in memory only */
+    bool caller_saves;       /* by light_client_save now and then, so that no read waits for it */
     struct light_root root;
     struct light_options options; /* trust_den 0: LIGHT_DEFAULTS */
     uint64_t (*now_ns)(void);     /* wall clock; NULL: the system's */
@@ -48,7 +49,8 @@ enum rc light_client_new(struct light_client **out, const struct light_client_co
 /* Saves what is trusted, frees. NULL is fine. */
 void light_client_free(struct light_client *c);
 /* Write the newest trusted block to the file now, unless it holds a higher one already (another
- * process's). It is also written by light_client_free, and once a second while it moves. RC_IO. */
+ * process's). It is also written by light_client_free, and once a second while it moves unless the
+ * caller does that. Reads go on meanwhile. RC_IO. */
 enum rc light_client_save(struct light_client *c, struct err *e);
 
 /* Every function below may fail with:

@@ -2,6 +2,7 @@
  * now and then and sends again what could not be sent. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "client/light_client.h"
 #include "os/clock.h"
 #include "worker/internal/enroll.h"
 #include "worker/internal/fresh.h"
@@ -13,6 +14,7 @@
 
 #define RETRY_MS 500
 #define JOURNAL_EVERY_MS 5000
+#define SAVE_EVERY_MS 1000
 #define RECEIPT_WAIT_MS 10000
 #define MAX_RUNS 5
 #define ENROLL_EVERY_MS 3000
@@ -129,11 +131,23 @@ static void become_ready(struct worker *w)
     (void)pthread_mutex_unlock(&w->lock);
 }
 
+/* What was seen of the chain, to begin from after a crash; no job waits for the disk. */
+static void save_view(struct worker *w, bool *said)
+{
+    struct err e = {0};
+    enum rc rc = w->light != NULL ? light_client_save(w->light, &e) : RC_OK;
+
+    if (rc != RC_OK && !*said)
+        log_warn("worker", "what was seen of the chain is not kept: %s", e.msg);
+    *said = rc != RC_OK;
+}
+
 void *keeper_main(void *worker)
 {
     struct worker *w = worker;
     uint64_t claim_ms = (uint64_t)w->config.claim_interval_s * 1000, next_claim, next_journal,
-             next_enroll;
+             next_enroll, next_save = 0;
+    bool said_unsaved = false;
     struct err e = {0};
 
     if (!reach_chain(w))
@@ -151,6 +165,10 @@ void *keeper_main(void *worker)
         uint64_t now = clock_mono_ms();
 
         fresh_keep(w);
+        if (now >= next_save) {
+            save_view(w, &said_unsaved);
+            next_save = clock_mono_ms() + SAVE_EVERY_MS;
+        }
         if (now >= next_enroll) {
             enroll_keep(w);
             next_enroll =

@@ -161,7 +161,8 @@ static enum rc open_light(struct worker *w, struct err *e)
     AUTO_CLEAR(arena) struct arena a = {0};
     AUTO_CLEAR(buf) struct buf text = {0};
     AUTO_FREE char *path = xasprintf("%s/trusted.json", w->config.dir);
-    struct light_client_config config = {.urls = &w->config.rpc_url, .n_urls = 1, .path = path};
+    struct light_client_config config = {
+        .urls = &w->config.rpc_url, .n_urls = 1, .path = path, .caller_saves = true};
 
     if (w->config.genesis_path == NULL) {
         log_warn("worker", "no genesis file: what the ledger node says is believed");

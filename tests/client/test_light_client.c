@@ -165,7 +165,7 @@ TEST(a_node_that_went_back_is_named)
     AUTO_FREE char *old = xasprintf("%s/old", t_tmpdir());
     AUTO_CLEAR(buf) struct buf text = {0};
     struct light_client_config config = {.n_urls = 1, .path = path, .patience_ms = 100};
-    struct light_client *c;
+    struct light_client *c, *other;
     struct light_root root;
     const char *url;
     uint64_t height;
@@ -187,6 +187,10 @@ TEST(a_node_that_went_back_is_named)
     c = follow(&root, &url, 1, path);
     CHECK_OK(light_client_sync(c, &e), &e);
     height = light_client_height(c);
+    CHECK_OK(light_client_save(c, &e), &e);
+    other = follow(&root, &url, 1, path);
+    CHECK_INT(light_client_height(other), height);
+    light_client_free(other);
     light_client_free(c);
 
     /* Another start goes on from the file, and does not take the older state. */

@@ -32,6 +32,7 @@ struct light_client {
     unsigned patience_ms;
     struct arena mem;        /* of head */
     struct light_block head; /* newest trusted; height 0 side of genesis before the first */
+    bool caller_saves;
     uint64_t saved_height;
     uint64_t saved_ms; /* monotonic; when last written */
     /* Freshness: state of fresh_height and later is no older than this moment. */
