@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define CHANNELS_MAX 64
-#define OPEN_MS 10000                /* within which a client opens one */
+#define OPEN_MS 60000                /* a person may have to confirm it in a wallet */
 #define KEEP_SIZE ((size_t)64 << 10) /* bytes of a message's memory kept for the next one */
 
 struct line {
