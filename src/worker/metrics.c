@@ -67,7 +67,13 @@ static const struct metric_def
                "Queries of confidential contracts, by outcome: answered, or why not.",
                {"outcome"},
                NULL,
-               0};
+               0},
+    CHANNELS = {METRIC_GAUGE,
+                "cloister_worker_query_channels",
+                "Query channels that are open now.",
+                {NULL},
+                NULL,
+                0};
 
 struct worker_metrics {
     struct metrics *all;
@@ -132,6 +138,11 @@ void worker_metrics_query(struct worker_metrics *m, const char *outcome)
 static void gauge(struct worker_metrics *m, const struct metric_def *def, unsigned value)
 {
     metric_set(metrics_get(m->all, def, NULL, NULL), (double)value);
+}
+
+void worker_metrics_channels(struct worker_metrics *m, unsigned open)
+{
+    gauge(m, &CHANNELS, open);
 }
 
 void worker_metrics_answer(struct worker_metrics *m, bool ready, unsigned running, unsigned at_once,

@@ -7,6 +7,7 @@
 #include "net/websocket.h"
 #include "os/clock.h"
 #include "worker/contract/serve.h"
+#include "worker/internal/metrics.h"
 
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -109,6 +110,7 @@ static bool enter(struct line *l)
         all->n++;
         l->next = all->list;
         all->list = l;
+        worker_metrics_channels(all->c->w->metrics, all->n);
     }
     (void)pthread_mutex_unlock(&all->lock);
     return ok;
@@ -131,6 +133,7 @@ static void leave(struct line *l)
         continue;
     *at = l->next;
     all->n--;
+    worker_metrics_channels(all->c->w->metrics, all->n);
     free(l);
     (void)pthread_cond_signal(&all->gone);
     (void)pthread_mutex_unlock(&all->lock);

@@ -21,6 +21,8 @@ void worker_metrics_cluster(struct worker_metrics *m, uint64_t cluster, bool is_
                             uint64_t waiting, uint64_t behind);
 /* A query of a contract: "answered", or the name of its error (a literal). */
 void worker_metrics_query(struct worker_metrics *m, const char *outcome);
+/* How many query channels are open now. */
+void worker_metrics_channels(struct worker_metrics *m, unsigned open);
 /* GET /metrics */
 void worker_metrics_answer(struct worker_metrics *m, bool ready, unsigned running, unsigned at_once,
                            struct http_server *server, struct http_response *resp);

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 
 from channel import Channel, Closed, WebSocket
 from client import (DONE, REVERTED, TRAPPED, Account, Chain, Failed, call, http, keccak256, lp, query, typed, unhex,
@@ -130,10 +131,20 @@ for source in sources:
     except Failed as e:
         check("one too many", "503" in str(e), str(e))
 check("as many as there may be", 55 < len(open_ones) < 63, str(len(open_ones)))  # c and donor too, and any that end just now
+
+
+def channels_open():
+    with urllib.request.urlopen(worker["url"] + "/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return int(float([x for x in lines if x.startswith("cloister_worker_query_channels ")][0].split()[1]))
+
+
+check("its metric", channels_open() > len(open_ones), str(channels_open()))
 check("queries over HTTP", query(chain, worker, survey, mine, alice)[0] == DONE)
 check("queries of an open channel", c.ask(survey, mine)[0] == DONE)
 for ws in open_ones[1:]:
     ws.close()
+wait("its metric, when they are closed", lambda: channels_open() < 8)
 
 
 # ---- a worker that stops says so
