@@ -239,8 +239,8 @@ def new_key():
     return private, x25519(private, BASE_POINT)
 
 
-def query(chain, worker, contract, calldata, account=None, minimum_height=0, expiry=None, nonce=None):
-    """worker: {"url", "address", "x25519"}. (status, result) or raises Failed with the error."""
+def seal_query(chain, worker, contract, calldata, account=None, minimum_height=0, expiry=None, nonce=None):
+    """worker: {"url", "address", "x25519"}. What ask_sealed() takes, any number of times."""
     private, public = new_key()
     nonce = nonce or os.urandom(32)
     expiry = expiry if expiry is not None else int(time.time()) + 60
@@ -259,15 +259,25 @@ def query(chain, worker, contract, calldata, account=None, minimum_height=0, exp
     text += b" " * (size - len(text))
     context = lp(u64(chain.id)) + lp(chain.genesis()) + lp(worker["address"])
     sealed = hpke_seal(worker["x25519"], b"cloister/cluster/query/v1", context, text)
-    status, answer = http(worker["url"] + "/contracts/query", {"sealed": "0x" + sealed.hex()})
+    name = keccak256(lp(contract) + lp(calldata) + lp(nonce))
+    return "0x" + sealed.hex(), private, context + lp(name)
+
+
+def ask_sealed(worker, sealed_query):
+    """(status, result, all of the answer) or raises Failed with the error."""
+    sealed, private, context = sealed_query
+    status, answer = http(worker["url"] + "/contracts/query", {"sealed": sealed})
     if status != 200:
         raise Failed(answer["detail"]["error"]["code"])
-    name = keccak256(lp(contract) + lp(calldata) + lp(nonce))
-    plain = json.loads(hpke_open(private, b"cloister/cluster/reply/v1", context + lp(name),
-                                 unhex(answer["sealed"])))
+    plain = json.loads(hpke_open(private, b"cloister/cluster/reply/v1", context, unhex(answer["sealed"])))
     if "error" in plain:
         raise Failed(plain["error"]["code"] + ": " + plain["error"]["message"])
     return plain["status"], unhex(plain["result"]), plain
+
+
+def query(chain, worker, *question, **options):
+    """As seal_query(), asked once."""
+    return ask_sealed(worker, seal_query(chain, worker, *question, **options))
 
 
 def typed(chain, kind, *members):
