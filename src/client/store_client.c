@@ -320,6 +320,18 @@ static enum rc fetch_block(struct store_client *c, const struct cid *cid, struct
     return rc == RC_OK || c->gateway_url != NULL ? rc : rpc_failed(c, rc, e);
 }
 
+static void take_body(struct store_client *c, struct buf *out)
+{
+    const struct buf block = c->reply.body;
+
+    if (out->n != 0) {
+        buf_put_bytes(out, buf_bytes(&block));
+        return;
+    }
+    c->reply.body = *out;
+    *out = block;
+}
+
 enum rc store_client_block(struct store_client *c, struct buf *out, const struct cid *cid,
                            struct err *e)
 {
@@ -333,7 +345,7 @@ enum rc store_client_block(struct store_client *c, struct buf *out, const struct
         return err_set(e, RC_CORRUPT, "store %s sent %zu bytes that are not block %s",
                        c->gateway_url != NULL ? c->gateway_url : c->rpc_url, c->reply.body.n, text);
     }
-    buf_put_bytes(out, buf_bytes(&c->reply.body));
+    take_body(c, out);
     return RC_OK;
 }
 
@@ -343,6 +355,7 @@ struct reading {
     const struct cid *root;
     struct buf root_block;
     bool has_root;
+    struct buf *whole; /* where all of it goes, if it does: room is made at once */
 };
 
 static enum rc get_block(void *ctx, const struct cid *cid, struct buf *out, struct err *e)
@@ -369,6 +382,8 @@ static enum rc cat(struct reading *r, uint64_t max_size, http_data_fn *sink, voi
         if (size > max_size)
             return err_set(e, RC_LIMIT, "file of %llu bytes, the limit is %llu",
                            (unsigned long long)size, (unsigned long long)max_size);
+        if (r->whole != NULL)
+            (void)buf_reserve(r->whole, size);
     }
     return unixfs_cat(r->root, 0, UINT64_MAX, get_block, r, sink, data, e);
 }
@@ -393,9 +408,11 @@ static enum rc append(void *ctx, struct bytes data, struct err *e)
 enum rc store_client_cat_bytes(struct store_client *c, struct buf *out, const struct cid *cid,
                                uint64_t max_size, struct err *e)
 {
+    struct reading r = {.c = c, .root = cid, .whole = out};
     size_t before = out->n;
-    enum rc rc = store_client_cat(c, cid, max_size, append, out, e);
+    enum rc rc = cat(&r, max_size, append, out, e);
 
+    buf_clear(&r.root_block);
     if (rc != RC_OK)
         out->n = before;
     return rc;

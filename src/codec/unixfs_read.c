@@ -84,6 +84,7 @@ struct cat {
     void *get_ctx;
     unixfs_sink_fn sink;
     void *sink_ctx;
+    struct buf *spare; /* memory of a block that is done with, for the next one */
 };
 
 /* The part of [at, at + size) that lies in [from, to), relative to at; false if none. */
@@ -121,33 +122,52 @@ static enum rc cat_children(const struct cat *c, const struct entry *n, uint64_t
 }
 
 /* want_size: what the parent says; NULL for the root. */
-static enum rc cat_node(const struct cat *c, const struct cid *cid, const uint64_t *want_size,
-                        uint64_t from, uint64_t to, unsigned depth, struct err *e)
+static enum rc cat_entry(const struct cat *c, struct entry *n, const struct cid *cid,
+                         const uint64_t *want_size, uint64_t from, uint64_t to, unsigned depth,
+                         struct err *e)
 {
-    AUTO_CLEAR(entry) struct entry n = {0};
     char text[CID_TEXT_SIZE];
     uint64_t skip, take;
 
     cid_format(text, cid);
     if (depth > UNIXFS_MAX_DEPTH)
         return err_set(e, RC_MALFORMED, "%s: file tree deeper than %d", text, UNIXFS_MAX_DEPTH);
-    TRY(load_entry(&n, cid, c->get, c->get_ctx, e));
-    if (!is_file(n.fs.type))
+    TRY(load_entry(n, cid, c->get, c->get_ctx, e));
+    if (!is_file(n->fs.type))
         return err_set(e, RC_MALFORMED, "%s: is a directory", text);
-    if (want_size != NULL && n.size != *want_size)
+    if (want_size != NULL && n->size != *want_size)
         return err_set(e, RC_MALFORMED, "%s: %llu bytes where its parent says %llu", text,
-                       (unsigned long long)n.size, (unsigned long long)*want_size);
-    if (overlap(n.inline_data.n, 0, from, to, &skip, &take))
-        TRY(c->sink(c->sink_ctx, bytes_of(n.inline_data.p + skip, take), e));
-    if (n.node.n_links == 0)
+                       (unsigned long long)n->size, (unsigned long long)*want_size);
+    if (overlap(n->inline_data.n, 0, from, to, &skip, &take))
+        TRY(c->sink(c->sink_ctx, bytes_of(n->inline_data.p + skip, take), e));
+    if (n->node.n_links == 0)
         return RC_OK;
-    return cat_children(c, &n, n.inline_data.n, from, to, depth, e);
+    return cat_children(c, n, n->inline_data.n, from, to, depth, e);
+}
+
+/* A large file has many blocks of one size: most are read into the memory of the one before. */
+static enum rc cat_node(const struct cat *c, const struct cid *cid, const uint64_t *want_size,
+                        uint64_t from, uint64_t to, unsigned depth, struct err *e)
+{
+    AUTO_CLEAR(entry) struct entry n = {.block = *c->spare};
+    enum rc rc;
+
+    *c->spare = (struct buf){0};
+    rc = cat_entry(c, &n, cid, want_size, from, to, depth, e);
+    if (c->spare->p == NULL) {
+        *c->spare = n.block;
+        buf_reset(c->spare);
+        n.block = (struct buf){0};
+    }
+    return rc;
 }
 
 enum rc unixfs_cat(const struct cid *root, uint64_t offset, uint64_t length, unixfs_get_fn get,
                    void *get_ctx, unixfs_sink_fn sink, void *sink_ctx, struct err *e)
 {
-    const struct cat c = {.get = get, .get_ctx = get_ctx, .sink = sink, .sink_ctx = sink_ctx};
+    AUTO_CLEAR(buf) struct buf spare = {0};
+    const struct cat c = {
+        .get = get, .get_ctx = get_ctx, .sink = sink, .sink_ctx = sink_ctx, .spare = &spare};
     uint64_t to = length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
 
     return cat_node(&c, root, NULL, offset, to, 0, e);
