@@ -115,7 +115,7 @@ static void run(struct bytes rest, size_t threads, struct hash32 *root)
     for (size_t i = 0; i < threads; i++)
         CHECK(pthread_join(t[i], NULL) == 0);
     cpu = seconds(CLOCK_THREAD_CPUTIME_ID);
-    CHECK(cluster_roots_loaded(roots, root, NULL) == RC_OK);
+    CHECK(cluster_roots_loaded(roots, NULL, root, NULL) == RC_OK);
     cpu = seconds(CLOCK_THREAD_CPUTIME_ID) - cpu;
     wall = seconds(CLOCK_MONOTONIC) - wall;
     printf("roots|open sections, processor time (%zu threads)|%.2f s||\n"

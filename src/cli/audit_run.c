@@ -271,7 +271,7 @@ static enum rc go_back(struct audit *x, const struct range *r, struct err *e)
         TRY(machine_load(x->machine, r->before[i].key, r->before[i].value, e));
         TRY(cluster_roots_load(x->roots, r->before[i].key, r->before[i].value, e));
     }
-    TRY(cluster_roots_loaded(x->roots, &root, e));
+    TRY(cluster_roots_loaded(x->roots, NULL, &root, e));
     for (size_t k = 0; k < x->n; k++)
         for (size_t i = 0; i < x->list[k].n_codes; i++) {
             elf = x->list[k].codes[i].elf;

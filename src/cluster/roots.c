@@ -219,7 +219,8 @@ static struct state_change root_change(const struct contract *c)
     };
 }
 
-enum rc cluster_roots_loaded(struct cluster_roots *r, struct hash32 *root, struct err *e)
+enum rc cluster_roots_loaded(struct cluster_roots *r, tree_both_fn *both, struct hash32 *root,
+                             struct err *e)
 {
     AUTO_FREE struct state_change *changes = xcalloc(r->n + 1, sizeof(*changes));
     struct state_changes all = {.items = changes};
@@ -231,7 +232,7 @@ enum rc cluster_roots_loaded(struct cluster_roots *r, struct hash32 *root, struc
 
         if (c->loading.n == 0)
             continue;
-        TRY(tree_build(c->tree, &c->loading, r->height, &c->root, e));
+        TRY(tree_build(c->tree, &c->loading, r->height, both, &c->root, e));
         changes[all.n++] = root_change(c);
     }
     tree_apply(r->tree, r->height, &all, root);

@@ -26,8 +26,10 @@ const struct secret32 *cluster_roots_blind(const struct cluster_roots *r,
  * storage. */
 enum rc cluster_roots_load(struct cluster_roots *r, struct bytes key, struct bytes value,
                            struct err *e);
-/* RC_EXISTS: a key came twice; nothing is to be done with r then but to free it. */
-enum rc cluster_roots_loaded(struct cluster_roots *r, struct hash32 *root, struct err *e);
+/* both: as in tree_build(). RC_EXISTS: a key came twice; nothing is to be done with r then but to
+ * free it. */
+enum rc cluster_roots_loaded(struct cluster_roots *r, tree_both_fn *both, struct hash32 *root,
+                             struct err *e);
 
 /* The same in two steps, for large states: making leaves is nearly all of the work, touches no
  * cluster_roots and may be done in many threads; loading them is for one thread at a time. */

@@ -3,8 +3,9 @@
 #include "base/mem.h"
 #include "crypto/hash.h"
 
-#define POOL_MIN 4u    /* nodes of a new pool */
-#define GROW_MIN 4096u /* nodes by which a pool of so many grows at least */
+#define POOL_MIN 4u       /* nodes of a new pool */
+#define GROW_MIN 4096u    /* nodes by which a pool of so many grows at least */
+#define HALVES_MIN 65536u /* leaves that are worth being made side by side */
 
 /* A reference to a node: 0 nothing; low bit 1: leaf (index >> 1), low bit 0: inner. Index 0 of both
  * pools is unused, so that no reference is 0. */
@@ -443,8 +444,41 @@ static ref build_part(struct tree *t, uint32_t lo, uint32_t hi, unsigned depth, 
     return node << 1;
 }
 
-enum rc tree_build(struct tree *t, struct tree_leaves *l, uint64_t height, struct hash32 *root,
-                   struct err *e)
+/* One half of a large tree, with its hashes: the halves share no node. */
+struct half {
+    struct tree *t;
+    uint32_t lo, hi, node;
+    ref built;
+};
+
+static void build_half(void *data)
+{
+    struct half *h = data;
+
+    h->built = build_part(h->t, h->lo, h->hi, 1, h->node);
+    rehash(h->t, h->built);
+}
+
+/* As build_part of all n leaves; where they are many, the halves side by side. */
+static ref build_all(struct tree *t, uint32_t n, tree_both_fn *both)
+{
+    struct half left = {.t = t, .lo = 1, .node = 2}, right = {.t = t, .hi = n + 1};
+
+    if (both == NULL || n < HALVES_MIN)
+        return build_part(t, 1, n + 1, 0, 1);
+    left.hi = right.lo = part(t->leaves, 1, n + 1, 0);
+    right.node = left.hi;
+    if (left.lo == left.hi || right.lo == right.hi)
+        return build_part(t, 1, n + 1, 0, 1);
+    both(build_half, &left, &right);
+    if (left.built == 0 || right.built == 0)
+        return 0;
+    t->inners[1] = (struct inner){.child = {left.built, right.built}, .dirty = 1};
+    return 1 << 1;
+}
+
+enum rc tree_build(struct tree *t, struct tree_leaves *l, uint64_t height, tree_both_fn *both,
+                   struct hash32 *root, struct err *e)
 {
     CHECK(t->n_keys == 0 && t->n_undo == 0);
     *root = STATE_EMPTY;
@@ -455,7 +489,7 @@ enum rc tree_build(struct tree *t, struct tree_leaves *l, uint64_t height, struc
         t->inners = xcalloc(t->cap_inners, sizeof(*t->inners));
         t->leaves = l->items;
         t->cap_leaves = l->cap;
-        t->root = build_part(t, 1, l->n + 1, 0, 1);
+        t->root = build_all(t, l->n, both);
         t->n_inners = l->n;
         t->n_leaves = l->n + 1;
         t->free_inner = t->free_leaf = 0;
@@ -485,18 +519,19 @@ void tree_apply(struct tree *t, uint64_t height, const struct state_changes *cha
                 struct hash32 *root)
 {
     struct undo_list list = {.height = height};
+    struct tree_item *items = xcalloc(changes->n + 1, sizeof(*items));
 
     CHECK(height > t->height || (height == 0 && t->n_keys == 0));
     if (changes->n != 0 && t->undo != NULL)
         list.items = xcalloc(changes->n, sizeof(*list.items));
-    for (size_t i = 0; i < changes->n; i++) {
-        struct tree_item item = item_of(changes->items[i].key, changes->items[i].value);
-
-        if (set_item(t, &item, list.items == NULL ? NULL : &list.items[list.n]))
+    for (size_t i = 0; i < changes->n; i++)
+        items[i] = item_of(changes->items[i].key, changes->items[i].value);
+    /* In the order of paths, neighbours find in the cache what leads to them. */
+    qsort(items, changes->n, sizeof(*items), item_cmp);
+    for (size_t i = 0; i < changes->n; i++)
+        if (set_item(t, &items[i], list.items == NULL ? NULL : &list.items[list.n]))
             list.n++;
-    }
-    if (list.items != NULL)
-        qsort(list.items, list.n, sizeof(*list.items), item_cmp);
+    free(items);
     if (t->undo != NULL)
         push_undo(t, list);
     t->height = height;

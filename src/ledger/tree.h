@@ -58,10 +58,13 @@ struct tree_leaves {
     uint32_t n, cap;
 };
 void tree_leaves_put(struct tree_leaves *l, const struct tree_leaf *leaf);
+/* Calls fn(a) and fn(b), side by side if it can. */
+typedef void tree_both_fn(void (*fn)(void *), void *a, void *b);
 /* Of an empty tree. Takes the leaves over, whatever comes of it, and leaves *l zeroed. No undo is
- * kept. RC_EXISTS: a path came twice; the tree is empty then. */
-enum rc tree_build(struct tree *t, struct tree_leaves *l, uint64_t height, struct hash32 *root,
-                   struct err *e);
+ * kept. both: who may do two halves at a time; NULL: one after the other. RC_EXISTS: a path came
+ * twice; the tree is empty then. */
+enum rc tree_build(struct tree *t, struct tree_leaves *l, uint64_t height, tree_both_fn *both,
+                   struct hash32 *root, struct err *e);
 
 /* Apply one block's changes, making `height` the newest (it must be above tree_height). Computes
  * the root once. Changes may come in any order; value p NULL deletes; a delete of an absent key

@@ -66,7 +66,7 @@ TEST(roots_are_those_of_the_document)
         for (size_t k = 0; i == 0 && k < n; k++)
             CHECK_OK(cluster_roots_load(loaded, c[k].key, c[k].value, &e), &e);
         if (i == 0)
-            CHECK_OK(cluster_roots_loaded(loaded, &root, &e), &e);
+            CHECK_OK(cluster_roots_loaded(loaded, NULL, &root, &e), &e);
         else
             CHECK_OK(cluster_roots_apply(loaded, c, n, &root, &e), &e);
         check_roots(loaded, state, &root);
@@ -163,7 +163,7 @@ TEST(roots_depend_on_the_state_alone)
                 CHECK_OK(cluster_roots_load_leaves(once, &a[i], &leaf, 1, &e), &e);
             }
         }
-        CHECK_OK(cluster_roots_loaded(once, &again, &e), &e);
+        CHECK_OK(cluster_roots_loaded(once, NULL, &again, &e), &e);
         cluster_roots_root(steps, &root);
         CHECK_MEM(BYTES_OF(&again), BYTES_OF(&root));
         cluster_roots_free(steps);
@@ -183,7 +183,7 @@ TEST(a_key_that_is_loaded_twice_is_found)
     for (size_t i = 0; i < n; i++)
         CHECK_OK(cluster_roots_load(r, c[i].key, c[i].value, &e), &e);
     CHECK_OK(cluster_roots_load(r, c[n / 2].key, bytes_str("another"), &e), &e);
-    CHECK_RC(cluster_roots_loaded(r, &root, &e), RC_EXISTS, &e, "twice");
+    CHECK_RC(cluster_roots_loaded(r, NULL, &root, &e), RC_EXISTS, &e, "twice");
     cluster_roots_free(r);
 }
 
@@ -205,7 +205,7 @@ TEST(many_small_contracts_need_little_memory)
             CHECK_OK(cluster_roots_load(r, state_key_bytes(&key), bytes_str("v"), &e), &e);
         }
     }
-    CHECK_OK(cluster_roots_loaded(r, &root, &e), &e);
+    CHECK_OK(cluster_roots_loaded(r, NULL, &root, &e), &e);
     CHECK_TRUE(cluster_roots_ram_size(r) < (size_t)1000 * 4096 + 4096 * 108);
     cluster_roots_free(r);
 }

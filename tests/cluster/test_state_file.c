@@ -137,7 +137,7 @@ TEST(a_checkpoint_gives_its_root)
     CHECK_INT(h.end_batch, 12);
     CHECK_INT(h.end_index, 140);
     CHECK_INT(w.n[ITEM_CODE], 2);
-    CHECK_OK(cluster_roots_loaded(w.roots, &root, NULL), NULL);
+    CHECK_OK(cluster_roots_loaded(w.roots, NULL, &root, NULL), NULL);
     CHECK_MEM(BYTES_OF(&root), BYTES_OF(&h.new_root));
     cluster_roots_free(w.roots);
 }

@@ -3,6 +3,8 @@
 #include "ledger/tree.h"
 #include "lib/t.h"
 
+#include <pthread.h>
+
 /* ---- the rule, word for word, over a sorted list: what the tree is compared with ---- */
 
 struct model_item {
@@ -250,7 +252,7 @@ TEST(built_at_once)
             tree_leaves_put(&leaves, &leaf);
             n++;
         }
-        CHECK_OK(tree_build(t, &leaves, 7, &root, &e), &e);
+        CHECK_OK(tree_build(t, &leaves, 7, NULL, &root, &e), &e);
         CHECK_TRUE(leaves.items == NULL && leaves.n == 0);
         CHECK_INT(tree_n_keys(t), n);
         CHECK_INT(tree_height(t), 7);
@@ -279,7 +281,7 @@ TEST(built_of_paths_that_hardly_differ)
     b.path.b[31] = 1;
     tree_leaves_put(&leaves, &b);
     tree_leaves_put(&leaves, &a);
-    CHECK_OK(tree_build(t, &leaves, 1, &root, &e), &e);
+    CHECK_OK(tree_build(t, &leaves, 1, NULL, &root, &e), &e);
     state_leaf_hash(&left, &a.path, &a.value_hash);
     state_leaf_hash(&right, &b.path, &b.value_hash);
     state_inner_hash(&want, &left, &right);
@@ -305,11 +307,92 @@ TEST(built_of_a_path_that_comes_twice)
         tree_leaf_make(&leaf, BYTES_OF(&k), BYTES_OF(&i));
         tree_leaves_put(&leaves, &leaf);
     }
-    CHECK_RC(tree_build(t, &leaves, 1, &root, &e), RC_EXISTS, &e, "twice");
+    CHECK_RC(tree_build(t, &leaves, 1, NULL, &root, &e), RC_EXISTS, &e, "twice");
     CHECK_TRUE(leaves.items == NULL);
     CHECK_INT(tree_n_keys(t), 0);
-    CHECK_OK(tree_build(t, &leaves, 1, &root, &e), &e);
+    CHECK_OK(tree_build(t, &leaves, 1, NULL, &root, &e), &e);
     CHECK_TRUE(hash32_eq(&root, &STATE_EMPTY));
+}
+
+#define MANY 70000u /* leaves: of a tree that is made in halves */
+
+struct half {
+    void (*fn)(void *);
+    void *data;
+};
+
+static void *do_half(void *data)
+{
+    const struct half *h = data;
+
+    h->fn(h->data);
+    return NULL;
+}
+
+static void side_by_side(void (*fn)(void *), void *a, void *b)
+{
+    struct half h = {fn, b};
+    pthread_t other;
+
+    CHECK_INT(pthread_create(&other, NULL, do_half, &h), 0);
+    fn(a);
+    CHECK_INT(pthread_join(other, NULL), 0);
+}
+
+TEST(built_in_two_halves)
+{
+    AUTO_TREE struct tree *t = tree_new_bare(), *grown = tree_new_bare();
+    struct tree_leaves leaves = {0};
+    struct hash32 root, want;
+    struct err e;
+
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct tree_leaf leaf;
+
+        tree_leaf_make(&leaf, BYTES_OF(&i), BYTES_OF(&i));
+        tree_leaves_put(&leaves, &leaf);
+        CHECK_OK(tree_load(grown, BYTES_OF(&i), BYTES_OF(&i), &e), &e);
+    }
+    tree_loaded(grown, 1, &want);
+    CHECK_OK(tree_build(t, &leaves, 1, side_by_side, &root, &e), &e);
+    CHECK_MEM(BYTES_OF(&root), BYTES_OF(&want));
+    for (uint64_t h = 2; h < 6; h++) {
+        static struct batch some;
+
+        memset(&some.changes, 0, sizeof(some.changes));
+        for (uint32_t k = 0; k < KEYS; k++)
+            batch_add(&some, (uint32_t)t_rand_below(MANY), (uint32_t)t_rand_below(3));
+        tree_apply(t, h, &some.changes, &root);
+        tree_apply(grown, h, &some.changes, &want);
+        CHECK_MEM(BYTES_OF(&root), BYTES_OF(&want));
+    }
+}
+
+/* All in one half, and a path that comes twice in one of two. */
+TEST(built_in_halves_that_fail)
+{
+    for (unsigned mask = 0x7f; mask <= 0xff; mask += 0x80) {
+        AUTO_TREE struct tree *t = tree_new_bare();
+        struct tree_leaves leaves = {0};
+        struct hash32 root;
+        struct err e;
+
+        for (uint32_t i = 0; i < MANY; i++) {
+            uint32_t k = i == 777 && mask == 0xff ? 3 : i;
+            struct tree_leaf leaf;
+
+            tree_leaf_make(&leaf, BYTES_OF(&k), BYTES_OF(&i));
+            leaf.path.b[0] &= (uint8_t)mask;
+            tree_leaves_put(&leaves, &leaf);
+        }
+        if (mask == 0x7f) {
+            CHECK_OK(tree_build(t, &leaves, 1, side_by_side, &root, &e), &e);
+            CHECK_INT(tree_n_keys(t), MANY);
+        } else {
+            CHECK_RC(tree_build(t, &leaves, 1, side_by_side, &root, &e), RC_EXISTS, &e, "twice");
+            CHECK_INT(tree_n_keys(t), 0);
+        }
+    }
 }
 
 TEST(a_key_costs_108_bytes)

@@ -14,14 +14,19 @@
 #define HELPERS_MAX 8
 #define WAITING_MAX (2 * HELPERS_MAX) /* sections that no helper has taken yet */
 
+#define SPARES_MAX (WAITING_MAX + HELPERS_MAX)
+#define PASS_MIN ((size_t)256 << 10) /* bytes of a section that are not copied once more */
+#define SPARE_SIZE (STATE_SECTION_MAX + ((size_t)2 << 20)) /* one, and what comes with its end */
+
 struct waiting {
     struct state_section section;
-    uint8_t *bytes; /* that it borrows from; owned */
+    struct buf bytes; /* that it borrows from */
 };
 
 struct reading {
     struct checkpoint_read *x;
-    struct buf in; /* what has come and is not cut yet */
+    struct buf in; /* what has come; what is not cut yet from `at` on */
+    size_t at;
     bool has_head;
     const struct contract_keys **keys; /* of the head's contracts */
     struct blinder **blinders;         /* ditto; NULL until the first section was read */
@@ -35,6 +40,8 @@ struct reading {
     pthread_cond_t changed;
     struct waiting waiting[WAITING_MAX];
     unsigned n_waiting;
+    struct buf spares[SPARES_MAX]; /* memory of sections that are done with */
+    unsigned n_spares;
     bool is_over; /* nothing more will come */
     enum rc rc;   /* the first failure */
     struct err err;
@@ -191,6 +198,31 @@ static bool take_waiting(struct reading *r, struct waiting *out)
     return has;
 }
 
+/* New memory costs more than what is done with it. */
+static void give_spare(struct reading *r, struct buf *b)
+{
+    (void)pthread_mutex_lock(&r->lock);
+    if (b->cap >= PASS_MIN && r->n_spares < SPARES_MAX) {
+        buf_reset(b);
+        r->spares[r->n_spares++] = *b;
+        *b = (struct buf){0};
+    }
+    (void)pthread_mutex_unlock(&r->lock);
+    buf_clear(b);
+}
+
+static struct buf take_spare(struct reading *r)
+{
+    struct buf b = {0};
+
+    (void)pthread_mutex_lock(&r->lock);
+    if (r->n_spares != 0)
+        b = r->spares[--r->n_spares];
+    (void)pthread_mutex_unlock(&r->lock);
+    (void)buf_reserve(&b, SPARE_SIZE);
+    return b;
+}
+
 static void *help(void *data)
 {
     struct reading *r = data;
@@ -202,7 +234,7 @@ static void *help(void *data)
         struct err e = {0};
         enum rc rc = read_section(r, &w.section, &plain, &leaves, &e);
 
-        free(w.bytes);
+        give_spare(r, &w.bytes);
         if (rc != RC_OK)
             fail(r, rc, &e);
     }
@@ -231,30 +263,50 @@ static void join_helpers(struct reading *r)
     for (unsigned i = 0; i < r->n_helpers; i++)
         (void)pthread_join(r->helpers[i], NULL);
     while (r->n_waiting != 0)
-        free(r->waiting[--r->n_waiting].bytes);
+        buf_clear(&r->waiting[--r->n_waiting].bytes);
+    while (r->n_spares != 0)
+        buf_clear(&r->spares[--r->n_spares]);
 }
 
 /* ---- what comes ---- */
 
-/* A section for the helpers, when there is room. */
-static enum rc hand_on(struct reading *r, const struct state_section *s, struct err *e)
+/* The section that begins at r->at and has `size` bytes, with memory of its own: a large one takes
+ * that which it came into. */
+static struct waiting cut(struct reading *r, const struct state_section *s, size_t size)
 {
-    struct waiting w = {.section = *s, .bytes = xmemdup(s->sealed.p, s->sealed.n)};
+    struct waiting w = {.section = *s};
+    size_t end = r->at + size;
+
+    if (size < PASS_MIN) {
+        buf_put_bytes(&w.bytes, s->sealed);
+        w.section.sealed = buf_bytes(&w.bytes);
+        r->at = end;
+        return w;
+    }
+    w.bytes = r->in;
+    r->in = take_spare(r);
+    buf_put(&r->in, w.bytes.p + end, w.bytes.n - end);
+    r->at = 0;
+    return w;
+}
+
+/* To the helpers, when there is room. */
+static enum rc hand_on(struct reading *r, struct waiting *w, struct err *e)
+{
     enum rc rc;
 
-    w.section.sealed.p = w.bytes;
     (void)pthread_mutex_lock(&r->lock);
     while (r->n_waiting == r->most_waiting && r->rc == RC_OK)
         (void)pthread_cond_wait(&r->changed, &r->lock);
     rc = r->rc;
     if (rc == RC_OK)
-        r->waiting[r->n_waiting++] = w;
+        r->waiting[r->n_waiting++] = *w;
     else if (e != NULL)
         *e = r->err;
     (void)pthread_cond_broadcast(&r->changed);
     (void)pthread_mutex_unlock(&r->lock);
     if (rc != RC_OK)
-        free(w.bytes);
+        buf_clear(&w->bytes);
     return rc;
 }
 
@@ -272,43 +324,48 @@ static enum rc take_head(struct reading *r, size_t size, struct err *e)
     TRY(x->check_head(x, e));
     state_sections_begin(&r->cursor, &x->head, rest);
     r->has_head = true;
+    r->at = size;
     start_helpers(r);
     return RC_OK;
 }
 
 /* The first section of a contract has what the others need. */
-static enum rc take_section(struct reading *r, struct bytes section, struct err *e)
+static enum rc take_section(struct reading *r, size_t size, struct err *e)
 {
     struct state_section s;
+    struct waiting w;
 
-    r->cursor.rest = section;
+    r->cursor.rest = bytes_of(r->in.p + r->at, size);
     TRY(state_sections_next(&s, &r->cursor, e));
-    if (s.number != 0 && r->n_helpers != 0)
-        return hand_on(r, &s, e);
+    if (s.number != 0 && r->n_helpers != 0) {
+        w = cut(r, &s, size);
+        return hand_on(r, &w, e);
+    }
+    r->at += size;
     return read_section(r, &s, &r->plain, &r->leaves, e);
 }
 
 static enum rc receive(void *data, struct bytes bytes, struct err *e)
 {
     struct reading *r = data;
-    size_t at = 0, size;
+    size_t size;
 
     if (atomic_load(r->x->is_cancelled))
         return err_set(e, RC_CLOSED, "checkpoint: given up");
     buf_put_bytes(&r->in, bytes);
     for (;;) {
-        struct bytes begun = bytes_of(r->in.p + at, r->in.n - at);
+        struct bytes begun = bytes_of(r->in.p + r->at, r->in.n - r->at);
 
         TRY(r->has_head ? state_section_size(&size, begun, e)
                         : state_file_head_size(&size, begun, e));
         if (size == 0 || size > begun.n)
             break;
-        TRY(r->has_head ? take_section(r, bytes_of(begun.p, size), e) : take_head(r, size, e));
-        at += size;
+        TRY(r->has_head ? take_section(r, size, e) : take_head(r, size, e));
     }
-    if (at != 0) {
-        memmove(r->in.p, r->in.p + at, r->in.n - at);
-        r->in.n -= at;
+    if (r->at != 0) {
+        memmove(r->in.p, r->in.p + r->at, r->in.n - r->at);
+        r->in.n -= r->at;
+        r->at = 0;
     }
     return RC_OK;
 }
@@ -352,6 +409,34 @@ static void reading_clear(struct reading *r)
     (void)pthread_mutex_destroy(&r->lock);
 }
 
+/* ---- the tree ---- */
+
+struct half {
+    void (*fn)(void *);
+    void *data;
+};
+
+static void *do_half(void *data)
+{
+    const struct half *h = data;
+
+    h->fn(h->data);
+    return NULL;
+}
+
+static void both_at_once(void (*fn)(void *), void *a, void *b)
+{
+    struct half h = {fn, b};
+    pthread_t other;
+    bool has_other = pthread_create(&other, NULL, do_half, &h) == 0;
+
+    fn(a);
+    if (has_other)
+        (void)pthread_join(other, NULL);
+    else
+        fn(b);
+}
+
 enum rc checkpoint_read(struct checkpoint_read *x, struct hash32 *root, struct err *e)
 {
     struct reading r = {.x = x};
@@ -370,7 +455,7 @@ enum rc checkpoint_read(struct checkpoint_read *x, struct hash32 *root, struct e
     reading_clear(&r);
     /* The process takes the last of its state while the tree is made. */
     if (rc == RC_OK)
-        rc = cluster_roots_loaded(x->roots, root, e);
+        rc = cluster_roots_loaded(x->roots, x->loads ? both_at_once : NULL, root, e);
     if (rc == RC_OK && x->loads)
         rc = runtime_loaded(x->c->runtime, e);
     return rc;
