@@ -22,15 +22,13 @@
 
 /* ---- processes ---- */
 
-enum rc process_ask(struct channel *c, enum frame_type type, struct bytes body, size_t max,
-                    uint64_t deadline, struct bytes *answer, bool *is_dead, struct err *e)
+static enum rc process_answer(struct channel *c, enum frame_type type, size_t max,
+                              uint64_t deadline, struct bytes *answer, bool *is_dead, struct err *e)
 {
     uint8_t said = 0;
-    enum rc rc = channel_send(c, (uint8_t)type, body, bytes_of(NULL, 0), NULL, deadline, e);
+    enum rc rc =
+        channel_recv(c, &said, answer, max > WIRE_FAILED_MAX ? max : WIRE_FAILED_MAX, deadline, e);
 
-    if (rc == RC_OK)
-        rc = channel_recv(c, &said, answer, max > WIRE_FAILED_MAX ? max : WIRE_FAILED_MAX, deadline,
-                          e);
     if (rc == RC_OK && said == FRAME_DONE)
         return RC_OK;
     if (rc == RC_OK && said == FRAME_FAILED)
@@ -38,6 +36,17 @@ enum rc process_ask(struct channel *c, enum frame_type type, struct bytes body, 
     *is_dead = true;
     if (rc == RC_OK)
         return err_set(e, RC_IO, "runtime: an answer of type %u to %u", said, (unsigned)type);
+    return err_wrap(e, RC_IO, "runtime");
+}
+
+enum rc process_ask(struct channel *c, enum frame_type type, struct bytes body, size_t max,
+                    uint64_t deadline, struct bytes *answer, bool *is_dead, struct err *e)
+{
+    enum rc rc = channel_send(c, (uint8_t)type, body, bytes_of(NULL, 0), NULL, deadline, e);
+
+    if (rc == RC_OK)
+        return process_answer(c, type, max, deadline, answer, is_dead, e);
+    *is_dead = true;
     return err_wrap(e, RC_IO, "runtime");
 }
 
@@ -188,20 +197,31 @@ static enum rc send_load(struct runtime *r, struct err *e)
     return err_wrap(e, RC_IO, "runtime: load");
 }
 
+/* Something of n bytes is about to be asked; what was loaded goes before it. */
+static enum rc ready(struct runtime *r, size_t n, struct err *e)
+{
+    TRY(alive(r, e));
+    if (n > WIRE_DOWN_MAX)
+        return err_set(e, RC_LIMIT, "runtime: %zu bytes at a time, at most %u", n, WIRE_DOWN_MAX);
+    return send_load(r, e);
+}
+
+/* A process that broke the rules goes. */
+static void reap(struct runtime *r)
+{
+    if (r->is_dead)
+        child_kill(&r->child, SIGKILL);
+}
+
 static enum rc ask(struct runtime *r, enum frame_type type, struct bytes body, size_t max,
                    uint64_t wall_ms, struct bytes *answer, struct err *e)
 {
     enum rc rc;
 
-    TRY(alive(r, e));
-    if (body.n > WIRE_DOWN_MAX)
-        return err_set(e, RC_LIMIT, "runtime: %zu bytes at a time, at most %u", body.n,
-                       WIRE_DOWN_MAX);
-    TRY(send_load(r, e)); /* in the order it was asked for */
+    TRY(ready(r, body.n, e));
     rc = process_ask(&r->channel, type, body, max, clock_mono_ms() + wall_ms, answer, &r->is_dead,
                      e);
-    if (r->is_dead)
-        child_kill(&r->child, SIGKILL);
+    reap(r);
     return rc;
 }
 
@@ -239,18 +259,46 @@ enum rc runtime_put_code(struct runtime *r, struct bytes elf, struct hash32 *has
     return RC_OK;
 }
 
-enum rc runtime_apply(struct runtime *r, const struct state_change *changes, size_t n,
-                      struct err *e)
+enum rc runtime_apply_begin(struct runtime *r, const struct state_change *changes, size_t n,
+                            struct err *e)
 {
-    struct bytes none;
+    size_t size = 0;
+    enum rc rc;
 
+    for (size_t i = 0; i < n; i++)
+        size += WIRE_ITEM_HEAD + changes[i].key.n + changes[i].value.n;
     buf_reset(&r->out);
+    (void)buf_reserve(&r->out, size);
     for (size_t i = 0; i < n; i++) {
         if (changes[i].key.n > STATE_KEY_MAX || changes[i].value.n > STATE_VALUE_MAX)
             return err_set(e, RC_MALFORMED, "runtime: change %zu is none of a contract's state", i);
         wire_put_item(&r->out, changes[i].key, changes[i].value);
     }
-    return ask(r, FRAME_APPLY, buf_bytes(&r->out), 0, LOAD_MS, &none, e);
+    TRY(ready(r, r->out.n, e));
+    rc = channel_send(&r->channel, FRAME_APPLY, buf_bytes(&r->out), bytes_of(NULL, 0), NULL,
+                      clock_mono_ms() + LOAD_MS, e);
+    if (rc == RC_OK)
+        return RC_OK;
+    r->is_dead = true;
+    reap(r);
+    return err_wrap(e, RC_IO, "runtime");
+}
+
+enum rc runtime_applied(struct runtime *r, struct err *e)
+{
+    struct bytes none;
+    enum rc rc = process_answer(&r->channel, FRAME_APPLY, 0, clock_mono_ms() + LOAD_MS, &none,
+                                &r->is_dead, e);
+
+    reap(r);
+    return rc;
+}
+
+enum rc runtime_apply(struct runtime *r, const struct state_change *changes, size_t n,
+                      struct err *e)
+{
+    TRY(runtime_apply_begin(r, changes, n, e));
+    return runtime_applied(r, e);
 }
 
 /* ---- commands ---- */

@@ -36,6 +36,11 @@ enum rc runtime_run(struct runtime *r, const struct command *commands, size_t n,
                     size_t *n_messages, struct state_changes *changes, struct err *e);
 enum rc runtime_apply(struct runtime *r, const struct state_change *changes, size_t n,
                       struct err *e);
+/* The same in two steps, with time for something else between them; nothing else is asked of the
+ * process there. After an error of the first there is no second. */
+enum rc runtime_apply_begin(struct runtime *r, const struct state_change *changes, size_t n,
+                            struct err *e);
+enum rc runtime_applied(struct runtime *r, struct err *e);
 
 /* The state as it is now, for queries and checkpoints. */
 struct snapshot;

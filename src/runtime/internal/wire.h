@@ -56,6 +56,7 @@ enum rc wire_get_failed(struct bytes in, struct err *e);
 
 /* Items: state keys and values (value empty: deleted) and code under its 0x03 key. next:
  * RC_NOTFOUND at the end; RC_MALFORMED for keys and sizes that state does not have. */
+#define WIRE_ITEM_HEAD 5u /* bytes that an item takes besides key and value */
 void wire_put_item(struct buf *b, struct bytes key, struct bytes value);
 enum rc wire_next_item(struct reader *r, struct bytes *key, struct bytes *value, struct err *e);
 

@@ -1,7 +1,7 @@
 /* worker/contract/cluster.h - one cluster in one worker. Its thread (cluster.c) follows the queue;
- * range.c executes, history.c catches up, checkpoint_read.c reads checkpoints, files.c makes
- * deltas, checkpoint_write.c checkpoints, looked.c vouches for them, records.c publishes keys,
- * outbox.c delivers; serve.c answers queries from other threads. */
+ * range.c executes, history.c catches up, checkpoint_read.c and delta_read.c read files, files.c
+ * makes deltas, checkpoint_write.c checkpoints, looked.c vouches for them, records.c publishes
+ * keys, outbox.c delivers; serve.c answers queries from other threads. */
 #pragma once
 
 #include "client/store_client.h"

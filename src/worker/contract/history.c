@@ -7,50 +7,11 @@
 #include "cluster/state_file.h"
 #include "os/clock.h"
 #include "worker/contract/checkpoint_read.h"
+#include "worker/contract/delta_read.h"
 
-/* Bytes of a file in the store: whoever wrote it may have wanted our memory. Sections are padded to
- * at most twice what is in them. */
-#define DELTA_MAX ((uint64_t)512 << 20)
 #define LOGS_COMMITS_MAX 64 /* deltas opened for one request: others wait for the thread */
 
 /* ---- reading a state file ---- */
-
-struct file {
-    struct cluster *c;
-    struct state_file_head head;
-    struct arena a;
-    struct buf bytes;
-    const struct contract_keys **keys; /* of the head's contracts */
-    struct state_change *changes;
-    size_t n_changes, cap_changes;
-    struct secbuf plain;
-    struct outgoing *outgoing; /* its messages; NULL: not wanted */
-    bool touches;              /* what is loaded may no longer be what we stand at */
-};
-
-static void file_clear(struct file *f)
-{
-    secbuf_clear(&f->plain);
-    buf_clear(&f->bytes);
-    free(f->changes);
-    free(f->keys);
-    outgoing_free(f->outgoing);
-    arena_wipe(&f->a);
-}
-
-static enum rc fetch(struct cluster *c, struct buf *out, const char *cid_text, uint64_t max,
-                     struct err *e)
-{
-    struct store_client *store;
-    struct cid cid;
-    enum rc rc;
-
-    TRY(cid_parse(&cid, bytes_str(cid_text), e));
-    TRY(worker_store_take(c->w, &store, &c->stopping, e));
-    rc = store_client_cat_bytes(store, out, &cid, max, e);
-    worker_store_give_back(c->w, store);
-    return rc;
-}
 
 enum rc history_head_keys(struct cluster *c, const struct contract_keys **keys,
                           const struct state_file_head *h, const char *cid, uint64_t newest_epoch,
@@ -69,40 +30,29 @@ enum rc history_head_keys(struct cluster *c, const struct contract_keys **keys,
     return RC_OK;
 }
 
-static enum rc open_file(struct file *f, const char *cid, uint64_t max, struct bytes *sections,
-                         struct err *e)
-{
-    TRY(fetch(f->c, &f->bytes, cid, max, e));
-    TRY(state_file_parse(&f->head, sections, buf_bytes(&f->bytes), &f->a, e));
-    f->keys = xcalloc(f->head.n_contracts + 1, sizeof(*f->keys));
-    return history_head_keys(f->c, f->keys, &f->head, cid, f->c->seen_epoch, e);
-}
+/* ---- what a delta has besides changes ---- */
 
-static void add_change(struct file *f, struct bytes key, struct bytes value)
-{
-    if (f->n_changes == f->cap_changes) {
-        f->cap_changes = f->cap_changes == 0 ? 256 : f->cap_changes * 2;
-        f->changes = xreallocarray(f->changes, f->cap_changes, sizeof(*f->changes));
-    }
-    f->changes[f->n_changes++] =
-        (struct state_change){.key = arena_dup(&f->a, key),
-                              .value = value.n != 0 ? arena_dup(&f->a, value) : (struct bytes){0}};
-}
+/* A delta on its way into the state. */
+struct delta {
+    struct delta_read d;
+    struct outgoing *outgoing; /* its messages */
+    bool touches;              /* what is loaded may no longer be what we stand at */
+};
 
-static enum rc take_blind(struct file *f, uint32_t contract, struct bytes item, struct err *e)
+static enum rc take_blind(struct delta *f, const struct delta_item *x, struct err *e)
 {
     struct secret32 blind;
     enum rc rc;
 
-    if (item.n != sizeof(blind.b))
-        return err_set(e, RC_MALFORMED, "a blinding key of %zu bytes", item.n);
-    memcpy(blind.b, item.p, sizeof(blind.b));
-    rc = cluster_roots_add(f->c->roots, &f->head.contracts[contract].contract, &blind, e);
+    if (x->item.n != sizeof(blind.b))
+        return err_set(e, RC_MALFORMED, "a blinding key of %zu bytes", x->item.n);
+    memcpy(blind.b, x->item.p, sizeof(blind.b));
+    rc = cluster_roots_add(f->d.c->roots, &f->d.head.contracts[x->contract].contract, &blind, e);
     secret32_clear(&blind);
     return rc;
 }
 
-static enum rc take_message(struct file *f, struct bytes item, struct err *e)
+static enum rc take_message(struct delta *f, struct bytes item, struct err *e)
 {
     struct reader r = reader_init(item);
     uint32_t place = reader_u32be(&r);
@@ -112,59 +62,47 @@ static enum rc take_message(struct file *f, struct bytes item, struct err *e)
     return outgoing_put(f->outgoing, place, message, e);
 }
 
-static enum rc take_item(struct file *f, uint32_t contract, enum state_item tag, struct bytes item,
-                         struct err *e)
+static enum rc take_receipt(struct delta *f, struct bytes item, struct err *e)
 {
-    const struct address *who = &f->head.contracts[contract].contract;
-    struct bytes key, value;
-    struct hash32 code_hash;
+    struct cluster *c = f->d.c;
+    struct bytes sealed;
     uint64_t index;
 
-    switch (tag) {
-    case ITEM_BLIND:
-        return take_blind(f, contract, item, e);
-    case ITEM_CHANGE:
-        TRY(state_item_change(&key, &value, who, item, e));
-        add_change(f, key, value);
-        return RC_OK;
-    case ITEM_CODE:
-        return cluster_put_code(f->c, who, item, &code_hash, e);
-    case ITEM_RECEIPT:
-        TRY(state_item_receipt(&index, &value, item, e));
-        if (index < f->c->entries || index >= f->head.end_index)
-            return err_set(e, RC_DENIED, "a receipt of entry %llu, which is not in the range",
-                           (unsigned long long)index);
-        cluster_keep_receipt(f->c, index, value);
-        return RC_OK;
-    case ITEM_EVENT:
-        return RC_OK;
-    case ITEM_MESSAGE:
-        return f->outgoing != NULL ? take_message(f, item, e) : RC_OK;
-    }
-    return err_set(e, RC_UNSUPPORTED, "an item of kind %d in a state file", (int)tag);
+    TRY(state_item_receipt(&index, &sealed, item, e));
+    if (index < c->entries || index >= f->d.head.end_index)
+        return err_set(e, RC_DENIED, "a receipt of entry %llu, which is not in the range",
+                       (unsigned long long)index);
+    cluster_keep_receipt(c, index, sealed);
+    return RC_OK;
 }
 
-static enum rc read_sections(struct file *f, struct bytes sections, struct err *e)
+static enum rc take_item(struct delta *f, const struct delta_item *x, struct err *e)
 {
-    struct state_sections it;
-    struct state_section s;
-    enum rc rc;
+    struct hash32 code_hash;
 
-    f->touches = true;
-    state_sections_begin(&it, &f->head, sections);
-    while ((rc = state_sections_next(&s, &it, e)) == RC_OK) {
-        enum state_item tag;
-        struct bytes item, rest;
-
-        secbuf_reset(&f->plain);
-        TRY(state_section_open(&f->plain, &f->head, &s, f->keys[s.contract], e));
-        rest = secbuf_bytes(&f->plain);
-        while ((rc = state_item_next(&tag, &item, &rest, e)) == RC_OK)
-            TRY(take_item(f, s.contract, tag, item, e));
-        if (rc != RC_NOTFOUND)
-            return rc;
+    switch (x->tag) {
+    case ITEM_BLIND:
+        return take_blind(f, x, e);
+    case ITEM_CODE:
+        return cluster_put_code(f->d.c, &f->d.head.contracts[x->contract].contract, x->item,
+                                &code_hash, e);
+    case ITEM_RECEIPT:
+        return take_receipt(f, x->item, e);
+    case ITEM_MESSAGE:
+        return take_message(f, x->item, e);
+    case ITEM_CHANGE:
+    case ITEM_EVENT:
+        break;
     }
-    return rc == RC_NOTFOUND ? RC_OK : rc;
+    return err_set(e, RC_UNSUPPORTED, "an item of kind %d in a state file", (int)x->tag);
+}
+
+static enum rc take_items(struct delta *f, struct err *e)
+{
+    f->touches = true;
+    for (size_t i = 0; i < f->d.n_items; i++)
+        TRY(take_item(f, &f->d.items[i], e));
+    return RC_OK;
 }
 
 /* ---- where we stand ---- */
@@ -309,68 +247,85 @@ static enum rc start_from(struct cluster *c, const struct cluster_view *v, struc
 
 /* ---- deltas ---- */
 
-static enum rc check_delta(const struct file *f, const struct commit_view *k, const char *cid,
-                           struct err *e)
+static enum rc check_delta(const struct delta_read *d, const struct commit_view *k, struct err *e)
 {
-    const struct cluster *c = f->c;
+    const struct cluster *c = d->c;
 
-    if (f->head.kind != STATE_FILE_DELTA || f->head.first_batch != c->batches ||
-        f->head.end_batch != k->end_batch || f->head.end_index != k->end_index ||
-        !hash32_eq(&f->head.previous_root, &c->root) || !hash32_eq(&f->head.new_root, &k->root))
-        return err_set(e, RC_DENIED, "delta %s is of another range", cid);
+    if (d->head.kind != STATE_FILE_DELTA || d->head.first_batch != c->batches ||
+        d->head.end_batch != k->end_batch || d->head.end_index != k->end_index ||
+        !hash32_eq(&d->head.previous_root, &c->root) || !hash32_eq(&d->head.new_root, &k->root))
+        return err_set(e, RC_DENIED, "delta %s is of another range", k->delta);
     return RC_OK;
 }
 
-static int by_key(const void *a, const void *b)
+/* The process applies them while the roots are made: where those are wrong, everything is loaded
+ * anew. */
+static enum rc apply_delta(struct delta *f, const struct commit_view *k, struct err *e)
 {
-    return bytes_cmp(((const struct state_change *)a)->key, ((const struct state_change *)b)->key);
+    struct cluster *c = f->d.c;
+    struct hash32 root;
+    struct err why = {0};
+    enum rc rc, applied;
+
+    TRY(runtime_apply_begin(c->runtime, f->d.changes, f->d.n_changes, e));
+    rc = cluster_roots_apply(c->roots, f->d.changes, f->d.n_changes, &root, e);
+    applied = runtime_applied(c->runtime, &why);
+    TRY(rc);
+    if (!hash32_eq(&root, &k->root))
+        return err_set(e, RC_CORRUPT, "delta %s does not give the root it names", k->delta);
+    if (applied != RC_OK)
+        return err_set(e, applied, "%s", why.msg);
+    return range_note_contracts(c, f->d.changes, f->d.n_changes, e);
 }
 
-/* Old values are needed to take changes back; they come out of the roots' being wrong only, and
- * then everything is loaded anew. */
-static enum rc apply_delta(struct file *f, const struct commit_view *k, const char *cid,
-                           struct err *e)
-{
-    struct hash32 root;
+/* What the commit after this one names is read ahead. */
+struct next_delta {
+    struct delta_ahead *ahead;
+    uint64_t number;
+    const char *cid; /* empty: none */
+};
 
-    if (f->n_changes != 0)
-        qsort(f->changes, f->n_changes, sizeof(*f->changes), by_key);
-    TRY(cluster_roots_apply(f->c->roots, f->changes, f->n_changes, &root, e));
-    if (!hash32_eq(&root, &k->root))
-        return err_set(e, RC_CORRUPT, "delta %s does not give the root it names", cid);
-    TRY(runtime_apply(f->c->runtime, f->changes, f->n_changes, e));
-    return range_note_contracts(f->c, f->changes, f->n_changes, e);
+static enum rc read_delta(struct delta *f, const struct commit_view *k, uint64_t number,
+                          const struct next_delta *next, struct err *e)
+{
+    enum rc rc = delta_ahead_take(next->ahead, &f->d, number, e);
+
+    if (rc == RC_NOTFOUND) {
+        rc = delta_fetch(&f->d, k->delta, DELTA_MAX, e);
+        if (rc == RC_OK)
+            rc = delta_open(&f->d, e);
+    }
+    if (rc == RC_OK && next->cid[0] != '\0')
+        delta_ahead_begin(next->ahead, f->d.c, next->number, next->cid);
+    return rc == RC_OK ? check_delta(&f->d, k, e) : rc;
 }
 
 /* *touched: it was no good, and what is loaded may have taken part of it. */
 static enum rc use_delta(struct cluster *c, const struct commit_view *k, uint64_t number,
-                         uint64_t n_outboxes_before, uint64_t min_height, bool *touched,
-                         struct err *e)
+                         const struct next_delta *next, uint64_t n_outboxes_before,
+                         uint64_t min_height, bool *touched, struct err *e)
 {
-    struct file f = {.c = c};
+    struct delta f = {.d.c = c, .outgoing = outgoing_new(n_outboxes_before)};
     struct batch_view last;
-    struct bytes sections = {0};
     enum rc rc = view_batches(c->w, &last, c->id, k->end_batch - 1, 1, min_height, e);
 
-    f.outgoing = outgoing_new(n_outboxes_before);
     if (rc == RC_OK)
-        rc = open_file(&f, k->delta, DELTA_MAX, &sections, e);
+        rc = read_delta(&f, k, number, next, e);
     if (rc == RC_OK)
-        rc = check_delta(&f, k, k->delta, e);
+        rc = take_items(&f, e);
     if (rc == RC_OK)
-        rc = read_sections(&f, sections, e);
+        rc = cluster_need_code(c, f.d.changes, f.d.n_changes, min_height, e);
     if (rc == RC_OK)
-        rc = cluster_need_code(c, f.changes, f.n_changes, min_height, e);
-    if (rc == RC_OK)
-        rc = apply_delta(&f, k, k->delta, e);
+        rc = apply_delta(&f, k, e);
     *touched = rc != RC_OK && f.touches;
     if (rc == RC_OK) {
         stand_at(c, k, number, &last);
-        c->delta_size += f.bytes.n;
+        c->delta_size += f.d.size;
         if (!hash32_is_zero(&k->outbox_digest))
             outbox_keep(c, MOVE(f.outgoing), &k->outbox_digest);
     }
-    file_clear(&f);
+    delta_read_clear(&f.d);
+    outgoing_free(f.outgoing);
     return rc;
 }
 
@@ -405,8 +360,8 @@ static bool is_distrusted(const struct cluster *c, uint64_t number)
 }
 
 static enum rc one_commit(struct cluster *c, const struct cluster_view *v,
-                          const struct commit_view *k, uint64_t number, uint64_t outbox,
-                          struct err *e)
+                          const struct commit_view *k, uint64_t number,
+                          const struct next_delta *next, uint64_t outbox, struct err *e)
 {
     struct err why = {0};
     bool touched = false;
@@ -415,7 +370,7 @@ static enum rc one_commit(struct cluster *c, const struct cluster_view *v,
     if (is_distrusted(c, number))
         (void)err_set(&why, RC_CORRUPT, "delta %s was wrong", k->delta);
     else if (k->delta[0] != '\0')
-        rc = use_delta(c, k, number, outbox, v->height, &touched, &why);
+        rc = use_delta(c, k, number, next, outbox, v->height, &touched, &why);
     else
         (void)err_set(&why, RC_NOTFOUND, "the commit names none");
     if (rc == RC_OK || rc == RC_CLOSED)
@@ -461,29 +416,45 @@ enum rc history_count_outboxes(struct cluster *c, const struct cluster_view *v, 
     return RC_OK;
 }
 
+/* Some commits, one after the other. */
+static enum rc catch_up(struct cluster *c, const struct cluster_view *v,
+                        const struct commit_view *k, uint64_t n, struct delta_ahead *ahead,
+                        uint64_t *outbox, struct err *e)
+{
+    for (uint64_t i = 0; i < n && !c->stopping; i++) {
+        uint64_t number = c->n_commits;
+        const struct next_delta next = {ahead, number + 1, i + 1 < n ? k[i + 1].delta : ""};
+
+        TRY(one_commit(c, v, &k[i], number, &next, *outbox, e));
+        *outbox += hash32_is_zero(&k[i].outbox_digest) ? 0 : 1;
+    }
+    return RC_OK;
+}
+
 enum rc history_catch_up(struct cluster *c, const struct cluster_view *v, struct err *e)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
     struct commit_view k[VIEW_COMMITS_MAX];
+    struct delta_ahead ahead = {0};
     uint64_t outbox;
+    enum rc rc = RC_OK;
 
     if (c->runtime == NULL)
         TRY(start_from(c, v, e));
     TRY(history_count_outboxes(c, v, c->n_commits, &outbox, e));
-    while (c->n_commits < v->n_commits && !c->stopping) {
-        uint64_t first = c->n_commits, n = v->n_commits - first;
+    while (rc == RC_OK && c->n_commits < v->n_commits && !c->stopping) {
+        uint64_t n = v->n_commits - c->n_commits;
 
         n = n < VIEW_COMMITS_MAX ? n : VIEW_COMMITS_MAX;
         arena_reset(&a);
-        TRY(view_commits(c->w, k, &a, c->id, first, n, v->height, e));
-        for (uint64_t i = 0; i < n && !c->stopping; i++) {
-            TRY(one_commit(c, v, &k[i], first + i, outbox, e));
-            outbox += hash32_is_zero(&k[i].outbox_digest) ? 0 : 1;
-        }
+        rc = view_commits(c->w, k, &a, c->id, c->n_commits, n, v->height, e);
+        if (rc == RC_OK)
+            rc = catch_up(c, v, k, n, &ahead, &outbox, e);
     }
+    delta_ahead_end(&ahead);
     if (c->stopping)
         return RC_CLOSED;
-    return RC_OK;
+    return rc;
 }
 
 /* ---- looking at files without loading them ---- */
@@ -578,8 +549,7 @@ static enum rc events_of_section(struct events *x, const struct state_file_head 
     return rc == RC_NOTFOUND ? RC_OK : rc;
 }
 
-static enum rc events_of_file(struct events *x, struct file *f, struct bytes sections,
-                              struct err *e)
+static enum rc events_of_file(struct events *x, struct delta_read *f, struct err *e)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
     uint64_t n = f->head.end_batch - f->head.first_batch;
@@ -588,7 +558,7 @@ static enum rc events_of_file(struct events *x, struct file *f, struct bytes sec
     struct state_section s;
     enum rc rc = view_batches(x->c->w, batches, x->c->id, f->head.first_batch, n, 0, e);
 
-    state_sections_begin(&it, &f->head, sections);
+    state_sections_begin(&it, &f->head, f->sections);
     while (rc == RC_OK && (rc = state_sections_next(&s, &it, e)) == RC_OK) {
         if (!address_eq(&f->head.contracts[s.contract].contract, x->contract))
             continue;
@@ -603,20 +573,19 @@ static enum rc events_of_file(struct events *x, struct file *f, struct bytes sec
 static enum rc events_of_commit(struct events *x, const struct commit_view *k, uint64_t begin,
                                 struct err *e)
 {
-    struct file f = {.c = x->c};
-    struct bytes sections = {0};
+    struct delta_read f = {.c = x->c};
     enum rc rc;
 
     if (k->delta[0] == '\0')
         return err_set(e, RC_NOTFOUND, "the commit up to batch %llu names no delta",
                        (unsigned long long)k->end_batch);
-    rc = open_file(&f, k->delta, DELTA_MAX, &sections, e);
+    rc = delta_fetch(&f, k->delta, DELTA_MAX, e);
     if (rc == RC_OK && (f.head.kind != STATE_FILE_DELTA || f.head.first_batch != begin ||
                         f.head.end_batch != k->end_batch || f.head.end_index != k->end_index))
         rc = err_set(e, RC_DENIED, "delta %s is of another range", k->delta);
     if (rc == RC_OK)
-        rc = events_of_file(x, &f, sections, e);
-    file_clear(&f);
+        rc = events_of_file(x, &f, e);
+    delta_read_clear(&f);
     return rc;
 }
 
