@@ -12,10 +12,13 @@
 #include "worker/worker.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 
 #define STOP_WITHIN_S 10
+
+#define LARGE_BLOCK (2 << 20) /* bytes that are given back to the system at once */
 
 static const char help[] =
     "usage: cloister-worker --dir DIR (--network FILE | --rpc URL --store URL --tee-pool A\n"
@@ -264,6 +267,10 @@ int main(int argc, char **argv)
                              .ctx = &o};
     int status;
 
+    /* glibc would keep as much in each thread's heap as the largest block that was ever freed: what
+     * is read of a contract's state comes in blocks of megabytes. */
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+    (void)mallopt(M_TRIM_THRESHOLD, 4 * LARGE_BLOCK);
     json_wipe_freed();
     status = daemon_main(&d, argc, argv);
     network_clear(&o.network);

@@ -43,7 +43,13 @@ enum rc store_client_add_bytes(struct store_client *c, struct cid *cid, struct b
  * block asked for (block and URL named). RC_MALFORMED: the DAG is not a well-formed file. */
 enum rc store_client_cat(struct store_client *c, const struct cid *cid, uint64_t max_size,
                          http_data_fn *sink, void *data, struct err *e);
-/* The same, appended to out. */
+/* The same for content that shows by itself whether it is whole and right (sealed, then compared
+ * with a root): raw blocks, which are nearly all of a large file, are not hashed. What comes may be
+ * anything of the sizes that the file's tree names; where it turns out to be wrong,
+ * store_client_cat() tells whether the store or the file is at fault. */
+enum rc store_client_cat_unchecked(struct store_client *c, const struct cid *cid, uint64_t max_size,
+                                   http_data_fn *sink, void *data, struct err *e);
+/* store_client_cat, appended to out. */
 enum rc store_client_cat_bytes(struct store_client *c, struct buf *out, const struct cid *cid,
                                uint64_t max_size, struct err *e);
 /* One verified block, at most 2 MiB. */

@@ -380,7 +380,8 @@ static enum rc fetch(struct reading *r, struct err *e)
 
     TRY(cid_parse(&cid, bytes_str(r->x->cid), e));
     TRY(worker_store_take(w, &store, r->x->is_cancelled, e));
-    rc = store_client_cat(store, &cid, FILE_MAX, receive, r, e);
+    rc = r->x->is_unchecked ? store_client_cat_unchecked(store, &cid, FILE_MAX, receive, r, e)
+                            : store_client_cat(store, &cid, FILE_MAX, receive, r, e);
     worker_store_give_back(w, store);
     TRY(rc);
     if (!r->has_head)

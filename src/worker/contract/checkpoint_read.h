@@ -11,6 +11,7 @@ struct checkpoint_read {
     uint64_t newest_epoch;       /* that there are keys for */
     struct cluster_roots *roots; /* empty ones, that it goes into */
     bool loads;                  /* c's runtime gets the state and the code too */
+    bool is_unchecked;           /* blocks are not compared with the CID: tags and roots tell */
     const atomic_bool *is_cancelled;
     /* Called when the head is known, before anything else is read. */
     enum rc (*check_head)(struct checkpoint_read *x, struct err *e);

@@ -158,7 +158,8 @@ static enum rc read_checkpoint(struct checkpoint_read *x, struct err *e)
 }
 
 static enum rc load_checkpoint(struct cluster *c, const struct cluster_view *v,
-                               const struct commit_view *k, uint64_t number, struct err *e)
+                               const struct commit_view *k, uint64_t number, bool is_unchecked,
+                               struct err *e)
 {
     uint64_t min_height = v->height;
     struct expected want = {.number = number, .min_height = min_height};
@@ -167,6 +168,7 @@ static enum rc load_checkpoint(struct cluster *c, const struct cluster_view *v,
                                 .newest_epoch = c->seen_epoch,
                                 .roots = c->roots,
                                 .loads = true,
+                                .is_unchecked = is_unchecked,
                                 .is_cancelled = &c->stopping,
                                 .data = &want};
     struct batch_view last;
@@ -181,9 +183,13 @@ static enum rc load_checkpoint(struct cluster *c, const struct cluster_view *v,
     if (rc == RC_OK)
         rc = view_batches(c->w, &last, c->id, want.at.end_batch - 1, 1, min_height, e);
     /* Members vouched for it with its messages; without them all the rest goes on. */
-    if (rc == RC_OK && outbox_keep_list(c, v, want.number, &x.outgoing, &why) != RC_OK)
-        log_warn("worker", "cluster %llu: checkpoint %s: %s", (unsigned long long)c->id, x.cid,
-                 why.msg);
+    if (rc == RC_OK && outbox_keep_list(c, v, want.number, &x.outgoing, &why) != RC_OK) {
+        if (is_unchecked)
+            rc = err_set(e, RC_DENIED, "%s", why.msg);
+        else
+            log_warn("worker", "cluster %llu: checkpoint %s: %s", (unsigned long long)c->id, x.cid,
+                     why.msg);
+    }
     if (rc == RC_OK) {
         stand_at(c, &want.at, want.number, &last);
         c->n_checkpoints = 1;
@@ -221,6 +227,28 @@ enum rc history_commit_at(struct cluster *c, struct commit_view *out, uint64_t *
     return err_set(e, RC_DENIED, "no commit ends with batch %llu", (unsigned long long)end_batch);
 }
 
+/* Sections are opened under tags, and all of them give the confirmed root: hashing every block too
+ * would only tell who is at fault where they do not. So that is done then. */
+static enum rc load_accepted(struct cluster *c, const struct cluster_view *v,
+                             const struct commit_view *k, struct err *e)
+{
+    uint64_t number = v->accepted_checkpoint - 1;
+    struct err why = {0};
+    enum rc rc = load_checkpoint(c, v, k, number, true, &why);
+
+    if (rc != RC_DENIED && rc != RC_MALFORMED && rc != RC_UNSUPPORTED && rc != RC_EXISTS &&
+        rc != RC_LIMIT) {
+        if (rc != RC_OK && e != NULL)
+            *e = why;
+        return rc;
+    }
+    log_warn("worker", "cluster %llu: checkpoint %s: %s; reading it again, block by block",
+             (unsigned long long)c->id, k->checkpoint, why.msg);
+    cluster_unload(c);
+    TRY(cluster_load_nothing(c, e));
+    return load_checkpoint(c, v, k, number, false, e);
+}
+
 static enum rc start_from(struct cluster *c, const struct cluster_view *v, struct err *e)
 {
     AUTO_CLEAR(arena) struct arena a = {0};
@@ -230,7 +258,7 @@ static enum rc start_from(struct cluster *c, const struct cluster_view *v, struc
     if (rc == RC_OK && v->accepted_checkpoint != 0) {
         rc = view_commits(c->w, &k, &a, c->id, v->accepted_checkpoint - 1, 1, v->height, e);
         if (rc == RC_OK)
-            rc = load_checkpoint(c, v, &k, v->accepted_checkpoint - 1, e);
+            rc = load_accepted(c, v, &k, e);
         if (rc == RC_NOTFOUND || rc == RC_DENIED) {
             /* As long as keepers give the keys, everything can be done from the beginning. */
             log_warn("worker", "cluster %llu: checkpoint %s: %s; beginning without it",
