@@ -388,7 +388,7 @@ static enum rc cat(struct reading *r, uint64_t max_size, http_data_fn *sink, voi
         if (size > max_size)
             return err_set(e, RC_LIMIT, "file of %llu bytes, the limit is %llu",
                            (unsigned long long)size, (unsigned long long)max_size);
-        if (r->whole != NULL)
+        if (r->whole != NULL && size != 0)
             (void)buf_reserve(r->whole, size);
     }
     return unixfs_cat(r->root, 0, UINT64_MAX, get_block, r, sink, data, e);
