@@ -1,6 +1,7 @@
 /* contract query: ask a confidential contract through a member of its cluster, and believe nothing
  * of the answer but what signature and proved state say. */
 #include "base/hex.h"
+#include "base/mem.h"
 #include "chain/abi_sig.h"
 #include "cli/internal/commands.h"
 #include "cli/internal/confidential.h"
@@ -223,6 +224,11 @@ static enum rc open_channel(struct cli *cli, struct question *q, const struct cl
                            e);
 }
 
+static enum rc too_many(struct err *e)
+{
+    return err_set(e, RC_LIMIT, "a signature with more than %d arguments", CLI_MAX_ARGS - 1);
+}
+
 /* "counts()(uint256[]) 1 2" or ["counts()(uint256[])","1","2"], to words of `mem`. */
 static enum rc split(struct arena *mem, const char **words, size_t *n, char *line, struct err *e)
 {
@@ -231,13 +237,17 @@ static enum rc split(struct arena *mem, const char **words, size_t *n, char *lin
 
     *n = 0;
     if (line[0] != '[') {
-        for (char *w = strtok_r(line, " \t", &rest); w != NULL && *n < CLI_MAX_ARGS;
-             w = strtok_r(NULL, " \t", &rest))
+        for (char *w = strtok_r(line, " \t", &rest); w != NULL; w = strtok_r(NULL, " \t", &rest)) {
+            if (*n == CLI_MAX_ARGS)
+                return too_many(e);
             words[(*n)++] = w;
+        }
         return RC_OK;
     }
     TRY(json_parse(&list, bytes_str(line), LINE_MAX_SIZE, e));
-    for (size_t i = 0; i < json_array_size(list) && i < CLI_MAX_ARGS; i++) {
+    if (json_array_size(list) > CLI_MAX_ARGS)
+        return too_many(e);
+    for (size_t i = 0; i < json_array_size(list); i++) {
         const char *w = json_string_value(json_array_get(list, i));
 
         if (w == NULL)
@@ -305,14 +315,16 @@ static enum rc answer_line(struct cli *cli, struct question *q, char *line, bool
 /* A line of output for each line; those that fail make the exit code 1. */
 static enum rc answer_lines(struct cli *cli, struct question *q, FILE *f, struct err *e)
 {
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t n;
+    const int cap = (int)LINE_MAX_SIZE + 2; /* with its end, and the end of a text */
+    AUTO_FREE char *line = xmalloc((size_t)cap);
     enum rc rc = RC_OK;
 
-    while (rc == RC_OK && (n = getline(&line, &cap, f)) >= 0) {
+    while (rc == RC_OK && fgets(line, cap, f) != NULL) {
+        size_t n = strlen(line);
         bool is_over = false;
 
+        if (n > LINE_MAX_SIZE && line[n - 1] != '\n')
+            return err_set(e, RC_LIMIT, "--batch: a line of more than %zu bytes", LINE_MAX_SIZE);
         while (n > 0 && strchr("\r\n", line[n - 1]) != NULL)
             line[--n] = '\0';
         if (line[strspn(line, " \t")] == '\0')
@@ -329,8 +341,7 @@ static enum rc answer_lines(struct cli *cli, struct question *q, FILE *f, struct
         cli_print(cli, "error: %s", e->msg);
         cli_json(cli, json_pack("{s:s}", "error", e->msg));
     }
-    free(line);
-    return rc;
+    return rc == RC_OK && ferror(f) ? err_errno(e, errno, "%s", batch_file) : rc;
 }
 
 static enum rc query_many(struct cli *cli, struct question *q, struct err *e)
