@@ -624,6 +624,8 @@ static enum rc step(struct cluster *c, struct err *e)
         return err_set(e, RC_AGAIN, "ledger node %s shows height %llu after %llu",
                        chain_client_url(c->w->chain), (unsigned long long)v.height,
                        (unsigned long long)c->settled_height);
+    if (!v.is_member)
+        cluster_unload(c); /* before it is told that we are none */
     (void)pthread_mutex_lock(&c->lock);
     c->is_member = v.is_member;
     c->n_waiting = v.n_entries - v.confirmed_entries;
@@ -635,7 +637,6 @@ static enum rc step(struct cluster *c, struct err *e)
     c->oldest_epoch = v.oldest_epoch;
     c->seen_epoch = v.epoch;
     if (!v.is_member) {
-        cluster_unload(c);
         records_stop(c);
         keyring_clear(c->keys);
         return join(c, &v, e);
